@@ -1,0 +1,1 @@
+"""One module a format family, each the only importer of its library."""

@@ -1,0 +1,88 @@
+"""Whoever answers: one Protocol, and the values that cross it.
+
+The only importer of httpx and the only reader of provider JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from service.domain.prompts import Message
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One call, in the vocabulary of chat completions; None leaves a parameter out."""
+
+    model: str
+    messages: tuple[Message, ...]
+    max_completion_tokens: int
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    response_format: dict[str, Any] | None = None
+    service_tier: str | None = None
+    prompt_cache_key: str | None = None
+    stream: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them; reasoning is inside completion, cached inside prompt."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The end of a call that was answered.
+
+    Attributes:
+        text: the whole text, equal to the deltas joined.
+        usage: None where the provider sent none; then the cost is estimated and says so.
+        service_tier: as the reply names it: the price follows it.
+        raw: the reply as it came (for a stream: its last chunks), kept before anything is made of it.
+    """
+
+    text: str
+    finish_reason: str | None
+    usage: Usage | None
+    refusal: str | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    request_id: str | None = None
+    raw: dict[str, Any] = field(default_factory=dict)
+
+
+class Provider(Protocol):
+    """One seam to every model: the HTTP client and the offline engine both have this shape."""
+
+    @property
+    def name(self) -> str:
+        """`openai`, `offline`, …; shown as the answer's `engine`."""
+        ...
+
+    def complete(self, request: ChatRequest) -> AsyncIterator[Delta | Reply]:
+        """Yield deltas, then exactly one Reply.
+
+        Raises:
+            service.errors.ProviderError: its subclasses say whether the call may have been billed.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Free connections."""
+        ...
