@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from service.domain.prompts import Message
+from service.domain.usage import Usage
+
+__all__ = ["ChatRequest", "Delta", "Provider", "Reply", "Usage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +30,6 @@ class ChatRequest:
     service_tier: str | None = None
     prompt_cache_key: str | None = None
     stream: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens as the provider counted them; reasoning is inside completion, cached inside prompt."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
