@@ -10,12 +10,14 @@ UnabridgedError
 ├── PlanExpired
 ├── OverWindow                      more input than the model takes
 ├── OverMaxCost  BudgetExceeded     the ceiling does not fit the money
-├── SchemaOutdated  NotAllowed      the installation does not allow it
+├── TooLarge                        an upload over the limit
+├── SchemaOutdated  StoreUnavailable  NotAllowed     the installation does not allow it
 └── ProviderError                   the model's side failed
     ├── ProviderUnsent              surely not billed: nothing reached the provider
     │   └── ProviderUnavailable
     ├── ProviderRefused             surely not billed: answered with an error
     │   ├── RateLimited  RequestExceedsProviderRate
+    │   ├── OverProviderWindow
     │   └── QuotaExhausted
     └── ProviderInDoubt             may have been billed: sent, and no whole reply came
 """
@@ -150,11 +152,28 @@ class BudgetExceeded(UnabridgedError):
     exit_code = 3
 
 
+class TooLarge(UnabridgedError):
+    """An upload passes the size limit."""
+
+    code = "too_large"
+    title = "Too large"
+    status = 413
+    exit_code = 4
+
+
 class SchemaOutdated(UnabridgedError):
     """The store's schema is not the one this version works on."""
 
     code = "schema_outdated"
     title = "The store needs a migration"
+    status = 503
+
+
+class StoreUnavailable(UnabridgedError):
+    """The database or the file store cannot be used just now: locked, full or out of reach."""
+
+    code = "store_unavailable"
+    title = "The store can't be used just now"
     status = 503
 
 
@@ -220,6 +239,15 @@ class RequestExceedsProviderRate(ProviderRefused):
 
     code = "request_exceeds_provider_rate"
     title = "The request is larger than the provider's rate limit"
+    status = 422
+    exit_code = 3
+
+
+class OverProviderWindow(ProviderRefused):
+    """The provider counted more input than the model takes: OverWindow, found on the other side."""
+
+    code = "over_window"
+    title = "The input does not fit the provider's window"
     status = 422
     exit_code = 3
 

@@ -37,6 +37,14 @@ like "the exact words" [D12 p.137].
 </task>
 """
 
+PART_REMINDER = """\
+<task>
+The documents above are one part of a larger set; the other parts are read apart, and the findings are merged \
+afterwards. Report everything in them that bears on the question, each finding with an exact quote in double \
+quotes and its mark, like "the exact words" [D12 p.137]. If nothing does, answer: Nothing found.
+</task>
+"""
+
 MERGING = """\
 You merge findings. The same question was put to several parts of one set of documents; the findings of each \
 part follow between <findings part="…"> and </findings>. Together they cover every document.

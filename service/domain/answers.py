@@ -1,0 +1,101 @@
+"""An answer, the calls it takes, and the states both go through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from service.domain.documents import Failure
+from service.domain.usage import Usage
+
+
+class AnswerStatus(StrEnum):
+    """queued → running → done | failed | cancelled | in_doubt; in_doubt may still become done."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    IN_DOUBT = "in_doubt"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self not in {AnswerStatus.QUEUED, AnswerStatus.RUNNING}
+
+
+class CallState(StrEnum):
+    """ready → sent → done | failed | in_doubt. Only `ready` may be sent, and `sent` is committed before."""
+
+    READY = "ready"
+    SENT = "sent"
+    DONE = "done"
+    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One paid call of an answer.
+
+    Attributes:
+        part: 0-based position in the plan; with the answer's id it names the call.
+        reserved_micros: the ceiling held for it, in micro-dollars.
+        text: what came back; also of a call that broke off.
+        actual_usd: exact, once known.
+    """
+
+    id: str
+    answer_id: str
+    part: int
+    state: CallState
+    reserved_micros: int
+    attempts: int = 0
+    text: str = ""
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    refusal: str | None = None
+    service_tier: str | None = None
+    actual_usd: Decimal | None = None
+    error: Failure | None = None
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A question put to a corpus, and what became of it.
+
+    Attributes:
+        request: the question's parameters as accepted (JSON-ready).
+        plan: the plan it runs on, whole (JSON-ready): the receipt of what was read and for how much.
+        citations: verified, JSON-ready.
+        engine: who answered: a provider's name, or `offline`.
+    """
+
+    id: str
+    tenant: str
+    corpus_id: str
+    question: str
+    model: str
+    status: AnswerStatus
+    plan_id: str
+    request: dict[str, Any]
+    plan: dict[str, Any]
+    engine: str
+    created_at: datetime
+    text: str = ""
+    citations: tuple[dict[str, Any], ...] = ()
+    usage: Usage | None = None
+    actual_usd: Decimal | None = None
+    reserved_micros: int = 0
+    finish_reason: str | None = None
+    refusal: str | None = None
+    error: Failure | None = None
+    started_at: datetime | None = None
+    first_token_at: datetime | None = None
+    finished_at: datetime | None = None
+    output: Any = field(default=None)

@@ -1,0 +1,46 @@
+"""A corpus: documents in the order in which they joined, which is the order they are packed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.domain.documents import DocumentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A named, ordered set of documents."""
+
+    id: str
+    tenant: str
+    name: str
+    created_at: datetime
+    documents: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A document's place in a corpus, with all that planning needs and no text.
+
+    Attributes:
+        ordinal: 1-based, never given twice in a corpus; the `12` of the mark `[D12 p.3]`.
+        wrapper_tokens: exact count of the document's opening and closing tag.
+        pages_tokens: exact count of its framed pages.
+    """
+
+    document_id: str
+    ordinal: int
+    filename: str
+    status: DocumentStatus
+    wrapper_tokens: int
+    pages_tokens: int
+    pages: int
+    chars: int
+    pages_without_text: int
+    pack_sha256: str
+
+    @property
+    def tokens(self) -> int:
+        """The document as it is packed, tags included."""
+        return self.wrapper_tokens + self.pages_tokens

@@ -1,0 +1,94 @@
+"""A document as the service knows it, and the states it goes through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class DocumentStatus(StrEnum):
+    """queued → processing → ready | failed; a crash in processing is taken up again, never forgotten."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the reading is, in pages or sections; total is 0 while unknown."""
+
+    done: int = 0
+    total: int = 0
+    unit: str = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentWarning:
+    """Something the user should know of a document that was read all the same."""
+
+    code: str
+    detail: str
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something did not work out: a stable code and a sentence."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An uploaded file and what was read from it.
+
+    Attributes:
+        sha256: of the original bytes, in hex; also the name of the stored blob.
+        pages_tokens: exact count of all framed pages (see `packing`), without the document's wrapper.
+        pack_sha256: hash over the framed pages, in order: the identity of what is sent.
+        pages_without_text: pages from which no text could be read.
+    """
+
+    id: str
+    tenant: str
+    sha256: str
+    filename: str
+    media_type: str
+    bytes: int
+    status: DocumentStatus
+    progress: Progress
+    created_at: datetime
+    pages: int = 0
+    pages_tokens: int = 0
+    chars: int = 0
+    pages_without_text: int = 0
+    title: str | None = None
+    pack_sha256: str = ""
+    warnings: tuple[DocumentWarning, ...] = ()
+    error: Failure | None = None
+    ready_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageCount:
+    """A stored page without its text."""
+
+    number: int
+    tokens: int
+    chars: int
+    label: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """A stored page with its text: exactly what is packed."""
+
+    number: int
+    tokens: int
+    text: str
+    label: str | None = None

@@ -1,0 +1,155 @@
+r"""The packed prompt: its format, its exact token arithmetic, its identity.
+
+A packed prompt is a chain of blocks. Every block starts with `<` and ends with a line feed. The encoder's
+pre-tokenizer never joins across such a cut, so the count of the chain is the sum of its blocks' counts: if A
+ends with `\n` and B starts with neither white space nor `/`, then tokens(A + B) = tokens(A) + tokens(B). A
+page is counted with its tag, since a tag and a text counted apart are not additive.
+
+Order: instructions, documents, history, the task with the question last. What comes before the task is the
+same for every question, byte for byte, which keeps a provider's prefix cache warm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.domain import prompts
+from service.domain.prompts import Message
+
+FORMAT = "1"
+"""Changes whenever the bytes of a packed prompt would."""
+
+MAX_PART_CHARS = 10_485_760
+"""The longest string that one request may hold, in characters (OpenAI: 400 `string_above_max_length`)."""
+
+CLOSE = "</document>\n"
+
+_LOOKALIKE = re.compile(
+    r"<(?=\|)|<(?=/?\s*(?:document|page|findings|task|question|instructions)\b)", re.IGNORECASE
+)
+_UNSAFE_NAME = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]+")
+
+
+class Numbered(Protocol):
+    """A page: its number and its text."""
+
+    @property
+    def number(self) -> int:
+        """1-based."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """Normalised."""
+        ...
+
+
+def frame(page: Numbered) -> str:
+    """Return a page's block: its open tag, its text with look-alikes of our tags defused, a line feed."""
+    return f'<page n="{page.number}">\n{defuse(page.text)}\n'
+
+
+def defuse(text: str) -> str:
+    """Replace the `<` of what looks like one of our tags, or like `<|…|>`, by U+2039.
+
+    One character for one, and one that quote checking passes over: offsets and quotes stay true.
+    """
+    return _LOOKALIKE.sub("\u2039", text)
+
+
+def open_document(ordinal: int, filename: str) -> str:
+    """Return a document's opening block; the name is made one line and escaped."""
+    name = _UNSAFE_NAME.sub(" ", filename)
+    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        name = name.replace(char, entity)
+    return f'<document id="D{ordinal}" name="{name}">\n'
+
+
+def wrapper(ordinal: int, filename: str) -> str:
+    """Return both tags of a document, for counting: they are blocks, so their counts add up."""
+    return open_document(ordinal, filename) + CLOSE
+
+
+def task_text(question: str, *, instructions: str | None = None, reminder: str = prompts.REMINDER) -> str:
+    """Return the last message: the reminder, the caller's own instructions, the question."""
+    own = f"<instructions>\n{defuse(instructions)}\n</instructions>\n" if instructions else ""
+    return f"{reminder}{own}<question>\n{defuse(question)}\n</question>\n"
+
+
+def findings_block(part: int, text: str) -> str:
+    """Return one part's findings, for merging."""
+    return f'<findings part="{part}">\n{defuse(text.strip())}\n</findings>\n'
+
+
+def parts_of(blocks: Iterable[str], *, max_chars: int = MAX_PART_CHARS) -> Iterator[str]:
+    """Join blocks into strings of at most `max_chars` characters, cut between blocks only.
+
+    Raises:
+        ValueError: one block alone is longer.
+    """
+    held: list[str] = []
+    size = 0
+    for block in blocks:
+        if len(block) > max_chars:
+            raise ValueError(f"a block of {len(block)} characters does not fit one string of {max_chars}")
+        if size + len(block) > max_chars:
+            yield "".join(held)
+            held, size = [], 0
+        held.append(block)
+        size += len(block)
+    if held:
+        yield "".join(held)
+
+
+def messages(*, instructions: str, parts: Sequence[str], task: str) -> tuple[Message, ...]:
+    """Return the messages of one call: instructions, material, task."""
+    return (
+        Message(role="system", parts=(instructions,)),
+        Message(role="user", parts=tuple(parts)),
+        Message(role="user", parts=(task,)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOverhead:
+    """Tokens that the chat format adds around contents, fitted on recorded replies of OpenAI's models."""
+
+    per_message: int = 4
+    per_assistant_message: int = 6
+    per_request: int = 2
+
+    def of(self, *, messages: int, assistant_messages: int = 0) -> int:
+        """Return the overhead of a request with so many system or user and so many assistant messages."""
+        return (
+            self.per_message * messages + self.per_assistant_message * assistant_messages + self.per_request
+        )
+
+
+OVERHEAD = ChatOverhead()
+CALL_OVERHEAD = OVERHEAD.of(messages=3)
+"""Of every call that `messages` builds."""
+
+
+def pack_sha256(blocks: Iterable[str]) -> str:
+    """Return the identity of a document's framed pages."""
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def prefix_sha256(*, instructions: str, documents: Iterable[tuple[str, str]]) -> str:
+    """Return the identity of a prefix without reading its text.
+
+    Args:
+        instructions: the system message.
+        documents: per document, in order, its opening block and the hash of its framed pages that are sent.
+    """
+    digest = hashlib.sha256(f"{FORMAT}\n{instructions}\x00".encode())
+    for opening, pages in documents:
+        digest.update(f"{opening}{pages}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()

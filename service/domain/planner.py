@@ -1,0 +1,393 @@
+"""Strategies: what goes into which call, what stays out and why, and what all of it costs.
+
+Works on counts alone. No text is read to make a plan, so a preview costs nothing and its work grows with the
+number of documents, not with their length.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from service.domain import packing, pricing, prompts
+from service.domain.catalog import Band, Model, Tier
+from service.domain.corpora import Member
+
+Strategy = Literal["whole", "selected", "split"]
+STRATEGIES: tuple[Strategy, ...] = ("whole", "selected", "split")
+CallKind = Literal["answer", "part", "merge"]
+Status = Literal["below", "near", "over"]
+
+MARGIN_TOKENS = 64
+"""What a split keeps free below the threshold: the chat format's overhead is fitted, not published."""
+
+FINDINGS_TOKENS = 12
+"""Upper bound of the tags around one part's findings."""
+
+EXPECTED_OUTPUT = {"none": 900, "low": 1_400, "medium": 2_400, "high": 5_000, "xhigh": 10_000}
+"""Tokens of a usual answer by reasoning effort, reasoning included; a guess until usage is known."""
+
+DEFAULT_EFFORT = "medium"
+"""What gpt-5.5 takes where a request names no effort."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptCounts:
+    """Exact counts of the texts around the documents, each its own message."""
+
+    instructions: int
+    task: int
+    part_task: int
+    merge_instructions: int
+    merge_task: int
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What every plan of one preview has in common.
+
+    Attributes:
+        on: the UTC day whose prices hold.
+        reserved_output_tokens: `max_completion_tokens` of each call.
+        expected_output_tokens: at most the reserved ones.
+        guard_tokens: so close below the threshold counts as `near`.
+        warm: prefixes that the provider most probably still holds.
+    """
+
+    model: Model
+    tier: Tier
+    on: date
+    counts: PromptCounts
+    reserved_output_tokens: int
+    expected_output_tokens: int
+    guard_tokens: int
+    warm: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A document, or a run of its pages, in one call.
+
+    Attributes:
+        first, last: pages, both included.
+        tokens: with the document's tags.
+    """
+
+    document_id: str
+    ordinal: int
+    filename: str
+    first: int
+    last: int
+    tokens: int
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """One request to come.
+
+    Attributes:
+        input_tokens: exact; of a merge, whose input is still to be written, the most it can be.
+        expected_input_tokens: the same, except of a merge.
+        prefix_tokens: what comes before the task, with the chat format's share.
+    """
+
+    kind: CallKind
+    slices: tuple[Slice, ...]
+    input_tokens: int
+    expected_input_tokens: int
+    prefix_tokens: int
+    prefix_sha256: str
+    band: Band
+    reserved_output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One way to put the question, with its price; without calls where it is not feasible.
+
+    Attributes:
+        estimate: None where the model's price is unknown.
+        expected_cached_tokens: what of the input the provider most probably still holds.
+    """
+
+    strategy: Strategy
+    calls: tuple[PlannedCall, ...] = ()
+    infeasible_because: str | None = None
+    infeasible_code: str | None = None
+    input_tokens: int = 0
+    estimate: pricing.Estimate | None = None
+    expected_cached_tokens: int = 0
+    threshold_extra_usd: Decimal | None = None
+    warnings: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it can be asked."""
+        return self.infeasible_because is None
+
+    @property
+    def largest_call(self) -> int:
+        """Input tokens of its largest call."""
+        return max((call.input_tokens for call in self.calls), default=self.input_tokens)
+
+    @property
+    def crosses_threshold(self) -> bool:
+        """Whether any of its calls pays the long rates."""
+        return any(call.band == "long" for call in self.calls)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of everything that would be sent; a price's fingerprint is the catalog's hash."""
+        sent = [[call.kind, call.prefix_sha256, call.input_tokens] for call in self.calls]
+        return hashlib.sha256(json.dumps([self.strategy, sent]).encode()).hexdigest()
+
+
+def status_of(tokens: int, limit: int, guard: int) -> Status:
+    """`over` strictly above the limit, `near` within the guard band below it."""
+    if tokens > limit:
+        return "over"
+    return "near" if tokens > limit - guard else "below"
+
+
+def expected_output(effort: str | None, reserved: int) -> int:
+    """Tokens of a usual answer, never more than are reserved."""
+    return min(EXPECTED_OUTPUT.get(effort or DEFAULT_EFFORT, EXPECTED_OUTPUT[DEFAULT_EFFORT]), reserved)
+
+
+def max_input(terms: Terms) -> int:
+    """The most input the model takes beside the reserved output: a shared window, with a cap of its own."""
+    return min(terms.model.max_input_tokens, terms.model.context_window - terms.reserved_output_tokens)
+
+
+def whole_input(members: Sequence[Member], counts: PromptCounts) -> int:
+    """Exact input of one call over all these documents."""
+    return (
+        packing.CALL_OVERHEAD + counts.instructions + counts.task + sum(member.tokens for member in members)
+    )
+
+
+def plan_whole(members: Sequence[Member], terms: Terms, *, strategy: Strategy = "whole") -> Plan:
+    """Plan every one of these documents whole, in one call."""
+    tokens = whole_input(members, terms.counts)
+    if tokens > max_input(terms):
+        return Plan(
+            strategy=strategy,
+            input_tokens=tokens,
+            infeasible_code="over_window",
+            infeasible_because=f"{tokens:,} input tokens do not fit {terms.model.id}'s limit of "
+            f"{max_input(terms):,}. Split the question over several calls, or leave documents out.",
+        )
+    slices = tuple(_whole_slice(member) for member in members)
+    return _priced(strategy, (_call("answer", slices, terms, task=terms.counts.task),), terms)
+
+
+def plan_split(members: Sequence[Member], terms: Terms, *, page_tokens: Mapping[str, Sequence[int]]) -> Plan:
+    """Plan every document whole, in as few calls as possible at or below the threshold, then one that merges.
+
+    Args:
+        members: in order.
+        terms: as for every plan.
+        page_tokens: per-page counts of each document that `oversized` names: it is cut between pages.
+    """
+    capacity = split_capacity(terms)
+    slices: list[Slice] = []
+    for member in members:
+        if member.tokens <= capacity:
+            slices.append(_whole_slice(member))
+            continue
+        try:
+            slices.extend(_cut(member, page_tokens[member.document_id], capacity))
+        except _PageTooLarge as error:
+            return Plan("split", infeasible_code="over_window", infeasible_because=str(error))
+    bins = _fewest_bins(slices, capacity)
+    if len(bins) < 2:  # noqa: PLR2004 - one call is not a split
+        return Plan(
+            "split",
+            infeasible_code="not_needed",
+            infeasible_because="Everything fits into one call at or below the threshold: nothing to split.",
+        )
+    parts = [_call("part", tuple(held), terms, task=terms.counts.part_task) for held in bins]
+    merge = _merge_call(len(parts), terms)
+    if merge.input_tokens > max_input(terms):
+        return Plan(
+            "split",
+            infeasible_code="over_window",
+            infeasible_because=f"The findings of {len(parts)} calls may not fit one merging call. "
+            "Lower max_completion_tokens, or leave documents out.",
+        )
+    return _priced("split", (*parts, merge), terms)
+
+
+def split_capacity(terms: Terms) -> int:
+    """Tokens of documents that one call of a split may hold."""
+    limit = min(terms.model.threshold_tokens or max_input(terms), max_input(terms))
+    around = packing.CALL_OVERHEAD + terms.counts.instructions + terms.counts.part_task
+    return limit - around - MARGIN_TOKENS
+
+
+def oversized(members: Sequence[Member], terms: Terms) -> list[Member]:
+    """Return the documents that a split has to cut between pages."""
+    capacity = split_capacity(terms)
+    return [member for member in members if member.tokens > capacity]
+
+
+def recommended(plans: Sequence[Plan]) -> Plan | None:
+    """Return the cheapest plan that reads everything it was asked to; one call wins a tie."""
+    feasible = [plan for plan in plans if plan.feasible]
+    if not feasible:
+        return None
+    return min(
+        feasible,
+        key=lambda plan: (
+            plan.estimate.expected_usd if plan.estimate else Decimal(plan.input_tokens),
+            len(plan.calls),
+        ),
+    )
+
+
+class _PageTooLarge(Exception):
+    """One page alone passes what a call of a split may hold."""
+
+
+def _whole_slice(member: Member) -> Slice:
+    return Slice(
+        document_id=member.document_id,
+        ordinal=member.ordinal,
+        filename=member.filename,
+        first=1,
+        last=member.pages,
+        tokens=member.tokens,
+        identity=member.pack_sha256,
+    )
+
+
+def _cut(member: Member, page_tokens: Sequence[int], capacity: int) -> list[Slice]:
+    """Cut a document between pages into runs that fit, each with the document's tags around it."""
+    room = capacity - member.wrapper_tokens
+    runs: list[tuple[int, int, int]] = []
+    first, held = 1, 0
+    for number, tokens in enumerate(page_tokens, 1):
+        if tokens > room:
+            raise _PageTooLarge(
+                f"Page {number} of {member.filename} alone holds {tokens:,} tokens, more than one call of a "
+                f"split may: {room:,}."
+            )
+        if held + tokens > room:
+            runs.append((first, number - 1, held))
+            first, held = number, 0
+        held += tokens
+    runs.append((first, len(page_tokens), held))
+    return [
+        Slice(
+            document_id=member.document_id,
+            ordinal=member.ordinal,
+            filename=member.filename,
+            first=start,
+            last=end,
+            tokens=tokens + member.wrapper_tokens,
+            identity=f"{member.pack_sha256}:{start}-{end}",
+        )
+        for start, end, tokens in runs
+    ]
+
+
+def _fewest_bins(slices: Sequence[Slice], capacity: int) -> list[list[Slice]]:
+    """Pack in order where that needs no more calls than largest-first does: in order, packs only grow."""
+    in_order: list[list[Slice]] = []
+    room = 0
+    for piece in slices:
+        if not in_order or piece.tokens > room:
+            in_order.append([])
+            room = capacity
+        in_order[-1].append(piece)
+        room -= piece.tokens
+    by_size = _first_fit_decreasing(slices, capacity)
+    return by_size if len(by_size) < len(in_order) else in_order
+
+
+def _first_fit_decreasing(slices: Sequence[Slice], capacity: int) -> list[list[Slice]]:
+    bins: list[list[Slice]] = []
+    rooms: list[int] = []
+    for piece in sorted(slices, key=lambda one: (-one.tokens, one.ordinal, one.first)):
+        place = next((n for n, room in enumerate(rooms) if piece.tokens <= room), None)
+        if place is None:
+            bins.append([])
+            rooms.append(capacity)
+            place = len(bins) - 1
+        bins[place].append(piece)
+        rooms[place] -= piece.tokens
+    for held in bins:
+        held.sort(key=lambda one: (one.ordinal, one.first))
+    return sorted(bins, key=lambda held: (held[0].ordinal, held[0].first))
+
+
+def _call(kind: CallKind, slices: tuple[Slice, ...], terms: Terms, *, task: int) -> PlannedCall:
+    material = sum(piece.tokens for piece in slices)
+    tokens = packing.CALL_OVERHEAD + terms.counts.instructions + material + task
+    return PlannedCall(
+        kind=kind,
+        slices=slices,
+        input_tokens=tokens,
+        expected_input_tokens=tokens,
+        prefix_tokens=terms.counts.instructions + material + packing.OVERHEAD.of(messages=2),
+        prefix_sha256=packing.prefix_sha256(
+            instructions=prompts.ANSWERING,
+            documents=[
+                (packing.open_document(piece.ordinal, piece.filename), piece.identity) for piece in slices
+            ],
+        ),
+        band=pricing.band_of(tokens, terms.model),
+        reserved_output_tokens=terms.reserved_output_tokens,
+    )
+
+
+def _merge_call(parts: int, terms: Terms) -> PlannedCall:
+    around = packing.CALL_OVERHEAD + terms.counts.merge_instructions + terms.counts.merge_task
+    most = around + parts * (terms.reserved_output_tokens + FINDINGS_TOKENS)
+    usual = around + parts * (terms.expected_output_tokens + FINDINGS_TOKENS)
+    return PlannedCall(
+        kind="merge",
+        slices=(),
+        input_tokens=most,
+        expected_input_tokens=usual,
+        prefix_tokens=terms.counts.merge_instructions,
+        prefix_sha256=packing.prefix_sha256(instructions=prompts.MERGING, documents=()),
+        band=pricing.band_of(most, terms.model),
+        reserved_output_tokens=terms.reserved_output_tokens,
+    )
+
+
+def _priced(strategy: Strategy, calls: tuple[PlannedCall, ...], terms: Terms) -> Plan:
+    bills = [_bill(call, terms) for call in calls]
+    extras = [pricing.threshold_extra(terms.model, bill, tier=terms.tier, on=terms.on) for bill in bills]
+    return Plan(
+        strategy=strategy,
+        calls=calls,
+        input_tokens=sum(call.expected_input_tokens for call in calls),
+        estimate=pricing.estimate(terms.model, bills, tier=terms.tier, on=terms.on),
+        expected_cached_tokens=sum(bill.expected_cached_tokens for bill in bills),
+        threshold_extra_usd=None
+        if any(extra is None for extra in extras)
+        else sum((extra for extra in extras if extra is not None), Decimal(0)),
+    )
+
+
+def _bill(call: PlannedCall, terms: Terms) -> pricing.Call:
+    warm = call.prefix_sha256 in terms.warm and call.kind != "merge"
+    cacheable = 0 if call.kind == "merge" else min(call.prefix_tokens, call.expected_input_tokens)
+    return pricing.Call(
+        input_tokens=call.expected_input_tokens,
+        most_input_tokens=call.input_tokens,
+        reserved_output_tokens=call.reserved_output_tokens,
+        expected_output_tokens=terms.expected_output_tokens,
+        prefix_tokens=cacheable,
+        expected_cached_tokens=pricing.cacheable(cacheable, at_breakpoint=terms.model.caches_at_breakpoints)
+        if warm
+        else 0,
+    )

@@ -1,0 +1,46 @@
+"""A question with its parameters, as it was asked."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+DEFAULT_MAX_COMPLETION_TOKENS = 16_000
+"""Reserved for each call where the caller names nothing: room for reasoning and an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, and how; None leaves a parameter to the model.
+
+    Attributes:
+        strategies: the plans wanted; empty means all that apply.
+        document_ids: the documents to ask; empty means the whole corpus.
+        expected_questions: how many questions the caller means to ask, for the price of a warm cache.
+        system_prompt: the caller's own instructions; they travel with the question, behind the documents,
+            so that they never cost the cache.
+    """
+
+    text: str
+    model: str
+    strategies: tuple[str, ...] = ()
+    document_ids: tuple[str, ...] = ()
+    service_tier: str | None = None
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
+    max_completion_tokens: int = DEFAULT_MAX_COMPLETION_TOKENS
+    temperature: float | None = None
+    top_p: float | None = None
+    system_prompt: str | None = None
+    response_format: dict[str, Any] | None = None
+    expected_questions: int = 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Question:
+        """The question back from its JSON form."""
+        tuples = {name: tuple(values[name]) for name in ("strategies", "document_ids")}
+        return Question(**{**values, **tuples})

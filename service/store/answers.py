@@ -1,0 +1,289 @@
+"""Answers, their calls and their events, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+
+from service.domain.answers import Answer, AnswerStatus, Call, CallState
+from service.domain.documents import Failure
+from service.domain.usage import Usage
+from service.store.session import Transaction
+from service.store.tables import answer_events, answers, calls
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to an answer, as clients see it."""
+
+    number: int
+    name: str
+    data: dict[str, Any]
+
+
+def add(tx: Transaction, answer: Answer, *, request_sha256: str, idempotency_key: str | None) -> None:
+    """Record an accepted question."""
+    tx.execute(
+        insert(answers).values(
+            id=answer.id,
+            tenant=answer.tenant,
+            corpus_id=answer.corpus_id,
+            plan_id=answer.plan_id,
+            idempotency_key=idempotency_key,
+            request_sha256=request_sha256,
+            question=answer.question,
+            model=answer.model,
+            status=answer.status.value,
+            cancel_requested=0,
+            request=answer.request,
+            plan=answer.plan,
+            engine=answer.engine,
+            text="",
+            citations=[],
+            reserved_micros=answer.reserved_micros,
+            created_at=answer.created_at,
+        )
+    )
+
+
+def get(tx: Transaction, tenant: str, answer_id: str) -> Answer | None:
+    """Return one answer of a tenant."""
+    row = tx.execute(
+        select(answers).where(answers.c.id == answer_id, answers.c.tenant == tenant)
+    ).one_or_none()
+    return None if row is None else _answer(row)
+
+
+def get_any(tx: Transaction, answer_id: str) -> Answer | None:
+    """Return one answer, whoever's it is: for the jobs."""
+    row = tx.execute(select(answers).where(answers.c.id == answer_id)).one_or_none()
+    return None if row is None else _answer(row)
+
+
+def get_by_key(tx: Transaction, tenant: str, idempotency_key: str) -> tuple[Answer, str] | None:
+    """Return the answer that a key already stands for, and the hash of the request that made it."""
+    row = tx.execute(
+        select(answers).where(answers.c.tenant == tenant, answers.c.idempotency_key == idempotency_key)
+    ).one_or_none()
+    return None if row is None else (_answer(row), row.request_sha256)
+
+
+def page_through(
+    tx: Transaction, tenant: str, *, corpus_id: str | None, after: str | None, limit: int
+) -> list[Answer]:
+    """Return answers in the order in which they were asked."""
+    query = select(answers).where(answers.c.tenant == tenant).order_by(answers.c.id).limit(limit)
+    if corpus_id:
+        query = query.where(answers.c.corpus_id == corpus_id)
+    if after:
+        query = query.where(answers.c.id > after)
+    return [_answer(row) for row in tx.execute(query)]
+
+
+def unfinished(tx: Transaction) -> list[str]:
+    """Return the ids of answers that something still has to happen to."""
+    query = select(answers.c.id).where(
+        answers.c.status.in_([AnswerStatus.QUEUED.value, AnswerStatus.RUNNING.value])
+    )
+    return list(tx.execute(query).scalars())
+
+
+def begin(tx: Transaction, answer_id: str, at: datetime) -> bool:
+    """Mark an answer as running; return False where it is already final."""
+    result = tx.execute(
+        update(answers)
+        .where(
+            answers.c.id == answer_id,
+            answers.c.status.in_([AnswerStatus.QUEUED.value, AnswerStatus.RUNNING.value]),
+        )
+        .values(status=AnswerStatus.RUNNING.value, started_at=func.coalesce(answers.c.started_at, at))
+    )
+    return result.rowcount == 1
+
+
+def request_cancel(tx: Transaction, answer_id: str) -> None:
+    """Ask whoever runs the answer to stop."""
+    tx.execute(update(answers).where(answers.c.id == answer_id).values(cancel_requested=1))
+
+
+def cancel_requested(tx: Transaction, answer_id: str) -> bool:
+    """Whether somebody asked to stop."""
+    return bool(tx.execute(select(answers.c.cancel_requested).where(answers.c.id == answer_id)).scalar_one())
+
+
+def conclude(tx: Transaction, answer: Answer) -> None:
+    """Write an answer's end (or its doubt): everything that was not known when it was asked."""
+    tx.execute(
+        update(answers)
+        .where(answers.c.id == answer.id)
+        .values(
+            status=answer.status.value,
+            text=answer.text,
+            citations=list(answer.citations),
+            usage=asdict(answer.usage) if answer.usage else None,
+            actual_usd=answer.actual_usd,
+            finish_reason=answer.finish_reason,
+            refusal=answer.refusal,
+            output=answer.output,
+            error=asdict(answer.error) if answer.error else None,
+            first_token_at=answer.first_token_at,
+            finished_at=answer.finished_at,
+        )
+    )
+
+
+def add_events(tx: Transaction, answer_id: str, events: Iterable[Event]) -> None:
+    """Append to the answer's stream."""
+    rows = [{"answer_id": answer_id, **asdict(event)} for event in events]
+    if rows:
+        tx.execute(insert(answer_events), rows)
+
+
+def events_after(tx: Transaction, answer_id: str, number: int) -> list[Event]:
+    """Return the answer's stream from behind that event on."""
+    query = (
+        select(answer_events)
+        .where(answer_events.c.answer_id == answer_id, answer_events.c.number > number)
+        .order_by(answer_events.c.number)
+    )
+    return [Event(row.number, row.name, row.data) for row in tx.execute(query)]
+
+
+def last_event_number(tx: Transaction, answer_id: str) -> int:
+    """Return the number of the newest event, 0 before the first."""
+    query = select(func.max(answer_events.c.number)).where(answer_events.c.answer_id == answer_id)
+    return tx.execute(query).scalar_one() or 0
+
+
+def call_of(tx: Transaction, answer_id: str, part: int) -> Call | None:
+    """Return one call of an answer."""
+    row = tx.execute(select(calls).where(calls.c.answer_id == answer_id, calls.c.part == part)).one_or_none()
+    return None if row is None else _call(row)
+
+
+def calls_of(tx: Transaction, answer_id: str) -> list[Call]:
+    """Return all calls of an answer, in order."""
+    query = select(calls).where(calls.c.answer_id == answer_id).order_by(calls.c.part)
+    return [_call(row) for row in tx.execute(query)]
+
+
+def add_call(tx: Transaction, call: Call, *, input_tokens: int, prefix_sha256: str) -> None:
+    """Record a call that is ready to be sent."""
+    tx.execute(
+        insert(calls).values(
+            id=call.id,
+            answer_id=call.answer_id,
+            part=call.part,
+            state=call.state.value,
+            attempts=0,
+            input_tokens=input_tokens,
+            prefix_sha256=prefix_sha256,
+            reserved_micros=call.reserved_micros,
+            text="",
+        )
+    )
+
+
+def last_use_of_prefixes(tx: Transaction, hashes: Sequence[str], *, model: str) -> dict[str, datetime]:
+    """Return when a finished call last sent each of these prefixes to that model."""
+    query = (
+        select(calls.c.prefix_sha256, func.max(calls.c.sent_at))
+        .join(answers, answers.c.id == calls.c.answer_id)
+        .where(
+            calls.c.prefix_sha256.in_(hashes),
+            calls.c.state == CallState.DONE.value,
+            answers.c.model == model,
+        )
+        .group_by(calls.c.prefix_sha256)
+    )
+    return {row[0]: row[1] for row in tx.execute(query)}
+
+
+def take_for_sending(tx: Transaction, call_id: str, at: datetime) -> bool:
+    """Move a call from ready to sent. False: somebody else did, so it must never be sent from here."""
+    result = tx.execute(
+        update(calls)
+        .where(calls.c.id == call_id, calls.c.state == CallState.READY.value)
+        .values(state=CallState.SENT.value, sent_at=at, attempts=calls.c.attempts + 1)
+    )
+    return result.rowcount == 1
+
+
+def put_back(tx: Transaction, call_id: str) -> None:
+    """Move a call that surely was not sent back to ready."""
+    tx.execute(
+        update(calls)
+        .where(calls.c.id == call_id, calls.c.state == CallState.SENT.value)
+        .values(state=CallState.READY.value)
+    )
+
+
+def close_call(tx: Transaction, call: Call, *, reply: dict[str, Any] | None, at: datetime) -> None:
+    """Write a call's end (or its doubt) with all that came."""
+    tx.execute(
+        update(calls)
+        .where(calls.c.id == call.id)
+        .values(
+            state=call.state.value,
+            text=call.text,
+            reply=reply,
+            usage=asdict(call.usage) if call.usage else None,
+            finish_reason=call.finish_reason,
+            refusal=call.refusal,
+            service_tier=call.service_tier,
+            actual_usd=call.actual_usd,
+            error=asdict(call.error) if call.error else None,
+            finished_at=at,
+        )
+    )
+
+
+def _answer(row: Row[Any]) -> Answer:
+    return Answer(
+        id=row.id,
+        tenant=row.tenant,
+        corpus_id=row.corpus_id,
+        question=row.question,
+        model=row.model,
+        status=AnswerStatus(row.status),
+        plan_id=row.plan_id,
+        request=row.request,
+        plan=row.plan,
+        engine=row.engine,
+        created_at=row.created_at,
+        text=row.text,
+        citations=tuple(row.citations),
+        usage=Usage(**row.usage) if row.usage else None,
+        actual_usd=row.actual_usd,
+        reserved_micros=row.reserved_micros,
+        finish_reason=row.finish_reason,
+        refusal=row.refusal,
+        error=Failure(**row.error) if row.error else None,
+        started_at=row.started_at,
+        first_token_at=row.first_token_at,
+        finished_at=row.finished_at,
+        output=row.output,
+    )
+
+
+def _call(row: Row[Any]) -> Call:
+    return Call(
+        id=row.id,
+        answer_id=row.answer_id,
+        part=row.part,
+        state=CallState(row.state),
+        reserved_micros=row.reserved_micros,
+        attempts=row.attempts,
+        text=row.text,
+        usage=Usage(**row.usage) if row.usage else None,
+        finish_reason=row.finish_reason,
+        refusal=row.refusal,
+        service_tier=row.service_tier,
+        actual_usd=row.actual_usd,
+        error=Failure(**row.error) if row.error else None,
+        sent_at=row.sent_at,
+    )

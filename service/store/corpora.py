@@ -1,0 +1,131 @@
+"""Corpora and their members, as rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from service.domain.corpora import Corpus, Member
+from service.domain.documents import DocumentStatus
+from service.store.session import Transaction
+from service.store.tables import corpora, documents, members
+
+
+def add(tx: Transaction, corpus: Corpus) -> None:
+    """Record a new, empty corpus."""
+    tx.execute(
+        insert(corpora).values(
+            id=corpus.id,
+            tenant=corpus.tenant,
+            name=corpus.name,
+            next_ordinal=1,
+            created_at=corpus.created_at,
+        )
+    )
+
+
+def get(tx: Transaction, tenant: str, corpus_id: str) -> Corpus | None:
+    """Return one corpus of a tenant."""
+    row = tx.execute(_with_sizes().where(corpora.c.id == corpus_id, corpora.c.tenant == tenant)).one_or_none()
+    return None if row is None else _corpus(row)
+
+
+def get_by_name(tx: Transaction, tenant: str, name: str) -> Corpus | None:
+    """Return the oldest corpus of that name."""
+    query = _with_sizes().where(corpora.c.name == name, corpora.c.tenant == tenant)
+    row = tx.execute(query.order_by(corpora.c.id).limit(1)).one_or_none()
+    return None if row is None else _corpus(row)
+
+
+def page_through(tx: Transaction, tenant: str, *, after: str | None, limit: int) -> list[Corpus]:
+    """Return corpora in the order in which they were made."""
+    query = _with_sizes().where(corpora.c.tenant == tenant).order_by(corpora.c.id).limit(limit)
+    if after:
+        query = query.where(corpora.c.id > after)
+    return [_corpus(row) for row in tx.execute(query)]
+
+
+def rename(tx: Transaction, corpus_id: str, name: str) -> None:
+    """Give a corpus another name."""
+    tx.execute(update(corpora).where(corpora.c.id == corpus_id).values(name=name))
+
+
+def remove(tx: Transaction, corpus_id: str) -> None:
+    """Forget a corpus; its documents stay."""
+    tx.execute(delete(corpora).where(corpora.c.id == corpus_id))
+
+
+def has_member(tx: Transaction, corpus_id: str, document_id: str) -> bool:
+    """Whether the document is in the corpus."""
+    query = select(members.c.ordinal).where(
+        members.c.corpus_id == corpus_id, members.c.document_id == document_id
+    )
+    return tx.execute(query).one_or_none() is not None
+
+
+def next_ordinal(tx: Transaction, corpus_id: str) -> int:
+    """Take the corpus's next ordinal; none is ever given twice."""
+    following: int = tx.execute(
+        update(corpora)
+        .where(corpora.c.id == corpus_id)
+        .values(next_ordinal=corpora.c.next_ordinal + 1)
+        .returning(corpora.c.next_ordinal)
+    ).scalar_one()
+    return following - 1
+
+
+def append(tx: Transaction, corpus_id: str, document_id: str, *, ordinal: int, wrapper_tokens: int) -> None:
+    """Put a document at the end of a corpus."""
+    tx.execute(
+        insert(members).values(
+            corpus_id=corpus_id,
+            document_id=document_id,
+            ordinal=ordinal,
+            wrapper_tokens=wrapper_tokens,
+        )
+    )
+
+
+def take_out(tx: Transaction, corpus_id: str, document_id: str) -> bool:
+    """Take a document out of a corpus; return whether it was in it."""
+    result = tx.execute(
+        delete(members).where(members.c.corpus_id == corpus_id, members.c.document_id == document_id)
+    )
+    return result.rowcount == 1
+
+
+def members_of(tx: Transaction, corpus_id: str) -> list[Member]:
+    """Return a corpus's members in order, with their counts and no text."""
+    query = (
+        select(members.c.ordinal, members.c.wrapper_tokens, documents)
+        .join(documents, documents.c.id == members.c.document_id)
+        .where(members.c.corpus_id == corpus_id)
+        .order_by(members.c.ordinal)
+    )
+    return [
+        Member(
+            document_id=row.id,
+            ordinal=row.ordinal,
+            filename=row.filename,
+            status=DocumentStatus(row.status),
+            wrapper_tokens=row.wrapper_tokens,
+            pages_tokens=row.pages_tokens,
+            pages=row.pages,
+            chars=row.chars,
+            pages_without_text=row.pages_without_text,
+            pack_sha256=row.pack_sha256,
+        )
+        for row in tx.execute(query)
+    ]
+
+
+def _with_sizes() -> Any:  # noqa: ANN401 - a select whose row type says nothing more
+    size = (
+        select(func.count()).select_from(members).where(members.c.corpus_id == corpora.c.id).scalar_subquery()
+    )
+    return select(corpora, size.label("size"))
+
+
+def _corpus(row: Row[Any]) -> Corpus:
+    return Corpus(id=row.id, tenant=row.tenant, name=row.name, created_at=row.created_at, documents=row.size)

@@ -1,0 +1,277 @@
+"""Documents and their pages, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, case, delete, func, insert, select, update
+
+from service.domain.documents import (
+    Document,
+    DocumentStatus,
+    DocumentWarning,
+    Failure,
+    PageCount,
+    PageText,
+    Progress,
+)
+from service.store.session import Transaction
+from service.store.tables import documents, members, page_texts, pages
+
+
+def add(tx: Transaction, document: Document) -> None:
+    """Record a new document."""
+    tx.execute(
+        insert(documents).values(
+            id=document.id,
+            tenant=document.tenant,
+            sha256=document.sha256,
+            filename=document.filename,
+            media_type=document.media_type,
+            bytes=document.bytes,
+            status=document.status.value,
+            progress_done=0,
+            progress_total=0,
+            progress_unit=document.progress.unit,
+            pages=0,
+            pages_tokens=0,
+            chars=0,
+            pages_without_text=0,
+            pack_sha256="",
+            encoding="",
+            warnings=[],
+            created_at=document.created_at,
+        )
+    )
+
+
+def get(tx: Transaction, tenant: str, document_id: str) -> Document | None:
+    """Return one document of a tenant."""
+    row = tx.execute(
+        select(documents).where(documents.c.id == document_id, documents.c.tenant == tenant)
+    ).one_or_none()
+    return None if row is None else _document(row)
+
+
+def get_any(tx: Transaction, document_id: str) -> Document | None:
+    """Return one document, whoever's it is: for the jobs."""
+    row = tx.execute(select(documents).where(documents.c.id == document_id)).one_or_none()
+    return None if row is None else _document(row)
+
+
+def get_by_hash(tx: Transaction, tenant: str, sha256: str) -> Document | None:
+    """Return the tenant's document with these bytes."""
+    row = tx.execute(
+        select(documents).where(documents.c.sha256 == sha256, documents.c.tenant == tenant)
+    ).one_or_none()
+    return None if row is None else _document(row)
+
+
+def page_through(tx: Transaction, tenant: str, *, after: str | None, limit: int) -> list[Document]:
+    """Return documents in the order of their ids (that is, of their upload)."""
+    query = select(documents).where(documents.c.tenant == tenant).order_by(documents.c.id).limit(limit)
+    if after:
+        query = query.where(documents.c.id > after)
+    return [_document(row) for row in tx.execute(query)]
+
+
+def with_status(tx: Transaction, statuses: Sequence[DocumentStatus]) -> list[Document]:
+    """Return every tenant's documents in one of these states."""
+    query = select(documents).where(documents.c.status.in_([s.value for s in statuses]))
+    return [_document(row) for row in tx.execute(query)]
+
+
+def of_corpus(tx: Transaction, corpus_id: str) -> list[Document]:
+    """Return the documents of a corpus in their order."""
+    query = (
+        select(documents)
+        .join(members, members.c.document_id == documents.c.id)
+        .where(members.c.corpus_id == corpus_id)
+        .order_by(members.c.ordinal)
+    )
+    return [_document(row) for row in tx.execute(query)]
+
+
+def start(tx: Transaction, document_id: str) -> bool:
+    """Begin (or begin again) the reading; return False where the document is gone or already ready."""
+    tx.execute(delete(page_texts).where(page_texts.c.document_id == document_id))
+    tx.execute(delete(pages).where(pages.c.document_id == document_id))
+    result = tx.execute(
+        update(documents)
+        .where(documents.c.id == document_id, documents.c.status != DocumentStatus.READY.value)
+        .values(status=DocumentStatus.PROCESSING.value, progress_done=0, error=None)
+    )
+    return result.rowcount == 1
+
+
+def identify(tx: Transaction, document_id: str, *, media_type: str, progress: Progress) -> None:
+    """Record what the file turned out to be."""
+    tx.execute(
+        update(documents)
+        .where(documents.c.id == document_id)
+        .values(media_type=media_type, progress_total=progress.total, progress_unit=progress.unit)
+    )
+
+
+def add_pages(tx: Transaction, document_id: str, batch: Sequence[tuple[PageText, tuple[str, ...]]]) -> bool:
+    """Store a batch of pages, each with its flags, and move the progress on.
+
+    Returns:
+        False where the document is gone: somebody removed it meanwhile.
+    """
+    moved = tx.execute(
+        update(documents)
+        .where(documents.c.id == document_id)
+        .values(progress_done=documents.c.progress_done + len(batch))
+    )
+    if moved.rowcount == 0:
+        return False
+    tx.execute(insert(pages), [_page_row(document_id, page, flags) for page, flags in batch])
+    tx.execute(
+        insert(page_texts),
+        [{"document_id": document_id, "number": page.number, "text": page.text} for page, _ in batch],
+    )
+    return True
+
+
+def finish(
+    tx: Transaction,
+    document_id: str,
+    *,
+    pack_sha256: str,
+    encoding: str,
+    title: str | None,
+    warnings: Sequence[DocumentWarning],
+    at: datetime,
+) -> None:
+    """Make a document ready: its totals are those of its stored pages."""
+    without_text = func.sum(case((pages.c.flags.contains("no_text"), 1), else_=0))
+    totals = tx.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(pages.c.tokens), 0),
+            func.coalesce(func.sum(pages.c.chars), 0),
+            func.coalesce(without_text, 0),
+        ).where(pages.c.document_id == document_id)
+    ).one()
+    tx.execute(
+        update(documents)
+        .where(documents.c.id == document_id)
+        .values(
+            status=DocumentStatus.READY.value,
+            pages=totals[0],
+            pages_tokens=totals[1],
+            chars=totals[2],
+            pages_without_text=totals[3],
+            progress_done=totals[0],
+            progress_total=totals[0],
+            pack_sha256=pack_sha256,
+            encoding=encoding,
+            title=title,
+            warnings=[asdict(warning) for warning in warnings],
+            ready_at=at,
+        )
+    )
+
+
+def fail(tx: Transaction, document_id: str, failure: Failure) -> None:
+    """Record why a document could not be read; nothing half-read stays."""
+    tx.execute(delete(page_texts).where(page_texts.c.document_id == document_id))
+    tx.execute(delete(pages).where(pages.c.document_id == document_id))
+    tx.execute(
+        update(documents)
+        .where(documents.c.id == document_id)
+        .values(status=DocumentStatus.FAILED.value, error=asdict(failure))
+    )
+
+
+def requeue(tx: Transaction, document_id: str) -> None:
+    """Put a failed document back to the start of its life."""
+    tx.execute(
+        update(documents)
+        .where(documents.c.id == document_id)
+        .values(status=DocumentStatus.QUEUED.value, error=None, progress_done=0, progress_total=0)
+    )
+
+
+def remove(tx: Transaction, document_id: str) -> None:
+    """Forget a document with its pages and memberships."""
+    tx.execute(delete(documents).where(documents.c.id == document_id))
+
+
+def uses_of_blob(tx: Transaction, sha256: str) -> int:
+    """Return how many documents (of any tenant) have these bytes."""
+    return tx.execute(
+        select(func.count()).select_from(documents).where(documents.c.sha256 == sha256)
+    ).scalar_one()
+
+
+def page_counts(tx: Transaction, document_id: str) -> list[PageCount]:
+    """Return a document's pages without their texts, in order."""
+    query = select(pages).where(pages.c.document_id == document_id).order_by(pages.c.number)
+    return [
+        PageCount(
+            number=row.number,
+            tokens=row.tokens,
+            chars=row.chars,
+            label=row.label,
+            flags=tuple(row.flags.split()),
+        )
+        for row in tx.execute(query)
+    ]
+
+
+def page_texts_of(
+    tx: Transaction, document_id: str, *, first: int = 1, last: int | None = None
+) -> Iterator[PageText]:
+    """Yield a document's pages with their texts, in order."""
+    query = (
+        select(pages.c.number, pages.c.tokens, page_texts.c.text, pages.c.label)
+        .join(
+            page_texts,
+            (page_texts.c.document_id == pages.c.document_id) & (page_texts.c.number == pages.c.number),
+        )
+        .where(pages.c.document_id == document_id, pages.c.number >= first)
+        .order_by(pages.c.number)
+    )
+    if last is not None:
+        query = query.where(pages.c.number <= last)
+    for number, tokens, text, label in tx.execute(query):
+        yield PageText(number=number, tokens=tokens, text=text, label=label)
+
+
+def _page_row(document_id: str, page: PageText, flags: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "document_id": document_id,
+        "number": page.number,
+        "label": page.label,
+        "tokens": page.tokens,
+        "chars": len(page.text),
+        "flags": " ".join(flags),
+    }
+
+
+def _document(row: Row[Any]) -> Document:
+    return Document(
+        id=row.id,
+        tenant=row.tenant,
+        sha256=row.sha256,
+        filename=row.filename,
+        media_type=row.media_type,
+        bytes=row.bytes,
+        status=DocumentStatus(row.status),
+        progress=Progress(row.progress_done, row.progress_total, row.progress_unit),
+        created_at=row.created_at,
+        pages=row.pages,
+        pages_tokens=row.pages_tokens,
+        chars=row.chars,
+        pages_without_text=row.pages_without_text,
+        title=row.title,
+        pack_sha256=row.pack_sha256,
+        warnings=tuple(DocumentWarning(**warning) for warning in row.warnings),
+        error=Failure(**row.error) if row.error else None,
+        ready_at=row.ready_at,
+    )

@@ -1,0 +1,212 @@
+"""Money as rows: reservations, the append-only ledger, budgets. All in integer micro-dollars.
+
+Every reservation is held once and ends once, by settling or by releasing; who comes second changes no row.
+A budget holds under concurrency because its room is checked by the very statement that takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from service.store.session import Transaction
+from service.store.tables import budgets, ledger, reservations
+
+HELD, SETTLED, RELEASED = "held", "settled", "released"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBudget:
+    """A limit on spending in one scope (`tenant`, `corpus:<id>`, …) and one period."""
+
+    tenant: str
+    scope: str
+    period: str
+    period_start: datetime
+    cap_micros: int
+    spent_micros: int = 0
+    reserved_micros: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the ledger; a call's lines sum to what it cost, zero where it was not billed."""
+
+    at: datetime
+    call_id: str
+    corpus_id: str
+    kind: str
+    micros: int
+    actual_usd: Decimal | None = None
+
+
+def set_budget(tx: Transaction, budget: StoredBudget) -> None:
+    """Create or change a budget; what is spent and reserved in it stays."""
+    changed = tx.execute(
+        update(budgets)
+        .where(budgets.c.tenant == budget.tenant, budgets.c.scope == budget.scope)
+        .values(cap_micros=budget.cap_micros, period=budget.period, period_start=budget.period_start)
+    )
+    if changed.rowcount == 0:
+        values = {name: getattr(budget, name) for name in budgets.c.keys()}  # noqa: SIM118 - columns, not a dict
+        tx.execute(insert(budgets).values(**values))
+
+
+def budgets_of(tx: Transaction, tenant: str, scopes: Sequence[str] | None = None) -> list[StoredBudget]:
+    """Return the tenant's budgets, or those of some scopes."""
+    query = select(budgets).where(budgets.c.tenant == tenant).order_by(budgets.c.scope)
+    if scopes is not None:
+        query = query.where(budgets.c.scope.in_(scopes))
+    return [_budget(row) for row in tx.execute(query)]
+
+
+def turn_period(tx: Transaction, budget: StoredBudget, period_start: datetime) -> None:
+    """Begin a new period; what is still reserved is carried into it."""
+    tx.execute(
+        update(budgets)
+        .where(
+            budgets.c.tenant == budget.tenant,
+            budgets.c.scope == budget.scope,
+            budgets.c.period_start < period_start,
+        )
+        .values(period_start=period_start, spent_micros=0)
+    )
+
+
+def take_room(tx: Transaction, budget: StoredBudget, micros: int) -> bool:
+    """Reserve in one budget; False where its room does not hold the amount."""
+    room = budgets.c.cap_micros - budgets.c.spent_micros - budgets.c.reserved_micros
+    result = tx.execute(
+        update(budgets)
+        .where(budgets.c.tenant == budget.tenant, budgets.c.scope == budget.scope, room >= micros)
+        .values(reserved_micros=budgets.c.reserved_micros + micros)
+    )
+    return result.rowcount == 1
+
+
+def hold(
+    tx: Transaction,
+    *,
+    call_id: str,
+    tenant: str,
+    corpus_id: str,
+    micros: int,
+    scopes: Sequence[str],
+    at: datetime,
+) -> None:
+    """Record a reservation that `take_room` made in these budgets."""
+    tx.execute(
+        insert(reservations).values(
+            call_id=call_id,
+            tenant=tenant,
+            corpus_id=corpus_id,
+            state=HELD,
+            micros=micros,
+            budgets=list(scopes),
+        )
+    )
+    _enter(tx, at, call_id, tenant=tenant, corpus_id=corpus_id, kind="reserve", micros=micros)
+
+
+def settle(tx: Transaction, call_id: str, *, actual_micros: int, actual_usd: Decimal, at: datetime) -> bool:
+    """End a reservation with what the call cost; False where it had ended already."""
+    held = _end(tx, call_id, SETTLED, spent=actual_micros)
+    if held is None:
+        return False
+    names = {"tenant": held.tenant, "corpus_id": held.corpus_id}
+    _enter(tx, at, call_id, kind="release", micros=-held.micros, **names)
+    _enter(tx, at, call_id, kind="settle", micros=actual_micros, actual_usd=actual_usd, **names)
+    return True
+
+
+def release(tx: Transaction, call_id: str, *, at: datetime) -> bool:
+    """End a reservation of a call that was not billed; False where it had ended already."""
+    held = _end(tx, call_id, RELEASED, spent=0)
+    if held is None:
+        return False
+    _enter(
+        tx,
+        at,
+        call_id,
+        tenant=held.tenant,
+        corpus_id=held.corpus_id,
+        kind="release",
+        micros=-held.micros,
+    )
+    return True
+
+
+def entries(tx: Transaction, tenant: str, *, since: datetime | None = None) -> list[Entry]:
+    """Return the tenant's ledger in the order in which it was written."""
+    query = select(ledger).where(ledger.c.tenant == tenant).order_by(ledger.c.id)
+    if since is not None:
+        query = query.where(ledger.c.at >= since)
+    return [
+        Entry(row.at, row.call_id, row.corpus_id, row.kind, row.micros, row.actual_usd)
+        for row in tx.execute(query)
+    ]
+
+
+def _end(tx: Transaction, call_id: str, state: str, *, spent: int) -> Row[Any] | None:
+    held = tx.execute(
+        update(reservations)
+        .where(reservations.c.call_id == call_id, reservations.c.state == HELD)
+        .values(state=state)
+        .returning(
+            reservations.c.tenant,
+            reservations.c.corpus_id,
+            reservations.c.micros,
+            reservations.c.budgets,
+        )
+    ).one_or_none()
+    if held is not None and held.budgets:
+        tx.execute(
+            update(budgets)
+            .where(budgets.c.tenant == held.tenant, budgets.c.scope.in_(held.budgets))
+            .values(
+                reserved_micros=budgets.c.reserved_micros - held.micros,
+                spent_micros=budgets.c.spent_micros + spent,
+            )
+        )
+    return held
+
+
+def _enter(
+    tx: Transaction,
+    at: datetime,
+    call_id: str,
+    *,
+    tenant: str,
+    corpus_id: str,
+    kind: str,
+    micros: int,
+    actual_usd: Decimal | None = None,
+) -> None:
+    tx.execute(
+        insert(ledger).values(
+            at=at,
+            tenant=tenant,
+            corpus_id=corpus_id,
+            call_id=call_id,
+            kind=kind,
+            micros=micros,
+            actual_usd=actual_usd,
+        )
+    )
+
+
+def _budget(row: Row[Any]) -> StoredBudget:
+    return StoredBudget(
+        tenant=row.tenant,
+        scope=row.scope,
+        period=row.period,
+        period_start=row.period_start,
+        cap_micros=row.cap_micros,
+        spent_micros=row.spent_micros,
+        reserved_micros=row.reserved_micros,
+    )

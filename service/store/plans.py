@@ -1,0 +1,52 @@
+"""Plans, as rows: what was offered, until when, and what it depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+
+from service.store.session import Transaction
+from service.store.tables import plans
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """An offered plan.
+
+    Attributes:
+        request: the question and parameters it was made for (JSON-ready).
+        plan: as it was shown (JSON-ready).
+        fingerprint: of everything that the price depends on; a different one now means `plan_changed`.
+    """
+
+    id: str
+    tenant: str
+    corpus_id: str
+    request: dict[str, Any]
+    plan: dict[str, Any]
+    fingerprint: str
+    created_at: datetime
+    expires_at: datetime
+
+
+def add(tx: Transaction, offered: list[StoredPlan]) -> None:
+    """Record offered plans."""
+    if offered:
+        tx.execute(
+            insert(plans),
+            [{name: getattr(plan, name) for name in plans.c.keys()} for plan in offered],  # noqa: SIM118 - columns, not a dict
+        )
+
+
+def get(tx: Transaction, tenant: str, plan_id: str) -> StoredPlan | None:
+    """Return one plan of a tenant."""
+    row = tx.execute(select(plans).where(plans.c.id == plan_id, plans.c.tenant == tenant)).one_or_none()
+    return None if row is None else StoredPlan(**row._asdict())
+
+
+def forget_expired(tx: Transaction, before: datetime) -> int:
+    """Drop plans whose time was over before that; return how many."""
+    return tx.execute(delete(plans).where(plans.c.expires_at < before)).rowcount

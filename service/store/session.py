@@ -1,0 +1,136 @@
+"""The database: engines, transactions, and whether its schema is the one this version works on."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
+
+from service.errors import SchemaOutdated, StoreUnavailable
+
+try:
+    import pysqlite3
+except ImportError:  # no wheel for this platform: the system's SQLite serves
+    pysqlite3 = None
+
+Transaction = Connection
+"""What a use case holds while it owns a transaction; nothing but `store/` looks inside."""
+
+_BUSY_MS = 30_000
+_SCRIPTS = (
+    Path(__file__).parent / "migrations",  # installed from a wheel
+    Path(__file__).parents[2] / "alembic",  # in a checkout
+)
+
+
+def _sqlite_module() -> ModuleType:
+    """Return the newer of the two SQLites: DBOS needs 3.42 on new Pythons, Debian 12 has 3.40."""
+    if pysqlite3 is not None and pysqlite3.sqlite_version_info > sqlite3.sqlite_version_info:
+        return pysqlite3  # type: ignore[no-any-return]
+    return sqlite3
+
+
+def make_engine(url: str, *, for_jobs: bool = False) -> Engine:
+    """Return an engine on SQLite (WAL, durable commits, foreign keys) or PostgreSQL.
+
+    Args:
+        url: SQLAlchemy's form.
+        for_jobs: the job system begins its transactions itself.
+    """
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, module=_sqlite_module(), pool_size=20, max_overflow=40)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
+        connection.isolation_level = "IMMEDIATE" if for_jobs else None
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    if not for_jobs:
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: Connection) -> None:
+    """Take the write lock at the start of a writing transaction: a late upgrade would fail under load."""
+    writing = connection.get_execution_options().get("unabridged_writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+class Database:
+    """Transactions on one database.
+
+    `read` and `write` are the only ways in; both commit at the end of the block, and roll back on an
+    exception.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = make_engine(url)
+        self._writer = self._engine.execution_options(unabridged_writing=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Open a consistent snapshot."""
+        with _unavailable_is_said(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Open a transaction that may write; on SQLite writers queue here."""
+        with _unavailable_is_said(), self._writer.begin() as connection:
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the schema to this version's; safe to run again."""
+        with self._writer.begin() as connection:
+            command.upgrade(self._alembic(connection), "head")
+
+    def check_schema(self) -> None:
+        """Raise SchemaOutdated unless the schema is exactly this version's."""
+        with self._engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+        head = ScriptDirectory.from_config(self._alembic(None)).get_current_head()
+        if current != head:
+            raise SchemaOutdated(
+                f"The store's schema is at {current or 'nothing'}, this version works on {head}. "
+                "Run `unabridged migrate` (and keep a copy of the data folder first)."
+            )
+
+    def is_empty(self) -> bool:
+        """Whether no migration ever ran here."""
+        with self._engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision() is None
+
+    def _alembic(self, connection: Connection | None) -> Config:
+        config = Config()
+        scripts = next(path for path in _SCRIPTS if (path / "env.py").is_file())
+        config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        return config
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
+
+
+@contextmanager
+def _unavailable_is_said() -> Iterator[None]:
+    """Say in the product's words that the database cannot be used (disk full, locked, unreachable)."""
+    try:
+        yield
+    except OperationalError as error:
+        raise StoreUnavailable(f"The database can't be used just now: {error.orig}") from error

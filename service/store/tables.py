@@ -1,0 +1,254 @@
+"""The tables: the one place that says how things are kept.
+
+Texts of pages stand apart from their counts, so that planning never pages through text. Money is in integer
+micro-dollars where it is reserved, and an exact decimal string where it is reported.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An instant in UTC, on databases with and without time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the interface
+        """Keep UTC only."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the interface
+        """SQLite forgets the zone: it was UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Exact(TypeDecorator[Decimal]):
+    """A decimal number kept to its last digit."""
+
+    impl = String(40)
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the interface
+        """Keep all digits, as text."""
+        return None if value is None else format(value, "f")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - the interface
+        """And back."""
+        return None if value is None else Decimal(value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(40), nullable=False),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("filename", Text, nullable=False),
+    Column("media_type", String(200), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("progress_done", Integer, nullable=False),
+    Column("progress_total", Integer, nullable=False),
+    Column("progress_unit", String(20), nullable=False),
+    Column("pages", Integer, nullable=False),
+    Column("pages_tokens", BigInteger, nullable=False),
+    Column("chars", BigInteger, nullable=False),
+    Column("pages_without_text", Integer, nullable=False),
+    Column("title", Text),
+    Column("pack_sha256", String(64), nullable=False),
+    Column("encoding", String(60), nullable=False),
+    Column("warnings", JSON, nullable=False),
+    Column("error", JSON),
+    Column("created_at", Moment, nullable=False),
+    Column("ready_at", Moment),
+    UniqueConstraint("tenant", "sha256"),
+)
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("label", String(200)),
+    Column("tokens", Integer, nullable=False),
+    Column("chars", Integer, nullable=False),
+    Column("flags", String(200), nullable=False),
+)
+
+page_texts = Table(
+    "page_texts",
+    metadata,
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
+corpora = Table(
+    "corpora",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(40), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("next_ordinal", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("corpus_id", ForeignKey("corpora.id", ondelete="CASCADE"), primary_key=True),
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("ordinal", Integer, nullable=False),
+    Column("wrapper_tokens", Integer, nullable=False),
+    UniqueConstraint("corpus_id", "ordinal"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(40), nullable=False),
+    Column("corpus_id", ForeignKey("corpora.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("request", JSON, nullable=False),
+    Column("plan", JSON, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(40), nullable=False),
+    # An answer outlives its corpus and its plan: what was paid for stays.
+    Column("corpus_id", String(40), nullable=False, index=True),
+    Column("plan_id", String(40), nullable=False),
+    Column("idempotency_key", String(200)),
+    Column("request_sha256", String(64), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("status", String(20), nullable=False, index=True),
+    Column("cancel_requested", Integer, nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("plan", JSON, nullable=False),
+    Column("engine", String(60), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("output", JSON),
+    Column("citations", JSON, nullable=False),
+    Column("usage", JSON),
+    Column("actual_usd", Exact),
+    Column("reserved_micros", BigInteger, nullable=False),
+    Column("finish_reason", String(40)),
+    Column("refusal", Text),
+    Column("error", JSON),
+    Column("created_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("first_token_at", Moment),
+    Column("finished_at", Moment),
+    UniqueConstraint("tenant", "idempotency_key"),
+)
+
+answer_events = Table(
+    "answer_events",
+    metadata,
+    Column("answer_id", ForeignKey("answers.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("name", String(20), nullable=False),
+    Column("data", JSON, nullable=False),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", String(60), primary_key=True),
+    Column("answer_id", ForeignKey("answers.id"), nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("state", String(20), nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("prefix_sha256", String(64), nullable=False, index=True),
+    Column("reserved_micros", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("reply", JSON),
+    Column("usage", JSON),
+    Column("finish_reason", String(40)),
+    Column("refusal", Text),
+    Column("service_tier", String(40)),
+    Column("request_id", String(200)),
+    Column("actual_usd", Exact),
+    Column("error", JSON),
+    Column("sent_at", Moment),
+    Column("finished_at", Moment),
+    UniqueConstraint("answer_id", "part"),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("call_id", ForeignKey("calls.id"), primary_key=True),
+    Column("tenant", String(40), nullable=False),
+    Column("corpus_id", String(40), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("micros", BigInteger, nullable=False),
+    Column("budgets", JSON, nullable=False),
+    CheckConstraint("micros >= 0", name="micros_not_negative"),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("tenant", String(40), nullable=False),
+    Column("corpus_id", String(40), nullable=False),
+    Column("call_id", String(60), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("micros", BigInteger, nullable=False),
+    Column("actual_usd", Exact),
+    Index("ix_ledger_call_id", "call_id"),
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("tenant", String(40), primary_key=True),
+    Column("scope", String(60), primary_key=True),
+    Column("period", String(10), nullable=False),
+    Column("period_start", Moment, nullable=False),
+    Column("cap_micros", BigInteger, nullable=False),
+    Column("spent_micros", BigInteger, nullable=False),
+    Column("reserved_micros", BigInteger, nullable=False),
+    CheckConstraint("reserved_micros >= 0", name="reserved_not_negative"),
+)
