@@ -1,1 +1,38 @@
 """Bytes in, pages of text and exact token counts out. No database, no HTTP, no settings."""
+
+from __future__ import annotations
+
+from ingest.document import Finished, Flag, Notice, Page, Started, Unit
+from ingest.errors import (
+    DamagedDocument,
+    EmptyDocument,
+    EncryptedDocument,
+    IngestError,
+    ReaderCrashed,
+    TimedOut,
+    TooLarge,
+    UnsupportedFormat,
+)
+from ingest.limits import Limits
+from ingest.sandbox import read
+from ingest.tokens import count_tokens
+
+__all__ = [
+    "DamagedDocument",
+    "EmptyDocument",
+    "EncryptedDocument",
+    "Finished",
+    "Flag",
+    "IngestError",
+    "Limits",
+    "Notice",
+    "Page",
+    "ReaderCrashed",
+    "Started",
+    "TimedOut",
+    "TooLarge",
+    "Unit",
+    "UnsupportedFormat",
+    "count_tokens",
+    "read",
+]

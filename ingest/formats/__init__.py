@@ -1,1 +1,98 @@
-"""One module a format family, each the only importer of its library."""
+"""One module a family of formats, each the only importer of its library, behind one shape: `Reading`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from ingest.document import Notice, Unit
+from ingest.errors import UnsupportedFormat
+
+PDF: Final = "application/pdf"
+PLAIN: Final = "text/plain"
+MARKDOWN: Final = "text/markdown"
+HTML: Final = "text/html"
+DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+READERS: Final = {
+    PDF: "ingest.formats.pdf",
+    PLAIN: "ingest.formats.plain",
+    MARKDOWN: "ingest.formats.markup",
+    HTML: "ingest.formats.markup",
+    DOCX: "ingest.formats.office",
+}
+"""Media type → the module that reads it. Names, not modules: each library is heavy and loads on first use."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """One page as its library gave it, before any cleaning.
+
+    Attributes:
+        number: 1-based and physical.
+        text: not yet normalised; "" where the page could not be read (then a notice says so).
+        label: the printed page number where the file carries labels.
+        image_area: the share of the page that its largest image covers, 0.0 to 1.0.
+        notices: what went less than perfectly on this page, such as `page_unreadable`.
+    """
+
+    number: int
+    text: str
+    label: str | None = None
+    image_area: float = 0.0
+    notices: tuple[Notice, ...] = ()
+
+
+class Reading(Protocol):
+    """An open document, read once from its first page to its last.
+
+    Attributes:
+        total: how many pages `pages` will yield, known before the first.
+        title: from the file's own metadata, None where it has none.
+        notices: what concerns the whole document; complete once `pages` is exhausted.
+    """
+
+    media_type: str
+    unit: Unit
+    total: int
+    title: str | None
+    notices: list[Notice]
+
+    def pages(self) -> Iterator[RawPage]:
+        """Yield every page in order; one that fails comes with text "" and a notice, and loses no other."""
+        ...
+
+    def close(self) -> None:
+        """Free the library's memory and the file."""
+        ...
+
+
+class Opener(Protocol):
+    """What every module named in `READERS` is."""
+
+    def open_document(self, path: Path, media_type: str) -> Reading:
+        """Open the file at `path`.
+
+        Raises:
+            ingest.errors.IngestError: the file cannot be read; the message says why and what to do.
+        """
+        ...
+
+
+def open_document(path: Path, media_type: str) -> Reading:
+    """Open the file with the reader of its media type.
+
+    Raises:
+        ingest.errors.IngestError: as the reader's own `open_document`.
+    """
+    try:
+        name = READERS[media_type]
+    except KeyError:
+        raise UnsupportedFormat(
+            f"Files of type {media_type} can't be read. Convert it to PDF, DOCX or text and upload it again."
+        ) from None
+    opener: Opener = importlib.import_module(name)
+    return opener.open_document(path, media_type)

@@ -1,0 +1,165 @@
+"""What happens inside the reading process: one file in, events out."""
+
+from __future__ import annotations
+
+import pickle
+import resource
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from ingest import tokens, wire
+from ingest.document import Finished, Notice, Page, Started, Unit
+from ingest.errors import EmptyDocument, IngestError, ReaderCrashed, TooLarge
+from ingest.formats import RawPage, Reading, open_document
+from ingest.limits import Limits
+from ingest.normalize import normalize
+from ingest.quality import flags_of
+from ingest.sniff import sniff
+
+Frame = Callable[[Page], str]
+"""Turns a page into the exact text that is sent for it, which is what its tokens count."""
+
+OUT_OF_MEMORY: Final = (
+    "Reading the file took more memory than allowed. Split it, or save it anew, and upload it again."
+)
+MAX_NOTICES: Final = 200
+_BATCH_BYTES: Final = 64 << 10
+_BATCH_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One file to read. Travels from the parent as a pickle; nothing comes back as one."""
+
+    path: Path
+    filename: str
+    frame: Frame | None
+    limits: Limits
+
+
+def serve(payload: bytes, out: socket.socket) -> None:
+    """Read the pickled request's file and send its events; the caller ends the process afterwards."""
+    batch = _Batch(out)
+    try:
+        request: Request = pickle.loads(payload)  # noqa: S301 - comes from the parent process
+        _confine(request.limits)
+        for event in events(request):
+            batch.add(event)
+    except IngestError as error:
+        batch.add(wire.Failed(type(error).__name__, str(error)))
+    except BrokenPipeError:
+        return
+    except MemoryError:
+        batch.add(wire.Failed(ReaderCrashed.__name__, OUT_OF_MEMORY))
+    except Exception:  # noqa: BLE001 - the process ends here, and its parent must learn why
+        batch.add(wire.Defect(traceback.format_exc()))
+    batch.flush()
+
+
+def events(request: Request) -> Iterator[Started | Page | Finished]:
+    """Read the file.
+
+    Raises:
+        IngestError: it can't be read or passes a limit.
+    """
+    media_type = sniff(request.path, request.filename)
+    reading = open_document(request.path, media_type)
+    try:
+        _check_total(reading, request.limits)
+        yield Started(reading.media_type, reading.unit, reading.total)
+        notices: list[Notice] = []
+        for raw in _bounded(reading.pages(), request.limits):
+            notices.extend(raw.notices)
+            yield _page(raw, request.frame)
+        yield Finished(_title(reading.title), tokens.ENCODING, _told([*reading.notices, *notices]))
+    finally:
+        reading.close()
+
+
+def _page(raw: RawPage, frame: Frame | None) -> Page:
+    text = normalize(raw.text)
+    page = Page(raw.number, text, raw.label, flags=flags_of(raw, text))
+    return replace(page, tokens=tokens.count_tokens(text if frame is None else frame(page)))
+
+
+def _check_total(reading: Reading, limits: Limits) -> None:
+    parts = "pages" if reading.unit is Unit.PAGE else "sections"
+    if reading.total == 0:
+        raise EmptyDocument(f"The file holds no {parts}. Upload one with text in it.")
+    if reading.total > limits.max_pages:
+        raise TooLarge(
+            f"The file has {reading.total:,} {parts}, more than the {limits.max_pages:,} that can be read. "
+            "Split it and upload the parts."
+        )
+
+
+def _bounded(pages: Iterator[RawPage], limits: Limits) -> Iterator[RawPage]:
+    chars = 0
+    for raw in pages:
+        chars += len(raw.text)
+        if len(raw.text) > limits.max_page_chars or chars > limits.max_chars:
+            raise TooLarge(
+                f"The file's text passes the limit of {limits.max_page_chars:,} characters on one page or "
+                f"{limits.max_chars:,} in all. Split it and upload the parts."
+            )
+        yield raw
+
+
+def _title(title: str | None) -> str | None:
+    """Return the title on one line; None where nothing of it is left or a program made it up."""
+    line = " ".join(normalize(title or "").split())
+    return None if line.casefold() in {"", "untitled"} else line
+
+
+def _told(notices: list[Notice]) -> tuple[Notice, ...]:
+    """Return the notices, the last ones summed up where they are too many to read."""
+    if len(notices) <= MAX_NOTICES:
+        return tuple(notices)
+    rest = len(notices) - MAX_NOTICES
+    return (*notices[:MAX_NOTICES], Notice("more_notices", f"{rest:,} more notices are left out here."))
+
+
+def _confine(limits: Limits) -> None:
+    """Bound what this process may take; nothing raises these bounds again."""
+    bounds = {
+        resource.RLIMIT_AS: limits.memory_bytes,
+        resource.RLIMIT_FSIZE: limits.written_bytes,
+        resource.RLIMIT_NOFILE: limits.open_files,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, bound in bounds.items():
+        _bound(kind, bound, bound)
+    # Past the first bound the kernel sends SIGXCPU, which tells the parent why; past the second it kills.
+    _bound(resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 5)
+
+
+def _bound(kind: int, soft: int, hard: int) -> None:
+    before = resource.getrlimit(kind)[1]
+    highest = hard if before == resource.RLIM_INFINITY else min(hard, before)
+    resource.setrlimit(kind, (min(soft, highest), highest))
+
+
+class _Batch:
+    """Sends events some at a time: a system call for each small page would cost more than the page."""
+
+    def __init__(self, out: socket.socket) -> None:
+        self._out = out
+        self._held = bytearray()
+        self._sent_at = time.monotonic()
+
+    def add(self, event: wire.Event) -> None:
+        """Send the event now or soon; blocks while the parent is busy, which bounds both sides' memory."""
+        self._held += wire.pack(event)
+        if len(self._held) > _BATCH_BYTES or time.monotonic() - self._sent_at > _BATCH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is held back."""
+        self._out.sendall(self._held)
+        self._held.clear()
+        self._sent_at = time.monotonic()

@@ -1,0 +1,217 @@
+"""What kind of file it is, from its bytes: the name only chooses among kinds of text."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import zipfile
+from pathlib import Path, PurePath
+from typing import BinaryIO, Final
+
+from ingest.errors import DamagedDocument, EmptyDocument, EncryptedDocument, TooLarge, UnsupportedFormat
+from ingest.formats import DOCX, HTML, MARKDOWN, PDF, PLAIN
+
+CAN_BE_READ: Final = "PDF, DOCX, HTML, Markdown and plain text can be read"
+
+_HEAD_BYTES: Final = 65_536
+_SAMPLES: Final = 32
+_SAMPLE_BYTES: Final = 4_096
+_PDF_WITHIN: Final = 1_024
+"""Acrobat accepts a header anywhere in the first 1,024 bytes (PDF 1.7, Appendix H, note 13)."""
+_CONTROL_SHARE: Final = 0.02
+"""Text in any encoding holds next to no control characters; compressed data some 10 %."""
+
+_BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_CONTROLS: Final = bytes(code for code in range(0x20) if code not in b"\t\n\v\f\r\x1b") + b"\x7f"
+
+# Signatures as their formats' specifications give them; the first that fits names the file.
+_BINARY_KINDS: Final = (
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF87a", "a GIF image"),
+    (b"GIF89a", "a GIF image"),
+    (b"II*\0", "a TIFF image"),
+    (b"MM\0*", "a TIFF image"),
+    (b"{\\rtf", "an RTF document"),
+    (b"\x1f\x8b", "a GZIP archive"),
+    (b"BZh", "a BZIP2 archive"),
+    (b"\xfd7zXZ\0", "an XZ archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (b"%!PS", "a PostScript file"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"\x7fELF", "a program"),
+    (b"ID3", "an MP3 recording"),
+    (b"OggS", "an Ogg recording"),
+)
+_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OLE_KINDS: Final = (
+    ("WordDocument", "an old Word document (.doc)"),
+    ("Workbook", "an old Excel workbook (.xls)"),
+    ("Book", "an old Excel workbook (.xls)"),
+    ("PowerPoint Document", "an old PowerPoint presentation (.ppt)"),
+    ("__properties_version1.0", "an Outlook message (.msg)"),
+)
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_ZIP_KINDS: Final = (
+    ("ppt/presentation.xml", "a PowerPoint presentation (PPTX)"),
+    ("xl/workbook.xml", "an Excel workbook (XLSX)"),
+    ("xl/workbook.bin", "an Excel workbook (XLSB)"),
+    ("META-INF/container.xml", "an EPUB book"),
+    ("content.xml", "an OpenDocument file"),
+    ("META-INF/MANIFEST.MF", "a Java archive"),
+)
+_END_RECORD_WITHIN: Final = 65_557
+_MAX_DIRECTORY_BYTES: Final = 8 * 1024 * 1024
+"""Some 80,000 members; a DOCX has dozens."""
+_HTML_START: Final = re.compile(
+    rb"\s*(?:<\?xml[^>]{0,200}\?>\s*|<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta|div|table|h1|p)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_MARKDOWN_NAMES: Final = {".md", ".markdown", ".mdown", ".mkd"}
+_HTML_NAMES: Final = {".html", ".htm", ".xhtml"}
+
+
+def sniff(path: Path, filename: str) -> str:
+    """Return the media type of the file at `path`; `filename` is what its sender calls it.
+
+    Reads the first 64 KB, some samples further on and a ZIP's directory: never the whole of a large file.
+
+    Raises:
+        EmptyDocument: no bytes, or blanks alone.
+        EncryptedDocument: an Office file behind a password.
+        DamagedDocument: a ZIP-based file without its directory.
+        TooLarge: a ZIP-based file with a directory beyond any document's.
+        UnsupportedFormat: anything else that isn't read; the message names what it is.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        if not head:
+            raise EmptyDocument("The file is empty. Check that it was saved and upload it again.")
+        return _binary_type(file, head, filename) or _text_type(file, head, filename)
+
+
+def _binary_type(file: BinaryIO, head: bytes, filename: str) -> str | None:
+    """The media type by its signature; None where the file may be text."""
+    if b"%PDF" in head[:_PDF_WITHIN]:
+        return PDF
+    if head.startswith(_ZIP):
+        return _zip_type(file, filename)
+    if head.startswith(_OLE):
+        raise _ole_error(file, head, filename)
+    for signature, kind in _BINARY_KINDS:
+        if head.startswith(signature):
+            raise _unsupported(kind, filename)
+    return None
+
+
+def _zip_type(file: BinaryIO, filename: str) -> str:
+    _refuse_huge_directory(file)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        raise DamagedDocument(
+            "The file begins like a ZIP or Office file but its directory can't be read, "
+            "as after a broken-off transfer. Save or download it again and upload the new copy."
+        ) from error
+    if {"[Content_Types].xml", "word/document.xml"} <= names:
+        return DOCX
+    for member, kind in _ZIP_KINDS:
+        if member in names:
+            raise _unsupported(kind, filename)
+    raise UnsupportedFormat(
+        f"This is a ZIP archive{_named(filename)}. Upload the files inside it; {CAN_BE_READ}."
+    )
+
+
+def _refuse_huge_directory(file: BinaryIO) -> None:
+    """The directory's size stands 12 bytes into the end record, in the last 65,557 bytes (APPNOTE 4.3.16)."""
+    file.seek(max(file.seek(0, 2) - _END_RECORD_WITHIN, 0))
+    tail = file.read()
+    record = tail.rfind(b"PK\x05\x06")
+    if record >= 0 and int.from_bytes(tail[record + 12 : record + 16], "little") > _MAX_DIRECTORY_BYTES:
+        raise TooLarge(
+            "The ZIP-based file lists too many members to be a document. Upload the files inside it."
+        )
+
+
+def _ole_error(file: BinaryIO, head: bytes, filename: str) -> UnsupportedFormat | EncryptedDocument:
+    """An OLE container's first directory sectors name its streams, in UTF-16 ([MS-CFB] 2.6)."""
+    size = 1 << min(int.from_bytes(head[30:32], "little"), 12)
+    file.seek((int.from_bytes(head[48:52], "little") + 1) * size)
+    directory = file.read(8 * size) + head
+    if "EncryptedPackage".encode("utf-16-le") in directory:
+        return EncryptedDocument(
+            "The Office file is locked with a password. Remove the password in Office and upload it again."
+        )
+    for stream, kind in _OLE_KINDS:
+        if f"{stream}\0".encode("utf-16-le") in directory:
+            return _unsupported(kind, filename)
+    return _unsupported("an old Office file", filename)
+
+
+def _text_type(file: BinaryIO, head: bytes, filename: str) -> str:
+    samples = [head, *_samples(file)]
+    if not any(sample.strip(b"\0") for sample in samples):
+        raise UnsupportedFormat(f"The file{_named(filename)} holds no text: all its bytes are zero.")
+    if not head.startswith(_BYTE_ORDER_MARKS[1:]):
+        _refuse_binary(samples, filename)
+    text = _without_mark(head)
+    if len(head) < _HEAD_BYTES and not text.strip():
+        raise EmptyDocument("The file holds only blanks. Check that it was saved and upload it again.")
+    return _kind_of_text(text, PurePath(filename).suffix.lower())
+
+
+def _samples(file: BinaryIO) -> list[bytes]:
+    """Pieces spread evenly over what follows the head."""
+    size = file.seek(0, 2)
+    step = max((size - _HEAD_BYTES) // _SAMPLES, _SAMPLE_BYTES)
+    samples = []
+    for start in range(_HEAD_BYTES, size, step):
+        file.seek(start)
+        samples.append(file.read(_SAMPLE_BYTES))
+    return samples
+
+
+def _refuse_binary(samples: list[bytes], filename: str) -> None:
+    for sample in samples:
+        controls = len(sample) - len(sample.translate(None, _CONTROLS))
+        if controls > _CONTROL_SHARE * len(sample) or b"\0\0\0\0" in sample:
+            raise UnsupportedFormat(
+                f"The file{_named(filename)} is neither text nor a format known here. "
+                f"{CAN_BE_READ}: convert it to one of them and upload it again."
+            )
+
+
+def _without_mark(head: bytes) -> bytes:
+    """The head as bytes in which ASCII looks like ASCII, without a byte order mark."""
+    if head.startswith(codecs.BOM_UTF16_LE):
+        return head[2:].decode("utf-16-le", "replace").encode("utf-8", "replace")
+    if head.startswith(codecs.BOM_UTF16_BE):
+        return head[2:].decode("utf-16-be", "replace").encode("utf-8", "replace")
+    return head.removeprefix(codecs.BOM_UTF8)
+
+
+def _kind_of_text(text: bytes, suffix: str) -> str:
+    if suffix in _MARKDOWN_NAMES:
+        return MARKDOWN
+    if _HTML_START.match(text) or (suffix in _HTML_NAMES and re.search(rb"<[a-zA-Z!/]", text)):
+        return HTML
+    return PLAIN
+
+
+def _unsupported(kind: str, filename: str) -> UnsupportedFormat:
+    return UnsupportedFormat(
+        f"This is {kind}{_named(filename)}. {CAN_BE_READ}: convert it to one of them and upload it again."
+    )
+
+
+def _named(filename: str) -> str:
+    """` named .pdf, not a PDF` where the name claims what the bytes are not, else nothing."""
+    suffix = PurePath(filename).suffix.lower()
+    claimed = {".pdf": "a PDF", ".docx": "a DOCX document", ".txt": "plain text", ".md": "Markdown"}.get(
+        suffix
+    )
+    return f" named {suffix}, not {claimed}" if claimed else ""

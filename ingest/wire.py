@@ -1,0 +1,101 @@
+"""What the reading process tells its parent, as bytes.
+
+JSON and not pickle: a hostile file may take over the process that reads it, and must gain nothing in its
+parent by that. Each event is its length in four bytes and a JSON list.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ingest.document import Finished, Flag, Notice, Page, Started, Unit
+
+HEADER_BYTES: Final = 4
+MAX_EVENT_BYTES: Final = 128 << 20
+"""More than any page within the default limits takes, where each character costs up to 12 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The document could not be read; `error` is the name of a class in `ingest.errors`."""
+
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """The reading process met an exception nobody foresaw."""
+
+    traceback: str
+
+
+Event = Started | Page | Finished | Failed | Defect
+
+
+def pack(event: Event) -> bytes:
+    """Return the event with its length in front."""
+    body = json.dumps(_fields(event), separators=(",", ":")).encode()
+    return len(body).to_bytes(HEADER_BYTES, "big") + body
+
+
+def body_size(header: bytes) -> int:
+    """Return how many bytes follow the header.
+
+    Raises:
+        ValueError: more than any honest event takes.
+    """
+    size = int.from_bytes(header, "big")
+    if size > MAX_EVENT_BYTES:
+        raise ValueError("an event is too large")
+    return size
+
+
+def unpack(body: bytes) -> Event:
+    """Return the event in `body`.
+
+    Raises:
+        ValueError: it holds none, which no honest reading process sends.
+    """
+    try:
+        kind, *fields = json.loads(body)
+        return _event(kind, fields)
+    except (AttributeError, KeyError, TypeError, RecursionError) as fault:
+        raise ValueError("not an event") from fault
+
+
+def _fields(event: Event) -> list[Any]:
+    match event:
+        case Page():
+            return ["page", event.number, event.text, event.label, event.tokens, list(event.flags)]
+        case Started():
+            return ["started", event.media_type, event.unit, event.total]
+        case Finished():
+            notices = [[notice.code, notice.detail, notice.page] for notice in event.warnings]
+            return ["finished", event.title, event.encoding, notices]
+        case Failed():
+            return ["failed", event.error, event.message]
+        case Defect():
+            return ["defect", event.traceback]
+
+
+def _event(kind: str, fields: list[Any]) -> Event:
+    """Build an event; every field is brought to its type, since the sender can't be trusted."""
+    match kind, fields:
+        case "page", [int(number), str(text), str() | None as label, int(tokens), list(flags)]:
+            return Page(number, text, label, tokens, tuple(Flag(flag) for flag in flags))
+        case "started", [str(media_type), str(unit), int(total)]:
+            return Started(media_type, Unit(unit), total)
+        case "finished", [str() | None as title, str(encoding), list(notices)]:
+            return Finished(title, encoding, tuple(_notice(*notice) for notice in notices))
+        case "failed", [str(error), str(message)]:
+            return Failed(error, message)
+        case "defect", [str(traceback)]:
+            return Defect(traceback)
+    raise ValueError("not an event")
+
+
+def _notice(code: str, detail: str, page: int | None) -> Notice:
+    return Notice(str(code), str(detail), None if page is None else int(page))

@@ -1,0 +1,56 @@
+"""Flags of a page, at their edges."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingest.document import Flag
+from ingest.formats import RawPage
+from ingest.normalize import normalize
+from ingest.quality import GARBLED_LEAST, SCAN_IMAGE, SCAN_VISIBLE, flags_of, visible
+
+
+def flags(text: str, *, image_area: float = 0.0) -> tuple[Flag, ...]:
+    return flags_of(RawPage(1, text, image_area=image_area), normalize(text))
+
+
+def test_a_page_of_prose_has_no_flags() -> None:
+    assert flags("A page that says something, in more than a few words.") == ()
+
+
+def test_a_short_page_is_not_without_text() -> None:
+    assert flags("7") == ()
+    assert flags("7", image_area=SCAN_IMAGE) == ()
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "\xa0\x00\xad"])
+def test_a_page_without_a_visible_character_has_no_text(text: str) -> None:
+    assert flags(text) == (Flag.NO_TEXT,)
+
+
+def test_a_scan_shows_little_text_and_one_large_image() -> None:
+    assert flags("", image_area=1.0) == (Flag.NO_TEXT, Flag.SCAN)
+    assert flags("x" * (SCAN_VISIBLE - 1), image_area=SCAN_IMAGE + 0.01) == (Flag.NO_TEXT, Flag.SCAN)
+    assert flags("x" * SCAN_VISIBLE, image_area=1.0) == ()
+
+
+@pytest.mark.parametrize("letter", ["\x03", "\ufffd", "\ue123", "\x9b", "\U000f1234"])
+def test_a_page_of_unreadable_characters_is_garbled(letter: str) -> None:
+    assert Flag.GARBLED in flags(letter * 20 + "readable" * 3)
+    assert flags(letter * (GARBLED_LEAST - 1) + "ab") == (flags(letter * 7 + "ab"))
+    assert Flag.GARBLED not in flags(letter * (GARBLED_LEAST - 1) + "ab")
+    assert Flag.GARBLED not in flags(letter * 20 + "readable" * 100)
+
+
+def test_marks_of_broken_words_are_not_garbled() -> None:
+    assert flags("a\ufffe\nb c\x02\nd\r\n" * 20) == ()
+
+
+def test_flags_are_sorted() -> None:
+    found = flags("\x03" * 20, image_area=0.9)
+    assert found == (Flag.GARBLED, Flag.NO_TEXT, Flag.SCAN)
+    assert list(found) == sorted(found)
+
+
+def test_visible_counts_what_is_not_white_space() -> None:
+    assert visible(" a\n\u3000bc \t") == 3
