@@ -39,9 +39,9 @@ like "the exact words" [D12 p.137].
 
 PART_REMINDER = """\
 <task>
-The documents above are one part of a larger set; the other parts are read apart, and the findings are merged \
-afterwards. Report everything in them that bears on the question, each finding with an exact quote in double \
-quotes and its mark, like "the exact words" [D12 p.137]. If nothing does, answer: Nothing found.
+The documents above are one part of a larger set; the other parts are read apart, and the findings are \
+merged afterwards. Report everything in them that bears on the question, each finding with an exact quote in \
+double quotes and its mark, like "the exact words" [D12 p.137]. If nothing does, answer: Nothing found.
 </task>
 """
 

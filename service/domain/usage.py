@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one call read and wrote, in tokens; reasoning is inside completion, cached and written inside prompt."""
+    """What one call read and wrote, in tokens.
+
+    Reasoning is counted inside completion, cached and newly written cache inside prompt.
+    """
 
     prompt_tokens: int
     completion_tokens: int

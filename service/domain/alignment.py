@@ -1,0 +1,447 @@
+"""Lays a quote that stands nowhere letter for letter beside its source and judges each difference."""
+
+from __future__ import annotations
+
+import re
+import sys
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from service.domain.quotes import (
+    NEAR,
+    FoldedDocument,
+    Place,
+    currency_clash,
+    fold,
+    is_spaceless,
+    pieces,
+    symbols,
+)
+
+LEAST_SHARE = 0.5
+"""Share of a quote's words that the source must hold, in order, to be called its source at all."""
+
+MOST_ANCHORS = 24
+"""Stretches of a quote that are looked up to find its place."""
+
+_MOST_CELLS = 200_000
+_MOST_HITS = 16
+_ANCHOR_LENGTH = 11
+_HEADER_LINES = 4
+_HEADER_WIDTH = 100
+_HEADER_COST = 1
+_WORD_COST = 20
+_CHANGE_COST = 21
+_DROP_COST = 22  # the three differ so that of two equal ways the one that finds more of the quote wins
+_ASIDE_COST = 4
+_LEAST_AGREEING = 5  # one anchor in so many must stand in one place
+_SHORTEST_TYPO = 5
+_MOST_REPLACED = 3
+
+_TOKEN = re.compile(
+    r"(?P<gap>[\[(]\s*(?:…|(?:\.\s?){3,})\s*[\])]|…|(?:\.\s?){3,})"
+    r"|(?P<bracket>\[(?=[^\[\]]{1,80}\])|\])"
+    r"|(?P<word>(?:(?<![^\s(])\(?[-−–](?=[$€£¥]?[.\d]))?[^\s\-‐‑‒–—−/|…\[\]]+)"  # noqa: RUF001 - dashes part words
+)
+_ARTICLES = frozenset(["a", "an", "the", "this", "that", "these", "those", "such"])
+_PAIRS = (
+    _ARTICLES,
+    frozenset(["is", "are"]),
+    frozenset(["was", "were"]),
+    frozenset(["has", "have"]),
+    frozenset(["its", "their"]),
+)
+_DROPPABLE = _ARTICLES | {"which", "who", "it", "also", "is", "are", "was", "were"}
+_LINKS = frozenset(["of", "and", "in", "on", "at", "for", "to", "as"])
+_STANDINS = frozenset(
+    ["it", "its", "he", "his", "she", "her", "they", "their", "them", "we", "our", "i", "my", "you", "your"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One difference: what the quote says and what the source says there (either may be empty)."""
+
+    quote: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """A quote laid beside the place most like it.
+
+    Attributes:
+        place: where that is.
+        score: share of the quote's words found there in order, 0 to 1.
+        accepted: whether every difference is one that changes no meaning.
+        edits: the differences, in order.
+    """
+
+    place: Place
+    score: float
+    accepted: bool
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """One word: its key to compare by, its text, and where it stands (page index, start, end).
+
+    `skippable` is set in a quote for words in square brackets, in a source for lines at a page edge that may
+    be headers and footers.
+    """
+
+    key: str
+    text: str
+    page: int = 0
+    start: int = 0
+    end: int = 0
+    skippable: bool = False
+
+
+_GAP = _Word("", "…")
+
+
+def align(
+    quote: str, document: FoldedDocument, pages: range | None = None, *, anchors: int = MOST_ANCHORS
+) -> Alignment | None:
+    """Lay a quote beside the place of a document that shares most of its wording.
+
+    Args:
+        quote: as the answer shows it, without its quote marks.
+        document: where to look.
+        pages: page indices to which the search is confined (a page around them may be touched).
+        anchors: short stretches of the quote that are looked up to find the place.
+
+    Returns:
+        None where no place holds half of the quote's words in order.
+    """
+    region = _region(quote, document, pages, anchors)
+    if region is None:
+        return None
+    words, source = quote_words(quote), _source_words(document, *region)
+    if not source or not words or len(words) * len(source) > _MOST_CELLS:
+        return None
+    pairs = _pair(words, source)
+    matched = [(i, j) for i, j in pairs if i is not None and j is not None and words[i].key == source[j].key]
+    asked = sum(1 for word in words if word is not _GAP and not word.skippable)
+    if not matched or len(matched) < LEAST_SHARE * asked:
+        return None
+    judged = _judged(words, source, pairs, document, len(matched) / max(asked, len(matched)))
+    clash = currency_clash(quote, judged.place.text)
+    return judged if clash is None else replace(judged, accepted=False, edits=(*judged.edits, Edit(*clash)))
+
+
+def quote_words(quote: str) -> list[_Word]:
+    """A quote's words; ellipses are gaps, words in square brackets are marked."""
+    words: list[_Word] = []
+    bracket = False
+    for found in _TOKEN.finditer(quote):
+        if found.lastgroup == "gap":
+            words.append(_GAP)
+        elif found.lastgroup == "bracket":
+            bracket = found.group() == "["
+        else:
+            words.extend(_split(found, 0, skippable=bracket))
+    return words
+
+
+def _region(quote: str, document: FoldedDocument, pages: range | None, most: int) -> tuple[int, int] | None:
+    """The stretch of the folded text in which most anchors agree on where the quote starts."""
+    length = sum(len(fold(word.text)) for word in quote_words(quote) if not word.skippable)
+    first, last = (0, len(document.pages)) if pages is None else (pages.start, pages.stop)
+    low, high = document.starts[first] - length, document.starts[last]
+    anchors = _anchors(quote, most)
+    guesses = sorted(
+        (at - offset, offset)
+        for offset, anchor in anchors
+        for at in islice(document.find(anchor, max(0, low), high + length), _MOST_HITS)
+        if low < at - offset < high
+    )
+    if not guesses:
+        return None
+    reach = length // 2 + 60 + (NEAR if len(pieces(quote)) > 1 else 250)
+    best = max(range(len(guesses)), key=lambda k: (_agreeing(guesses, k, reach), -k))
+    if _agreeing(guesses, best, reach) < len(anchors) // _LEAST_AGREEING:
+        return None
+    begin = guesses[best][0]
+    return max(0, begin - 60), min(len(document.folded), begin + reach + length + 60)
+
+
+def _agreeing(guesses: list[tuple[int, int]], first: int, reach: int) -> int:
+    end = bisect_right(guesses, (guesses[first][0] + reach, sys.maxsize))
+    return len({offset for _, offset in guesses[first:end]})
+
+
+def _anchors(quote: str, most: int) -> list[tuple[int, str]]:
+    """Runs of whole words of _ANCHOR_LENGTH letters or more, by folded offset; short quotes by word."""
+    keys = [fold(word.text) for word in quote_words(quote) if word is not _GAP and not word.skippable]
+    found: list[tuple[int, str]] = []
+    offset = 0
+    for first, key in enumerate(keys):
+        last, run = first, ""
+        while last < len(keys) and len(run) < _ANCHOR_LENGTH:
+            run += keys[last]
+            last += 1
+        if len(run) >= _ANCHOR_LENGTH:
+            found.append((offset, run))
+        offset += len(key)
+    if len(keys) <= 4:  # noqa: PLR2004 - one changed word would leave such a quote no anchor
+        found.extend((0, key) for key in keys if len(key) >= _SHORTEST_TYPO)
+    step = max(1, -(-len(found) // most))
+    return found[::step]
+
+
+def _source_words(document: FoldedDocument, begin: int, end: int) -> list[_Word]:
+    place = document.place(begin, end)
+    words: list[_Word] = []
+    for page in range(place.first, place.last + 1):
+        text = document.pages[page]
+        start = place.start if page == place.first else 0
+        stop = place.end if page == place.last else len(text)
+        start, stop = _outward(text, start, stop)
+        head = _head_end(text) if page > place.first else 0
+        foot = _foot_start(text) if page < place.last else len(text)
+        for found in _TOKEN.finditer(text, start, stop):
+            if found.lastgroup == "word":
+                edge = found.start() < head or found.start() >= foot
+                words.extend(_split(found, page, skippable=edge))
+    return words
+
+
+def _outward(text: str, start: int, stop: int) -> tuple[int, int]:
+    """Offsets moved outward to white space, so that no word at a region's edge is cut."""
+    while start > 0 and not text[start - 1].isspace() and not is_spaceless(text[start - 1]):
+        start -= 1
+    while stop < len(text) and not text[stop].isspace() and not is_spaceless(text[stop]):
+        stop += 1
+    return start, stop
+
+
+def _head_end(text: str) -> int:
+    """Where the short lines at the top of a page end, which may be a header."""
+    end = 0
+    for line in text.splitlines(keepends=True)[:_HEADER_LINES]:
+        if len(line) > _HEADER_WIDTH:
+            break
+        end += len(line)
+    return end
+
+
+def _foot_start(text: str) -> int:
+    start = len(text)
+    for line in reversed(text.splitlines(keepends=True)[-_HEADER_LINES:]):
+        if len(line) > _HEADER_WIDTH:
+            break
+        start -= len(line)
+    return start
+
+
+def _split(found: re.Match[str], page: int, *, skippable: bool) -> list[_Word]:
+    """The word, or its letters one by one where its script writes no spaces."""
+    text, start = found.group(), found.start()
+    if not is_spaceless(text):
+        key = _key(text)
+        return [_Word(key, text, page, start, found.end(), skippable)] if key else []
+    return [
+        _Word(key, letter, page, start + at, start + at + 1, skippable)
+        for at, letter in enumerate(text)
+        if (key := fold(letter))
+    ]
+
+
+def _key(text: str) -> str:
+    """The folded word, the signs of its numbers kept at its front."""
+    folded = fold(text)
+    signed = not folded.isalpha() and any(map(str.isdigit, folded))
+    return "".join(symbols(text).values()) + folded if signed else folded
+
+
+def _pair(words: Sequence[_Word], source: Sequence[_Word]) -> list[tuple[int | None, int | None]]:
+    """The cheapest way to turn a stretch of the source into the quote, as pairs of indices.
+
+    Edit distance over words in which the stretch may start and end anywhere, a gap passes over any number of
+    source words for nothing, and skippable words cost little.
+    """
+    skip = [_HEADER_COST if word.skippable else _WORD_COST for word in source]
+    row = [0] * (len(source) + 1)
+    trace: list[bytearray] = []
+    for word in words:
+        row, moves = _gap_row(row) if word is _GAP else _word_row(word, source, row, skip)
+        trace.append(moves)
+    return _walked(words, trace, min(range(len(row)), key=row.__getitem__))
+
+
+_UP, _LEFT, _DIAGONAL = 1, 2, 3
+
+
+def _gap_row(row: list[int]) -> tuple[list[int], bytearray]:
+    moves = bytearray([_UP])
+    best = [row[0]]
+    for cost in row[1:]:
+        moves.append(_UP if cost < best[-1] else _LEFT)
+        best.append(min(cost, best[-1]))
+    return best, moves
+
+
+def _word_row(
+    word: _Word, source: Sequence[_Word], row: list[int], skip: list[int]
+) -> tuple[list[int], bytearray]:
+    drop = _ASIDE_COST if word.skippable else _DROP_COST
+    change = _WORD_COST + _ASIDE_COST if word.skippable else _CHANGE_COST
+    left = row[0] + drop
+    best, moves = [left], bytearray([_UP])
+    key, before = word.key, row[0]
+    for other, passing, above in zip(source, skip, row[1:], strict=True):
+        cost, move = (before, _DIAGONAL) if other.key == key else (before + change, _DIAGONAL)
+        if above + drop < cost:
+            cost, move = above + drop, _UP
+        if left + passing < cost:
+            cost, move = left + passing, _LEFT
+        best.append(cost)
+        moves.append(move)
+        left, before = cost, above
+    return best, moves
+
+
+def _walked(words: Sequence[_Word], trace: list[bytearray], end: int) -> list[tuple[int | None, int | None]]:
+    """The trace followed back from its cheapest end; words passed over in a gap are left out."""
+    pairs: list[tuple[int | None, int | None]] = []
+    i, j = len(trace), end
+    while i > 0:
+        move = trace[i - 1][j]
+        if move == _DIAGONAL:
+            pairs.append((i - 1, j - 1))
+        elif move == _UP:
+            pairs.append((i - 1, None))
+        elif words[i - 1] is not _GAP:
+            pairs.append((None, j - 1))
+        i -= move != _LEFT
+        j -= move != _UP
+    return pairs[::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A run of words that differ, with the keys beside it."""
+
+    quote: tuple[_Word, ...]
+    source: tuple[_Word, ...]
+    around: tuple[str, ...]
+
+
+def _judged(
+    words: Sequence[_Word],
+    source: Sequence[_Word],
+    pairs: list[tuple[int | None, int | None]],
+    document: FoldedDocument,
+    score: float,
+) -> Alignment:
+    blocks = _blocks(words, source, pairs)
+    typos = sum(_is_typo(block, document) for block in blocks)
+    accepted = typos <= 1 and all(
+        _is_harmless(block, document) or _is_typo(block, document) for block in blocks
+    )
+    links = sum(len(block.quote) + len(block.source) for block in blocks if _is_small(block))
+    asides = sum(word.skippable for word in words)
+    accepted = accepted and links <= max(2, len(words) // 5) and asides * 2 <= len(words)
+    used = [source[j] for _, j in pairs if j is not None]
+    shown = tuple(Edit(_shown(block.quote), _shown(block.source)) for block in blocks if not _is_same(block))
+    return Alignment(_spanned(used[0], used[-1], document), score, accepted, shown)
+
+
+def _blocks(
+    words: Sequence[_Word], source: Sequence[_Word], pairs: list[tuple[int | None, int | None]]
+) -> list[_Block]:
+    blocks: list[_Block] = []
+    quoted: list[_Word] = []
+    stored: list[_Word] = []
+    before = ""
+    for i, j in [*pairs, (None, None)]:
+        word = None if i is None else words[i]
+        other = None if j is None else source[j]
+        settled = (
+            word is _GAP
+            or (word is not None and other is not None and word.key == other.key)
+            or word is other
+        )
+        if not settled:
+            quoted.extend([word] if word is not None else [])
+            stored.extend([other] if other is not None else [])
+            continue
+        after = word.key if word is not None else ""
+        if quoted or stored:
+            blocks.append(_Block(tuple(quoted), tuple(stored), (before, after)))
+            quoted, stored = [], []
+        before = after
+    return blocks
+
+
+def _is_harmless(block: _Block, document: FoldedDocument) -> bool:
+    return _is_same(block) or _is_small(block) or _is_aside(block) or _is_page_edge(block, document)
+
+
+def _is_same(block: _Block) -> bool:
+    """Only spacing and hyphens differ."""
+    return "".join(word.key for word in block.quote) == "".join(word.key for word in block.source)
+
+
+def _is_small(block: _Block) -> bool:
+    """Function words: one for its like, or left out or put in; beside a number none that could move it."""
+    quoted, stored = [word.key for word in block.quote], [word.key for word in block.source]
+    if _is_same(block):
+        return False
+    if len(quoted) == len(stored) == 1 and any({*quoted, *stored} <= alike for alike in _PAIRS):
+        return True
+    by_number = any(character.isdigit() for key in block.around for character in key)
+    allowed = _DROPPABLE if by_number else _DROPPABLE | _LINKS
+    return (not quoted or not stored) and all(key in allowed for key in (*quoted, *stored))
+
+
+def _is_aside(block: _Block) -> bool:
+    """Words in square brackets, alone or for a pronoun and its like."""
+    if not block.quote or not all(word.skippable for word in block.quote):
+        return False
+    allowed = _DROPPABLE | _STANDINS
+    return len(block.source) <= _MOST_REPLACED and all(word.key in allowed for word in block.source)
+
+
+def _is_page_edge(block: _Block, document: FoldedDocument) -> bool:
+    """Whole lines of header and footer where one page becomes the next, which the quote leaves out."""
+    if block.quote or not all(word.skippable for word in block.source):
+        return False
+    first, last = block.source[0], block.source[-1]
+    above, below = document.pages[first.page][: first.start], document.pages[last.page][last.end :]
+    crosses = first.page < last.page or not fold(above) or not fold(below)
+    return crosses and not fold(above.rpartition("\n")[2]) and not fold(below.partition("\n")[0])
+
+
+def _is_typo(block: _Block, document: FoldedDocument) -> bool:
+    """One slip in a long lower-case word of the source, which makes a word unknown to the document."""
+    if len(block.quote) != 1 or len(block.source) != 1:
+        return False
+    quoted, stored = block.quote[0], block.source[0]
+    plain = quoted.key.isalpha() and stored.key.isalpha() and stored.text[:1].islower()
+    long = min(len(quoted.key), len(stored.key)) >= _SHORTEST_TYPO and quoted.key[0] == stored.key[0]
+    return plain and long and _one_slip(quoted.key, stored.key) and quoted.key not in document.folded
+
+
+def _one_slip(one: str, other: str) -> bool:
+    """Whether one letter is put in, left out or changed, or two neighbours are swapped."""
+    start = next(
+        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+    a, b = one[start:], other[start:]
+    swapped = len(a) > 1 and a[:2] == b[1::-1] and a[2:] == b[2:]
+    return swapped or a[1:] == b[1:] or a[1:] == b or a == b[1:]
+
+
+def _shown(words: Sequence[_Word]) -> str:
+    return " ".join(word.text for word in words)
+
+
+def _spanned(first: _Word, last: _Word, document: FoldedDocument) -> Place:
+    text = document.between(first.page, last.page, first.start, last.end)
+    return Place(first.page, last.page, first.start, last.end, text)
