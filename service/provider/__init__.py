@@ -47,7 +47,9 @@ class Reply:
         text: the whole text, equal to the deltas joined.
         usage: None where the provider sent none; then the cost is estimated and says so.
         service_tier: as the reply names it: the price follows it.
-        raw: the reply as it came (for a stream: its last chunks), kept before anything is made of it.
+        request_id: the provider's `x-request-id`, to look a call up with.
+        raw: the reply as it came (for a stream: id, model, created, its usage chunk and its finish chunk).
+        rate_limits: the `x-ratelimit-*` headers without that prefix, e.g. `remaining-tokens`.
     """
 
     text: str
@@ -58,6 +60,7 @@ class Reply:
     service_tier: str | None = None
     request_id: str | None = None
     raw: dict[str, Any] = field(default_factory=dict)
+    rate_limits: dict[str, str] = field(default_factory=dict)
 
 
 class Provider(Protocol):
@@ -66,6 +69,11 @@ class Provider(Protocol):
     @property
     def name(self) -> str:
         """`openai`, `offline`, …; shown as the answer's `engine`."""
+        ...
+
+    @property
+    def charges(self) -> bool:
+        """Whether its answers cost money."""
         ...
 
     def complete(self, request: ChatRequest) -> AsyncIterator[Delta | Reply]:

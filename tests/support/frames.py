@@ -1,0 +1,68 @@
+"""Frames for `ingest.read`: one as it is meant, and others that misbehave inside the reading process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from ingest.document import Page
+
+
+def tagged(page: Page) -> str:
+    """Return the page between tags."""
+    return f'<page n="{page.number}">\n{page.text}\n</page>\n'
+
+
+def longer(page: Page, *, by: int) -> str:
+    """Return the page's text and `by` words more."""
+    return page.text + " word" * by
+
+
+def slow(page: Page) -> str:
+    """Take a tenth of a second for each page."""
+    time.sleep(0.1)
+    return page.text
+
+
+def stuck(page: Page) -> str:
+    """Do nothing for an hour, from the second page on."""
+    if page.number > 1:
+        time.sleep(3_600)
+    return page.text
+
+
+def busy(_: Page) -> NoReturn:
+    """Use the processor for ever."""
+    while True:
+        pass
+
+
+def hungry(page: Page) -> str:
+    """Ask for more memory than there is."""
+    return page.text + "x" * (1 << 40)
+
+
+def crashing(page: Page) -> str:
+    """Die as a faulty C library does."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return page.text
+
+
+def failing(page: Page) -> str:
+    """Raise what nobody foresaw."""
+    raise ZeroDivisionError(f"page {page.number}")
+
+
+def writing(page: Page) -> str:
+    """Try to write a file next to this one."""
+    Path(__file__).with_name("written.txt").write_text(page.text, encoding="utf-8")
+    return page.text
+
+
+def telling(page: Page) -> str:
+    """Return the process's id and the environment it sees in place of the text."""
+    Path("/dev/null").write_text(page.text, encoding="utf-8")
+    return f"{os.getpid()}"
