@@ -127,6 +127,7 @@ def upgrade() -> None:
     sa.Column('state', sa.String(length=20), nullable=False),
     sa.Column('attempts', sa.Integer(), nullable=False),
     sa.Column('input_tokens', sa.BigInteger(), nullable=False),
+    sa.Column('prefix_sha256', sa.String(length=64), nullable=False),
     sa.Column('reserved_micros', sa.BigInteger(), nullable=False),
     sa.Column('text', sa.Text(), nullable=False),
     sa.Column('reply', sa.JSON(), nullable=True),
@@ -144,6 +145,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('answer_id', 'part', name=op.f('uq_calls_answer_id_part'))
     )
     with op.batch_alter_table('calls', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_calls_prefix_sha256'), ['prefix_sha256'], unique=False)
         batch_op.create_index(batch_op.f('ix_calls_state'), ['state'], unique=False)
 
     op.create_table('members',
@@ -220,6 +222,7 @@ def downgrade() -> None:
     op.drop_table('members')
     with op.batch_alter_table('calls', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_calls_state'))
+        batch_op.drop_index(batch_op.f('ix_calls_prefix_sha256'))
 
     op.drop_table('calls')
     op.drop_table('answer_events')

@@ -188,8 +188,10 @@ def add_call(tx: Transaction, call: Call, *, input_tokens: int, prefix_sha256: s
     )
 
 
-def last_use_of_prefixes(tx: Transaction, hashes: Sequence[str], *, model: str) -> dict[str, datetime]:
-    """Return when a finished call last sent each of these prefixes to that model."""
+def last_use_of_prefixes(
+    tx: Transaction, hashes: Sequence[str], *, model: str, engine: str
+) -> dict[str, datetime]:
+    """Return when a finished call last sent each of these prefixes to that model at that provider."""
     query = (
         select(calls.c.prefix_sha256, func.max(calls.c.sent_at))
         .join(answers, answers.c.id == calls.c.answer_id)
@@ -197,6 +199,7 @@ def last_use_of_prefixes(tx: Transaction, hashes: Sequence[str], *, model: str) 
             calls.c.prefix_sha256.in_(hashes),
             calls.c.state == CallState.DONE.value,
             answers.c.model == model,
+            answers.c.engine == engine,
         )
         .group_by(calls.c.prefix_sha256)
     )
@@ -211,15 +214,6 @@ def take_for_sending(tx: Transaction, call_id: str, at: datetime) -> bool:
         .values(state=CallState.SENT.value, sent_at=at, attempts=calls.c.attempts + 1)
     )
     return result.rowcount == 1
-
-
-def put_back(tx: Transaction, call_id: str) -> None:
-    """Move a call that surely was not sent back to ready."""
-    tx.execute(
-        update(calls)
-        .where(calls.c.id == call_id, calls.c.state == CallState.SENT.value)
-        .values(state=CallState.READY.value)
-    )
 
 
 def close_call(tx: Transaction, call: Call, *, reply: dict[str, Any] | None, at: datetime) -> None:

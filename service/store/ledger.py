@@ -113,7 +113,9 @@ def hold(
     _enter(tx, at, call_id, tenant=tenant, corpus_id=corpus_id, kind="reserve", micros=micros)
 
 
-def settle(tx: Transaction, call_id: str, *, actual_micros: int, actual_usd: Decimal, at: datetime) -> bool:
+def settle(
+    tx: Transaction, call_id: str, *, actual_micros: int, actual_usd: Decimal | None, at: datetime
+) -> bool:
     """End a reservation with what the call cost; False where it had ended already."""
     held = _end(tx, call_id, SETTLED, spent=actual_micros)
     if held is None:

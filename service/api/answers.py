@@ -1,0 +1,109 @@
+"""Answers over REST, whole or as a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from service.api import events
+from service.api.access import tenant
+from service.api.schemas import AnswerRequest, Listing
+from service.api.wiring import StartAnswer, context, start_answer
+from service.domain.questions import Question
+from service.errors import Invalid
+from service.usecases import ask_question
+from service.usecases.ask_question import Request
+from service.usecases.cancel_answer import cancel_answer
+from service.usecases.context import Context
+from service.usecases.describe_answer import describe_answer
+from service.usecases.follow_answer import follow_answer, wait_for_answer
+
+router = APIRouter(prefix="/v1", tags=["answers"])
+
+Ctx = Annotated[Context, Depends(context)]
+Tenant = Annotated[str, Depends(tenant)]
+Start = Annotated[StartAnswer, Depends(start_answer)]
+
+
+@router.post("/corpora/{corpus_id}/answers", status_code=201, response_model=None)
+async def ask(
+    ctx: Ctx,
+    owner: Tenant,
+    start: Start,
+    corpus_id: str,
+    body: AnswerRequest,
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
+    """Ask: by a plan that was offered, or by a question, which takes the recommended plan."""
+    request = _request(ctx, body, idempotency_key)
+    answer = await asyncio.to_thread(ask_question.ask_question, ctx, owner, corpus_id, request)
+    await start(answer.id)
+    if body.stream:
+        return events.stream(_sent(ctx, owner, answer.id, after=0), status=201)
+    if not body.wait:
+        return JSONResponse(describe_answer(answer), status_code=202)
+    return JSONResponse(describe_answer(await wait_for_answer(ctx, owner, answer.id)), status_code=201)
+
+
+@router.get("/answers")
+def list_answers(
+    ctx: Ctx,
+    owner: Tenant,
+    corpus_id: str | None = None,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Listing[dict[str, Any]]:
+    """List answers, oldest first."""
+    found = ask_question.list_answers(ctx, owner, corpus_id=corpus_id, after=after, limit=limit + 1)
+    shown = [describe_answer(answer) for answer in found[:limit]]
+    more = len(found) > limit
+    return Listing(data=shown, has_more=more, next=shown[-1]["id"] if more else None)
+
+
+@router.get("/answers/{answer_id}")
+def get_answer(ctx: Ctx, owner: Tenant, answer_id: str) -> dict[str, Any]:
+    """Return an answer."""
+    return describe_answer(ask_question.get_answer(ctx, owner, answer_id))
+
+
+@router.get("/answers/{answer_id}/events")
+async def follow(
+    ctx: Ctx, owner: Tenant, answer_id: str, last_event_id: Annotated[str | None, Header()] = None
+) -> StreamingResponse:
+    """Follow an answer from its start, or from behind `Last-Event-ID`."""
+    await asyncio.to_thread(ask_question.get_answer, ctx, owner, answer_id)
+    after = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else 0
+    return events.stream(_sent(ctx, owner, answer_id, after=after))
+
+
+@router.post("/answers/{answer_id}/cancel", status_code=202)
+def cancel(ctx: Ctx, owner: Tenant, answer_id: str) -> dict[str, Any]:
+    """Stop a running answer; what was surely consumed is settled."""
+    return describe_answer(cancel_answer(ctx, owner, answer_id))
+
+
+def _request(ctx: Context, body: AnswerRequest, idempotency_key: str | None) -> Request:
+    if (body.plan_id is None) == (body.question is None):
+        raise Invalid("Say what to ask: either `question`, or the `plan_id` of a plan.")
+    return Request(
+        question=_question(ctx, body) if body.plan_id is None else None,
+        plan_id=body.plan_id,
+        allow_long_context=body.allow_long_context,
+        max_cost_usd=body.max_cost_usd,
+        idempotency_key=idempotency_key,
+    )
+
+
+def _question(ctx: Context, body: AnswerRequest) -> Question:
+    question = body.as_question(ctx.terms.model)
+    return replace(question, strategies=(body.strategy,)) if body.strategy else question
+
+
+async def _sent(ctx: Context, owner: str, answer_id: str, *, after: int) -> AsyncIterator[bytes]:
+    async for event in follow_answer(ctx, owner, answer_id, after=after):
+        yield events.BEAT if event is None else events.event(event.name, event.data, number=event.number)

@@ -1,0 +1,109 @@
+"""Corpora, their meter and their plans over REST."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from service.api.access import tenant
+from service.api.schemas import Corpus, CorpusName, Listing, NewCorpus, PlanRequest
+from service.api.wiring import context
+from service.errors import Invalid
+from service.usecases import arrange_corpus, preview_question
+from service.usecases.context import Context
+
+router = APIRouter(prefix="/v1", tags=["corpora"])
+
+Ctx = Annotated[Context, Depends(context)]
+Tenant = Annotated[str, Depends(tenant)]
+
+
+@router.post("/corpora", status_code=201)
+def create(ctx: Ctx, owner: Tenant, body: NewCorpus) -> Corpus:
+    """Make a corpus."""
+    corpus = arrange_corpus.create(ctx, owner, name=body.name, document_ids=body.document_ids)
+    return _with_documents(ctx, owner, corpus.id)
+
+
+@router.get("/corpora")
+def list_corpora(
+    ctx: Ctx, owner: Tenant, after: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> Listing[Corpus]:
+    """List corpora, oldest first."""
+    found = arrange_corpus.list_corpora(ctx, owner, after=after, limit=limit + 1)
+    shown = [Corpus.of(corpus) for corpus in found[:limit]]
+    more = len(found) > limit
+    return Listing(data=shown, has_more=more, next=shown[-1].id if more else None)
+
+
+@router.get("/corpora/{corpus_id}")
+def get_corpus(ctx: Ctx, owner: Tenant, corpus_id: str) -> Corpus:
+    """Return a corpus with its documents in packed order."""
+    return _with_documents(ctx, owner, corpus_id)
+
+
+@router.patch("/corpora/{corpus_id}")
+def rename(ctx: Ctx, owner: Tenant, corpus_id: str, body: CorpusName) -> Corpus:
+    """Give a corpus another name."""
+    arrange_corpus.rename(ctx, owner, corpus_id, body.name)
+    return _with_documents(ctx, owner, corpus_id)
+
+
+@router.delete("/corpora/{corpus_id}", status_code=204)
+def delete(ctx: Ctx, owner: Tenant, corpus_id: str) -> Response:
+    """Forget a corpus; its documents stay."""
+    arrange_corpus.remove(ctx, owner, corpus_id)
+    return Response(status_code=204)
+
+
+@router.put("/corpora/{corpus_id}/documents/{document_id}")
+def append(ctx: Ctx, owner: Tenant, corpus_id: str, document_id: str) -> Corpus:
+    """Put a document at the end; where it is in already, nothing changes."""
+    arrange_corpus.append(ctx, owner, corpus_id, document_id)
+    return _with_documents(ctx, owner, corpus_id)
+
+
+@router.delete("/corpora/{corpus_id}/documents/{document_id}", status_code=204)
+def take_out(ctx: Ctx, owner: Tenant, corpus_id: str, document_id: str) -> Response:
+    """Take a document out."""
+    arrange_corpus.take_out(ctx, owner, corpus_id, document_id)
+    return Response(status_code=204)
+
+
+@router.get("/corpora/{corpus_id}/meter")
+def meter(ctx: Ctx, owner: Tenant, corpus_id: str, model: str | None = None) -> dict[str, Any]:
+    """Show how full the window is and what a question costs, cold and warm."""
+    return preview_question.meter(ctx, owner, corpus_id, model_name=model)
+
+
+@router.post("/corpora/{corpus_id}/plans", status_code=201)
+def plan(ctx: Ctx, owner: Tenant, corpus_id: str, body: PlanRequest) -> dict[str, Any]:
+    """Price a question in every way that applies. Calls no model and costs nothing."""
+    if not (body.question or "").strip():
+        raise Invalid("Say what to price: `question`.")
+    preview = preview_question.preview_question(ctx, owner, corpus_id, body.as_question(ctx.terms.model))
+    best = preview.recommended
+    return {
+        "data": [offer.description for offer in preview.offers],
+        "recommended": best.id if best else None,
+        "warnings": best.description["warnings"] if best else [],
+    }
+
+
+@router.get("/plans/{plan_id}")
+def get_plan(ctx: Ctx, owner: Tenant, plan_id: str) -> dict[str, Any]:
+    """Return a plan as it was offered."""
+    return preview_question.get_plan(ctx, owner, plan_id).plan
+
+
+@router.get("/plans/{plan_id}/pages")
+def receipt(ctx: Ctx, owner: Tenant, plan_id: str) -> Listing[dict[str, Any]]:
+    """Return the receipt in full: every page that is read, in packed order."""
+    return Listing(data=preview_question.receipt(ctx, owner, plan_id))
+
+
+def _with_documents(ctx: Context, owner: str, corpus_id: str) -> Corpus:
+    corpus = arrange_corpus.get(ctx, owner, corpus_id)
+    members = arrange_corpus.members(ctx, owner, corpus_id)
+    return Corpus.of(corpus, [member.document_id for member in members])

@@ -1,0 +1,140 @@
+"""Documents over REST."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from ingest import count_tokens
+from service.api import events, uploads
+from service.api.access import tenant
+from service.api.schemas import Document, Listing, Page, PageText
+from service.api.wiring import context
+from service.domain import documents as domain
+from service.domain import packing
+from service.errors import Invalid
+from service.usecases import arrange_corpus, read_document
+from service.usecases.add_document import Added, add_document
+from service.usecases.context import Context
+from service.usecases.remove_document import remove_document
+
+router = APIRouter(prefix="/v1/documents", tags=["documents"])
+
+Ctx = Annotated[Context, Depends(context)]
+Tenant = Annotated[str, Depends(tenant)]
+
+
+@router.post("", status_code=202)
+async def upload(
+    request: Request, ctx: Ctx, owner: Tenant, filename: str | None = None, corpus_id: str | None = None
+) -> Listing[Document]:
+    """Upload files: multipart with `file` parts, or one file as the raw body with `?filename=`."""
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        added = await _upload_parts(request, ctx, owner, corpus_id)
+    else:
+        if not filename:
+            raise Invalid("Name the file: ?filename=report.pdf")
+        chunks = uploads.body(request)
+        added = [await add_document(ctx, owner, filename=filename, chunks=chunks, corpus_id=corpus_id)]
+    return Listing(data=[_document(one.document, duplicate=one.duplicate) for one in added])
+
+
+@router.get("")
+def list_documents(
+    ctx: Ctx, owner: Tenant, after: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> Listing[Document]:
+    """List documents, oldest first."""
+    found = read_document.list_documents(ctx, owner, after=after, limit=limit + 1)
+    shown = [_document(document) for document in found[:limit]]
+    more = len(found) > limit
+    return Listing(data=shown, has_more=more, next=shown[-1].id if more else None)
+
+
+@router.get("/{document_id}")
+def get_document(ctx: Ctx, owner: Tenant, document_id: str) -> Document:
+    """Return one document."""
+    return _document(read_document.get_document(ctx, owner, document_id))
+
+
+@router.get("/{document_id}/events")
+async def follow(ctx: Ctx, owner: Tenant, document_id: str) -> StreamingResponse:
+    """Follow a document's progress until it is ready or failed."""
+    moves = read_document.follow_document(ctx, owner, document_id)
+    first = await anext(moves)  # an unknown document is a 404, not a stream
+
+    async def sent() -> AsyncIterator[bytes]:
+        yield _event(first)
+        async for document in moves:
+            yield _event(document)
+
+    return events.stream(sent())
+
+
+@router.get("/{document_id}/pages")
+def list_pages(ctx: Ctx, owner: Tenant, document_id: str) -> Listing[Page]:
+    """List a document's pages with their tokens."""
+    return Listing(
+        data=[
+            Page(number=p.number, label=p.label, tokens=p.tokens, chars=p.chars, flags=list(p.flags))
+            for p in read_document.list_pages(ctx, owner, document_id)
+        ]
+    )
+
+
+@router.get("/{document_id}/pages/{number}")
+def get_page(ctx: Ctx, owner: Tenant, document_id: str, number: int) -> PageText:
+    """Return a page's text exactly as it is packed."""
+    page = read_document.get_page(ctx, owner, document_id, number)
+    return PageText(number=page.number, label=page.label, tokens=page.tokens, text=page.text)
+
+
+@router.get("/{document_id}/content")
+def get_content(ctx: Ctx, owner: Tenant, document_id: str) -> StreamingResponse:
+    """Return the original bytes."""
+    document = read_document.get_document(ctx, owner, document_id)
+    return StreamingResponse(
+        ctx.blobs.stream(document.sha256),
+        media_type="application/octet-stream",
+        headers={
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.filename, safe='')}",
+            "Content-Length": str(document.bytes),
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+@router.delete("/{document_id}", status_code=204)
+def delete_document(ctx: Ctx, owner: Tenant, document_id: str) -> Response:
+    """Delete a document for good; answers that cite it keep their quotes."""
+    remove_document(ctx, owner, document_id)
+    return Response(status_code=204)
+
+
+async def _upload_parts(request: Request, ctx: Context, owner: str, corpus_id: str | None) -> list[Added]:
+    added: list[Added] = []
+    placed = corpus_id
+    async for part in uploads.parts(request):
+        if part.filename is not None:
+            added.append(
+                await add_document(ctx, owner, filename=part.filename, chunks=part.chunks, corpus_id=placed)
+            )
+        elif part.name == "corpus_id":
+            placed = await part.text()
+            for one in added:  # the field came after files
+                arrange_corpus.append(ctx, owner, placed, one.document.id)
+    if not added:
+        raise Invalid("The form holds no file: send one or more parts named file.")
+    return added
+
+
+def _document(document: domain.Document, *, duplicate: bool = False) -> Document:
+    wrapper = count_tokens(packing.wrapper(1, document.filename)) if document.pages else 0
+    return Document.of(document, tokens=document.pages_tokens + wrapper, duplicate=duplicate)
+
+
+def _event(document: domain.Document) -> bytes:
+    return events.event(document.status.value, _document(document).model_dump(mode="json"))

@@ -1,0 +1,41 @@
+"""The models and their prices over REST, in OpenAI's list shape."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from service.api.wiring import context
+from service.usecases.context import Context
+from service.usecases.describe_model import describe_model
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+Ctx = Annotated[Context, Depends(context)]
+
+
+@router.get("")
+def list_models(ctx: Ctx) -> dict[str, Any]:
+    """List the models of the catalog."""
+    return {"object": "list", "data": [_listed(model.id, ctx) for model in ctx.catalog.models]}
+
+
+@router.get("/{name:path}")
+def get_model(ctx: Ctx, name: str) -> dict[str, Any]:
+    """Return a model: window, threshold, encoding, dated prices."""
+    return _listed(name, ctx)
+
+
+def _listed(name: str, ctx: Context) -> dict[str, Any]:
+    model = ctx.catalog.model(name)
+    first = model.price_periods[0].effective_from if model.price_periods else ctx.catalog.as_of
+    created = int(datetime.combine(first, time(), UTC).timestamp())
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": created,
+        "owned_by": model.provider,
+        **describe_model(model, ctx.catalog, on=ctx.now().date()),
+    }

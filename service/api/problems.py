@@ -1,0 +1,96 @@
+"""Errors as RFC 9457 problems: one stable code each, ways out, and never a path, a key or a traceback."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from service.errors import UnabridgedError
+
+MEDIA_TYPE = "application/problem+json"
+_TYPES = "https://unabridged.dev/problems/"
+_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+
+log = logging.getLogger(__name__)
+
+
+def problem(
+    *, status: int, code: str, title: str, detail: str, fixes: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Return a problem's JSON."""
+    return {
+        "type": f"{_TYPES}{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "fixes": fixes or [],
+    }
+
+
+def problem_of(error: UnabridgedError) -> dict[str, Any]:
+    """Return an error of ours as a problem."""
+    return problem(
+        status=error.status,
+        code=error.code,
+        title=error.title,
+        detail=error.detail,
+        fixes=[fix.as_dict() for fix in error.fixes],
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem."""
+    app.add_exception_handler(UnabridgedError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _response(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers)
+
+
+async def _ours(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, UnabridgedError):
+        return await _unexpected(_request, error)
+    return _response(problem_of(error))
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    places = [(".".join(str(step) for step in one["loc"][1:]) or "body", one["msg"]) for one in found]
+    said = "; ".join(f"{place}: {message}" for place, message in places)
+    return _response(
+        problem(
+            status=422,
+            code="invalid_request",
+            title="The request does not fit",
+            detail=said[:2000] or "The request does not fit its form.",
+        )
+    )
+
+
+async def _http(_request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = str(error.detail) if isinstance(error, HTTPException) else "Something went wrong."
+    headers = dict(error.headers) if isinstance(error, HTTPException) and error.headers else None
+    code = _HTTP_CODES.get(status, "invalid_request" if status < 500 else "internal_error")  # noqa: PLR2004 - HTTP's own
+    return _response(problem(status=status, code=code, title=detail, detail=detail), headers)
+
+
+async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
+    log.error("unexpected error", exc_info=error)
+    return _response(
+        problem(
+            status=500,
+            code="internal_error",
+            title="Something went wrong here",
+            detail="This is a fault of the service. It was logged; nothing stored or paid for is lost.",
+        )
+    )

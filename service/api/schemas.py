@@ -1,0 +1,209 @@
+"""What requests may say and what replies hold, beyond the plan and the answer, which describe themselves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from service.domain import corpora, documents
+from service.domain.questions import DEFAULT_MAX_COMPLETION_TOKENS, Question
+
+MAX_QUESTION_CHARS = 200_000
+
+T = TypeVar("T")
+
+
+class Progress(BaseModel):
+    """How far the reading is."""
+
+    done: int
+    total: int
+    unit: str
+
+
+class DocumentWarning(BaseModel):
+    """Something to know of a document that was read all the same."""
+
+    code: str
+    detail: str
+    page: int | None
+
+
+class Failure(BaseModel):
+    """Why something did not work out."""
+
+    code: str
+    detail: str
+
+
+class Document(BaseModel):
+    """A document of the contract."""
+
+    id: str
+    filename: str
+    media_type: str
+    bytes: int
+    sha256: str
+    status: str
+    progress: Progress
+    pages: int
+    tokens: int = Field(description="Packed, wrapper included, in the default model's encoding.")
+    chars: int
+    pages_without_text: int
+    title: str | None
+    warnings: list[DocumentWarning]
+    error: Failure | None
+    duplicate: bool
+    created_at: datetime
+    ready_at: datetime | None
+
+    @classmethod
+    def of(cls, document: documents.Document, *, tokens: int, duplicate: bool = False) -> Document:
+        """Return a stored document in the contract's words."""
+        return cls(
+            id=document.id,
+            filename=document.filename,
+            media_type=document.media_type,
+            bytes=document.bytes,
+            sha256=document.sha256,
+            status=document.status.value,
+            progress=Progress(
+                done=document.progress.done,
+                total=document.progress.total,
+                unit=document.progress.unit,
+            ),
+            pages=document.pages,
+            tokens=tokens,
+            chars=document.chars,
+            pages_without_text=document.pages_without_text,
+            title=document.title,
+            warnings=[DocumentWarning(code=w.code, detail=w.detail, page=w.page) for w in document.warnings],
+            error=Failure(code=document.error.code, detail=document.error.detail) if document.error else None,
+            duplicate=duplicate,
+            created_at=document.created_at,
+            ready_at=document.ready_at,
+        )
+
+
+class Page(BaseModel):
+    """A page without its text."""
+
+    number: int
+    label: str | None
+    tokens: int
+    chars: int
+    flags: list[str]
+
+
+class PageText(BaseModel):
+    """A page as it is packed."""
+
+    number: int
+    label: str | None
+    tokens: int
+    text: str
+
+
+class Corpus(BaseModel):
+    """A corpus of the contract."""
+
+    id: str
+    name: str
+    documents: int
+    document_ids: list[str] | None = None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, corpus: corpora.Corpus, document_ids: list[str] | None = None) -> Corpus:
+        """Return a stored corpus in the contract's words."""
+        return cls(
+            id=corpus.id,
+            name=corpus.name,
+            documents=corpus.documents,
+            document_ids=document_ids,
+            created_at=corpus.created_at,
+        )
+
+
+class NewCorpus(BaseModel):
+    """What makes a corpus."""
+
+    name: str
+    document_ids: list[str] = []
+
+
+class CorpusName(BaseModel):
+    """A corpus's new name."""
+
+    name: str
+
+
+class Listing(BaseModel, Generic[T]):
+    """One page of a list."""
+
+    data: list[T]
+    has_more: bool = False
+    next: str | None = None
+
+
+class Parameters(BaseModel):
+    """How a question is asked; what is left out is left to the model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
+    model: str | None = None
+    strategies: list[Literal["whole", "split", "selected"]] = []
+    document_ids: list[str] = []
+    service_tier: str | None = None
+    reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+    max_completion_tokens: int = Field(default=DEFAULT_MAX_COMPLETION_TOKENS, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    system_prompt: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
+    response_format: dict[str, Any] | None = None
+    expected_questions: int = Field(default=1, ge=1, le=1_000_000)
+
+    @field_validator("question", "system_prompt")
+    @classmethod
+    def _encodable(cls, value: str | None) -> str | None:
+        """Lone surrogates are no text: no request could carry them."""
+        return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
+
+    def as_question(self, default_model: str) -> Question:
+        """Return the question in the domain's words."""
+        return Question(
+            text=self.question or "",
+            model=self.model or default_model,
+            strategies=tuple(self.strategies),
+            document_ids=tuple(self.document_ids),
+            service_tier=self.service_tier,
+            reasoning_effort=self.reasoning_effort,
+            verbosity=self.verbosity,
+            max_completion_tokens=self.max_completion_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            system_prompt=self.system_prompt,
+            response_format=self.response_format,
+            expected_questions=self.expected_questions,
+        )
+
+
+class PlanRequest(Parameters):
+    """What is to be priced."""
+
+
+class AnswerRequest(Parameters):
+    """What is to be answered: a plan that was offered, or a question."""
+
+    plan_id: str | None = None
+    strategy: Literal["whole", "split", "selected"] | None = None
+    allow_long_context: bool = False
+    max_cost_usd: Decimal | None = Field(default=None, ge=0)
+    stream: bool = False
+    wait: bool = True
+    citations: bool = True

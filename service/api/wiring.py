@@ -1,0 +1,22 @@
+"""What handlers get from the app: the context, and the worker that starts answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from fastapi import Request
+
+from service.usecases.context import Context
+
+StartAnswer = Callable[[str], Awaitable[None]]
+
+
+def context(request: Request) -> Context:
+    """Return the use cases' context."""
+    return cast("Context", request.app.state.context)
+
+
+def start_answer(request: Request) -> StartAnswer:
+    """Return what begins an accepted answer."""
+    return cast("StartAnswer", request.app.state.start_answer)

@@ -1,0 +1,55 @@
+"""The HTTP service: `create_app()` puts it together; nothing happens before it is started."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from ingest import count_tokens
+from service import factory, jobs
+from service.api import answers, corpora, documents, health, models, problems
+from service.api.access import LoopbackOnly
+from service.settings import Settings
+
+
+def create_app(settings: Settings, *, work: bool = True) -> FastAPI:
+    """Return the service.
+
+    Args:
+        settings: the installation's.
+        work: read documents in this process too; without it `unabridged worker` has to run beside.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        stack = ExitStack()
+        try:
+            await asyncio.to_thread(_start, app, settings, stack, work=work)
+            yield
+        finally:
+            await asyncio.to_thread(stack.close)
+
+    app = FastAPI(
+        title="Unabridged",
+        summary="Ask the whole corpus, know the price first.",
+        version=version("unabridged"),
+        lifespan=lifespan,
+    )
+    problems.install(app)
+    app.add_middleware(LoopbackOnly)
+    for module in (documents, corpora, answers, models, health):
+        app.include_router(module.router)
+    return app
+
+
+def _start(app: FastAPI, settings: Settings, stack: ExitStack, *, work: bool) -> None:
+    ctx = factory.open_context(settings, queue=jobs.JobQueue)
+    stack.callback(ctx.db.close)
+    count_tokens("warm")  # loads the vocabulary now rather than in the first request
+    worker = stack.enter_context(jobs.working(ctx, settings, extract=work))
+    app.state.context = ctx
+    app.state.start_answer = worker.start_answer

@@ -1,0 +1,214 @@
+"""The durable jobs, on DBOS: what must happen is recorded with what asked for it, and survives any crash.
+
+The only importer of DBOS. Two jobs, each one use case that is safe to run again: a document's reading, queued
+in the transaction that records it; an answer, started at once in the process that accepted it and taken up
+again by its id after a crash. What an answer has paid for is recorded by the use case itself, call by call.
+
+Processes on one data folder each hold a numbered seat, a lock on a file. A seat whose lock is free belongs to
+a process that died: whoever starts next takes up its work.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from dbos import (
+    DBOS,
+    DBOSClient,
+    DBOSConfig,
+    DBOSConfiguredInstance,
+    DBOSPortableJSONSerializer,
+    EnqueueOptions,
+    SetWorkflowID,
+)
+
+from service.domain.documents import Failure
+from service.settings import Settings
+from service.store import answers
+from service.store.session import Database, Transaction, make_engine
+from service.usecases.context import Context
+from service.usecases.extract_document import extract_document, fail
+from service.usecases.run_answer import run_answer
+
+APPLICATION = "unabridged"
+VERSION = "1"
+"""Pinned: DBOS's own default hashes the source, and any change would strand work in flight."""
+
+EXTRACT = "extract"
+POLL_SECONDS = 0.25
+MAX_SEATS = 256
+SHUTDOWN_SECONDS = 20
+"""How long answers under way may still take when the process is asked to stop."""
+
+log = logging.getLogger(__name__)
+
+
+class JobQueue:
+    """Leaves work in the caller's transaction, for whichever process works the queue."""
+
+    def __init__(self, db: Database) -> None:
+        self._client = DBOSClient(
+            system_database_url=db.url,
+            system_database_engine=make_engine(db.url, for_jobs=True),
+            serializer=DBOSPortableJSONSerializer(),
+            use_listen_notify=False,
+            application_name=APPLICATION,
+        )
+
+    def extract(self, tx: Transaction, document_id: str) -> None:
+        """Have a document read."""
+        options: EnqueueOptions = {
+            "workflow_name": "Jobs.extract",
+            "queue_name": EXTRACT,
+            "class_name": "Jobs",
+            "instance_name": APPLICATION,
+            "app_version": VERSION,
+        }
+        self._client.enqueue_in_transaction(tx, options, document_id)
+
+
+@DBOS.dbos_class()
+class Jobs(DBOSConfiguredInstance):
+    """The workflows; an instance carries the context they work in."""
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(APPLICATION)
+        self.ctx = ctx
+
+    @DBOS.workflow()
+    def extract(self, document_id: str) -> str:
+        """Read a document."""
+        try:
+            extract_document(self.ctx, document_id)
+        except Exception as error:
+            log.exception("reading %s failed", document_id)
+            fail(
+                self.ctx, document_id, Failure("internal_error", f"Reading failed ({type(error).__name__}).")
+            )
+        return document_id
+
+    @DBOS.workflow()
+    async def answer(self, answer_id: str) -> str:
+        """Run an answer to its end."""
+        await run_answer(self.ctx, answer_id)
+        return answer_id
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A process that carries jobs out."""
+
+    jobs: Jobs
+    seat: str
+
+    async def start_answer(self, answer_id: str) -> None:
+        """Begin an accepted answer here and now; where it has begun already, nothing happens."""
+        with SetWorkflowID(answer_id):
+            await DBOS.start_workflow_async(self.jobs.answer, answer_id)
+
+
+def migrate(db: Database) -> None:
+    """Bring the job system's own tables up to date."""
+    DBOS(config=_config(db, "migration"))
+    try:
+        DBOS.launch()
+    finally:
+        DBOS.destroy()
+
+
+@contextmanager
+def working(ctx: Context, settings: Settings, *, extract: bool = True) -> Iterator[Worker]:
+    """Carry jobs out until the block ends.
+
+    Args:
+        ctx: what the jobs work in.
+        settings: where the seats are, and how many documents are read at once.
+        extract: read documents too; without it only answers that were started here are run.
+    """
+    with _seat(settings.data) as (seat, dead):
+        DBOS(config=_config(ctx.db, seat))
+        jobs = Jobs(ctx)
+        DBOS.listen_queues([EXTRACT] if extract else [])
+        DBOS.launch()
+        try:
+            DBOS.register_queue(
+                EXTRACT,
+                worker_concurrency=settings.extractors or os.cpu_count() or 1,
+                polling_interval_sec=POLL_SECONDS,
+                on_conflict="always_update",
+            )
+            worker = Worker(jobs, seat)
+            _take_up(worker, dead)
+            yield worker
+        finally:
+            DBOS.destroy(workflow_completion_timeout_sec=SHUTDOWN_SECONDS)
+
+
+def _take_up(worker: Worker, dead: list[str]) -> None:
+    """Have the work of dead processes done, and answers begun whose start was lost."""
+    ctx = worker.jobs.ctx
+    if dead:
+        DBOS._recover_pending_workflows(dead)  # noqa: SLF001 - the open core has no public call; a test pins it
+    ctx.blobs.sweep()
+    with ctx.db.read() as tx:
+        unfinished = answers.unfinished(tx)
+    for answer_id in unfinished:
+        with SetWorkflowID(answer_id):
+            DBOS.start_workflow(worker.jobs.answer, answer_id)
+
+
+def _config(db: Database, seat: str) -> DBOSConfig:
+    return {
+        "name": APPLICATION,
+        "system_database_url": db.url,
+        "system_database_engine": make_engine(db.url, for_jobs=True),
+        "serializer": DBOSPortableJSONSerializer(),
+        "application_version": VERSION,
+        "executor_id": seat,
+        "log_level": "ERROR",
+        "use_listen_notify": False,
+        "notification_listener_polling_interval_sec": 1.0,
+    }
+
+
+@contextmanager
+def _seat(data: Path) -> Iterator[tuple[str, list[str]]]:
+    """Take the first free seat; yield its name and the names of all seats whose process died."""
+    folder = data / "seats"
+    folder.mkdir(parents=True, exist_ok=True)
+    dead: list[str] = []
+    mine: tuple[str, IO[str]] | None = None
+    for number in range(1, MAX_SEATS):
+        path = folder / str(number)
+        known = path.exists()
+        handle = path.open("a")
+        if not _lock(handle):
+            handle.close()
+        elif mine is None:
+            mine = (f"seat-{number}", handle)
+        else:
+            dead.append(f"seat-{number}")
+            handle.close()
+        if not known and mine is not None:
+            break
+    if mine is None:
+        raise RuntimeError(f"all {MAX_SEATS} seats in {folder} are taken")
+    try:
+        yield mine[0], dead
+    finally:
+        mine[1].close()
+
+
+def _lock(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

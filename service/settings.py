@@ -1,0 +1,128 @@
+"""The settings: read once by an entry point, from the environment and `unabridged.toml`, then handed on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+import platformdirs
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+FILE = "unabridged.toml"
+
+ProviderName = Literal["openai", "oxen", "modelstream", "compatible", "offline"]
+
+
+def _aliases(name: str, *more: str) -> AliasChoices:
+    return AliasChoices(f"UNABRIDGED_{name.upper()}", name, *more)
+
+
+class Settings(BaseSettings):
+    """What an installation can choose. Each has the environment variable `UNABRIDGED_<NAME>`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, toml_file=FILE, extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
+
+    data: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("unabridged", appauthor=False)),
+        validation_alias=_aliases("data"),
+        description="Folder for the database and the files.",
+    )
+    database_url: str = Field(
+        default="",
+        validation_alias=_aliases("database_url"),
+        description="SQLAlchemy URL; SQLite under the data folder by default.",
+    )
+    blob_url: str = Field(
+        default="",
+        validation_alias=_aliases("blob_url"),
+        description="Where files are kept; a folder under the data folder by default.",
+    )
+    provider: ProviderName | None = Field(
+        default=None,
+        validation_alias=_aliases("provider"),
+        description="openai, oxen, modelstream, compatible or offline; offline without a key.",
+    )
+    provider_url: str | None = Field(
+        default=None,
+        validation_alias=_aliases("provider_url", "OPENAI_BASE_URL"),
+        description="Base URL of the provider's API.",
+    )
+    provider_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=_aliases("provider_key", "OPENAI_API_KEY"),
+        description="The provider's API key.",
+    )
+    model: str = Field(
+        default="gpt-5.5",
+        validation_alias=_aliases("model"),
+        description="The model that is asked where a request names none.",
+    )
+    models_file: Path | None = Field(
+        default=None,
+        validation_alias=_aliases("models_file"),
+        description="TOML file with models (and prices) of your own, over the packaged catalog.",
+    )
+    guard_band: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        validation_alias=_aliases("guard_band"),
+        description="Share of the threshold below it that counts as near.",
+    )
+    max_upload_bytes: int = Field(
+        default=4 << 30,
+        gt=0,
+        validation_alias=_aliases("max_upload_bytes"),
+        description="Largest upload, in bytes.",
+    )
+    plan_seconds: int = Field(
+        default=3600,
+        gt=0,
+        validation_alias=_aliases("plan_seconds"),
+        description="How long a plan's price is binding.",
+    )
+    extractors: int = Field(
+        default=0,
+        ge=0,
+        validation_alias=_aliases("extractors"),
+        description="Documents read at once; 0 takes one a core.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over the file."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        data = self.data.expanduser().absolute()
+        values = {
+            "data": data,
+            "database_url": self.database_url or f"sqlite:///{data / 'unabridged.db'}",
+            "blob_url": self.blob_url or (data / "files").as_uri(),
+            "provider": self.provider or self._usual_provider(),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        return self
+
+    def _usual_provider(self) -> ProviderName:
+        if self.provider_url is not None:
+            return "compatible" if "api.openai.com" not in self.provider_url else "openai"
+        return "openai" if self.provider_key is not None else "offline"

@@ -1,0 +1,93 @@
+"""Take a file in: stored durably while it is hashed, then recorded and queued in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from service.domain.documents import Document, DocumentStatus, Progress
+from service.errors import NotFound
+from service.store import corpora, documents
+from service.store.blobs import ReceivedBlob
+from service.usecases.arrange_corpus import append_in
+from service.usecases.context import Context, new_id
+
+MAX_NAME = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """An upload's outcome; a duplicate is the document that was there before."""
+
+    document: Document
+    duplicate: bool
+
+
+async def add_document(
+    ctx: Context, tenant: str, *, filename: str, chunks: AsyncIterator[bytes], corpus_id: str | None = None
+) -> Added:
+    """Store a file and have it read.
+
+    The same bytes again are the same document; if it had failed before, it is read again.
+
+    Raises:
+        NotFound: no such corpus.
+        TooLarge, StoreUnavailable: see `Blobs.receive`.
+    """
+    if corpus_id is not None:
+        await asyncio.to_thread(_require_corpus, ctx, tenant, corpus_id)
+    received = await ctx.blobs.receive(chunks, max_bytes=ctx.terms.max_upload_bytes)
+    return await asyncio.to_thread(_record, ctx, tenant, safe_name(filename), received, corpus_id)
+
+
+def safe_name(filename: str) -> str:
+    """Return a name without folders and control characters, never empty and not too long."""
+    name = PurePath(filename.replace("\\", "/")).name
+    name = "".join(char for char in name if char.isprintable()).strip()
+    if len(name) > MAX_NAME:
+        suffix = PurePath(name).suffix[:20]
+        name = name[: MAX_NAME - len(suffix)] + suffix
+    return name or "unnamed"
+
+
+def _require_corpus(ctx: Context, tenant: str, corpus_id: str) -> None:
+    with ctx.db.read() as tx:
+        if corpora.get(tx, tenant, corpus_id) is None:
+            raise NotFound(f"There is no corpus {corpus_id}.")
+
+
+def _record(ctx: Context, tenant: str, filename: str, received: ReceivedBlob, corpus_id: str | None) -> Added:
+    with ctx.db.write() as tx:
+        known = documents.get_by_hash(tx, tenant, received.sha256)
+        if known is None:
+            document = _new(ctx, tenant, filename, received)
+            ctx.blobs.keep(received)
+            documents.add(tx, document)
+            ctx.queue.extract(tx, document.id)
+        else:
+            document = known
+            ctx.blobs.discard(received)
+            if known.status is DocumentStatus.FAILED:
+                documents.requeue(tx, known.id)
+                ctx.queue.extract(tx, known.id)
+        if corpus_id is not None:
+            append_in(tx, corpus_id, document)
+        stored = documents.get(tx, tenant, document.id)
+    return Added(document=stored or document, duplicate=known is not None)
+
+
+def _new(ctx: Context, tenant: str, filename: str, received: ReceivedBlob) -> Document:
+    return Document(
+        id=new_id("doc"),
+        tenant=tenant,
+        sha256=received.sha256,
+        filename=filename,
+        media_type=mimetypes.guess_type(filename)[0] or "application/octet-stream",
+        bytes=received.bytes,
+        status=DocumentStatus.QUEUED,
+        progress=Progress(),
+        created_at=ctx.now(),
+    )

@@ -1,0 +1,286 @@
+"""Accept a question: the plan still holds, the money is there, and both are fixed before anything is sent.
+
+One transaction plans, checks, reserves the ceiling of every call and records the answer. What runs it comes
+afterwards (`run_answer`) and needs nothing but the answer's id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import cast
+
+from service.domain import budgets, pricing
+from service.domain.answers import Answer, AnswerStatus, Call, CallState
+from service.domain.budgets import Budget, Period
+from service.domain.corpora import Member
+from service.domain.planner import PlannedCall, Terms
+from service.domain.questions import Question
+from service.errors import (
+    Fix,
+    Invalid,
+    NotFound,
+    OverMaxCost,
+    OverThreshold,
+    OverWindow,
+    PlanChanged,
+    PlanExpired,
+)
+from service.store import answers, ledger, plans
+from service.store.ledger import StoredBudget
+from service.store.plans import StoredPlan
+from service.store.session import Transaction
+from service.usecases.context import Context, new_id
+from service.usecases.preview_question import Offer, Preview, preview_in, ways_below
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a caller may say beside the question.
+
+    Attributes:
+        plan_id: a plan that was offered; then the question and its parameters are the plan's.
+        allow_long_context: accept the price above the threshold.
+        max_cost_usd: refuse where the ceiling is above.
+        idempotency_key: the same key never pays twice.
+    """
+
+    question: Question | None = None
+    plan_id: str | None = None
+    allow_long_context: bool = False
+    max_cost_usd: Decimal | None = None
+    idempotency_key: str | None = None
+
+
+def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) -> Answer:
+    """Accept a question and reserve its ceiling; the answer is queued.
+
+    Raises:
+        NotFound: no such corpus, plan or model.
+        PlanChanged, PlanExpired: the offered plan does not hold any more.
+        OverThreshold: a call passes the threshold, and neither the request nor the chosen plan accepts that.
+        OverWindow: no plan fits the model's window.
+        OverMaxCost, BudgetExceeded: the ceiling does not fit the money.
+        DocumentNotReady, DocumentFailed, Invalid: see `preview_question`.
+    """
+    request_sha256 = _fingerprint(corpus_id, request)
+    with ctx.db.write() as tx:
+        if request.idempotency_key:
+            known = answers.get_by_key(tx, tenant, request.idempotency_key)
+            if known is not None:
+                return _same(known, request_sha256)
+        stored = _stored_plan(tx, ctx, tenant, corpus_id, request)
+        question = _question(request, stored)
+        preview = preview_in(tx, ctx, tenant, corpus_id, question)
+        offer = _chosen(preview, question, stored)
+        _check_price(offer, request, preview.frame.members, chosen=stored is not None)
+        answer = _answer(ctx, tenant, corpus_id, question, offer=offer, plan_id=stored.id if stored else None)
+        answers.add(tx, answer, request_sha256=request_sha256, idempotency_key=request.idempotency_key)
+        _reserve(tx, ctx, answer, offer, preview.frame.terms)
+    return answer
+
+
+def get_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
+    """Return an answer.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with ctx.db.read() as tx:
+        answer = answers.get(tx, tenant, answer_id)
+    if answer is None:
+        raise NotFound(f"There is no answer {answer_id}.")
+    return answer
+
+
+def list_answers(
+    ctx: Context, tenant: str, *, corpus_id: str | None, after: str | None, limit: int
+) -> list[Answer]:
+    """Return answers, oldest first."""
+    with ctx.db.read() as tx:
+        return answers.page_through(tx, tenant, corpus_id=corpus_id, after=after, limit=limit)
+
+
+def _fingerprint(corpus_id: str, request: Request) -> str:
+    said = {
+        "corpus": corpus_id,
+        "plan": request.plan_id,
+        "question": request.question.as_dict() if request.question else None,
+        "long": request.allow_long_context,
+        "max": str(request.max_cost_usd),
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _same(known: tuple[Answer, str], request_sha256: str) -> Answer:
+    answer, made_by = known
+    if made_by != request_sha256:
+        raise Invalid("This Idempotency-Key was used for another request. Take a new key.")
+    return answer
+
+
+def _stored_plan(
+    tx: Transaction, ctx: Context, tenant: str, corpus_id: str, request: Request
+) -> StoredPlan | None:
+    if request.plan_id is None:
+        return None
+    stored = plans.get(tx, tenant, request.plan_id)
+    if stored is None or stored.corpus_id != corpus_id:
+        raise NotFound(f"There is no plan {request.plan_id} for this corpus.")
+    if ctx.now() >= stored.expires_at:
+        raise PlanExpired(
+            f"The plan was binding until {stored.expires_at.isoformat()}. Ask for a new one.",
+            fixes=(Fix("plan_again"),),
+        )
+    return stored
+
+
+def _question(request: Request, stored: StoredPlan | None) -> Question:
+    if stored is not None:
+        return Question.from_dict(stored.request)
+    if request.question is None or not request.question.text.strip():
+        raise Invalid("Say what to ask: `question`, or the `plan_id` of a plan.")
+    return request.question
+
+
+def _chosen(preview: Preview, question: Question, stored: StoredPlan | None) -> Offer:
+    """Return the offer to carry out: the stored plan's twin, or the recommended one."""
+    if stored is not None:
+        return _still_holds(preview, stored)
+    if preview.recommended is not None:
+        return preview.recommended
+    reasons = " ".join(offer.plan.infeasible_because or "" for offer in preview.offers)
+    if any(offer.plan.infeasible_code == "over_window" for offer in preview.offers):
+        raise OverWindow(reasons, fixes=_ways_into_the_window(question))
+    raise Invalid(reasons)
+
+
+def _ways_into_the_window(question: Question) -> tuple[Fix, ...]:
+    fixes = [Fix("leave_out", "Name fewer documents in document_ids.")]
+    if question.strategies and "split" not in question.strategies:
+        fixes.insert(0, Fix("use_strategy", "Ask with strategy split.", (("strategy", "split"),)))
+    return tuple(fixes)
+
+
+def _still_holds(preview: Preview, stored: StoredPlan) -> Offer:
+    now = next((o for o in preview.offers if o.plan.strategy == stored.plan["strategy"]), None)
+    if now is not None and not now.plan.feasible:
+        reason = now.plan.infeasible_because or ""
+        raise OverWindow(reason) if now.plan.infeasible_code == "over_window" else Invalid(reason)
+    same_prices = preview.frame.catalog.sha256 == stored.plan["price_catalog"]["sha256"]
+    if now is None or now.plan.fingerprint != stored.fingerprint or not same_prices:
+        moved = "the documents" if same_prices else "the price catalog"
+        raise PlanChanged(
+            f"Since the plan was made, {moved} changed. Ask for a new plan.", fixes=(Fix("plan_again"),)
+        )
+    return now
+
+
+def _check_price(offer: Offer, request: Request, members: Sequence[Member], *, chosen: bool) -> None:
+    plan = offer.plan
+    if plan.crosses_threshold and not (request.allow_long_context or chosen):
+        threshold = offer.description["threshold"]
+        raise OverThreshold(
+            f"{plan.largest_call:,} input tokens pass the threshold of {threshold['at']:,}: the whole call "
+            f"would be billed at the long-context rate, ${threshold['extra_usd']} more. Accept it with "
+            "allow_long_context, choose such a plan, or ask with strategy split.",
+            fixes=(
+                Fix("allow_long_context", values=(("extra_usd", threshold["extra_usd"]),)),
+                *ways_below(members, plan.largest_call - threshold["at"]),
+            ),
+        )
+    if request.max_cost_usd is None:
+        return
+    if plan.estimate is None:
+        raise OverMaxCost("The price of this model is unknown: no ceiling can be held.")
+    if plan.estimate.max_usd > request.max_cost_usd:
+        raise OverMaxCost(
+            f"The ceiling is ${pricing.usd(plan.estimate.max_usd)}, above max_cost_usd "
+            f"${pricing.usd(request.max_cost_usd)}.",
+            fixes=(
+                Fix("raise_max_cost", values=(("max_usd", pricing.usd(plan.estimate.max_usd)),)),
+                Fix("lower_max_completion_tokens"),
+            ),
+        )
+
+
+def _answer(
+    ctx: Context, tenant: str, corpus_id: str, question: Question, *, offer: Offer, plan_id: str | None
+) -> Answer:
+    return Answer(
+        id=new_id("ans"),
+        tenant=tenant,
+        corpus_id=corpus_id,
+        question=question.text,
+        model=offer.description["model"],
+        status=AnswerStatus.QUEUED,
+        plan_id=plan_id or offer.id,
+        request=question.as_dict(),
+        plan={**offer.description, "id": plan_id or offer.id},
+        engine=ctx.provider.name,
+        created_at=ctx.now(),
+        reserved_micros=pricing.to_micros_up(offer.plan.estimate.max_usd) if offer.plan.estimate else 0,
+    )
+
+
+def _reserve(tx: Transaction, ctx: Context, answer: Answer, offer: Offer, terms: Terms) -> None:
+    """Hold the ceiling of each call in every budget it falls under, and make the calls ready."""
+    scopes = ("tenant", f"corpus:{answer.corpus_id}")
+    for part, planned in enumerate(offer.plan.calls):
+        micros = _ceiling_micros(planned, terms)
+        call = Call(
+            id=f"{answer.id}.{part}",
+            answer_id=answer.id,
+            part=part,
+            state=CallState.READY,
+            reserved_micros=micros,
+        )
+        answers.add_call(
+            tx, call, input_tokens=planned.expected_input_tokens, prefix_sha256=planned.prefix_sha256
+        )
+        held = [
+            _hold(tx, stored, micros, ctx.now()) for stored in ledger.budgets_of(tx, answer.tenant, scopes)
+        ]
+        ledger.hold(
+            tx,
+            call_id=call.id,
+            tenant=answer.tenant,
+            corpus_id=answer.corpus_id,
+            micros=micros,
+            scopes=held,
+            at=ctx.now(),
+        )
+
+
+def _ceiling_micros(planned: PlannedCall, terms: Terms) -> int:
+    top = pricing.ceiling(
+        terms.model,
+        tier=terms.tier,
+        on=terms.on,
+        input_tokens=planned.input_tokens,
+        output_tokens=planned.reserved_output_tokens,
+    )
+    return 0 if top is None else pricing.to_micros_up(top)
+
+
+def _hold(tx: Transaction, stored: StoredBudget, micros: int, now: datetime) -> str:
+    """Take room in one budget, in its current period; the rule (and its message) is the domain's."""
+    period = cast("Period", stored.period)
+    start = budgets.period_start(period, now)
+    spent = stored.spent_micros
+    if start is not None and stored.period_start < start:
+        ledger.turn_period(tx, stored, start)
+        spent = 0
+    if not ledger.take_room(tx, stored, micros):
+        Budget(
+            cap=stored.cap_micros,
+            spent=spent,
+            reserved=stored.reserved_micros,
+            period=period,
+            scope=stored.scope,
+        ).reserve(micros)
+    return stored.scope

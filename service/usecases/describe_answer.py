@@ -1,0 +1,71 @@
+"""An answer in the words of the REST contract."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from service.domain.answers import Answer, AnswerStatus
+from service.domain.pricing import from_micros, usd
+
+
+def describe_answer(answer: Answer) -> dict[str, Any]:
+    """Return the answer as JSON."""
+    plan = answer.plan
+    cost = plan.get("cost") or {}
+    return {
+        "id": answer.id,
+        "status": answer.status.value,
+        "corpus_id": answer.corpus_id,
+        "conversation_id": None,
+        "question": answer.question,
+        "model": answer.model,
+        "text": answer.text,
+        "output": answer.output,
+        "citations": list(answer.citations),
+        "coverage": plan.get("coverage"),
+        "plan_id": answer.plan_id,
+        "strategy": plan.get("strategy"),
+        "usage": asdict(answer.usage) if answer.usage else None,
+        "cost": {
+            "estimated_usd": cost.get("expected_usd"),
+            "max_usd": cost.get("max_usd"),
+            "reserved_usd": usd(from_micros(answer.reserved_micros)),
+            "actual_usd": None if answer.actual_usd is None else usd(answer.actual_usd),
+            "band": _band(plan),
+        },
+        "finish_reason": answer.finish_reason,
+        "refusal": answer.refusal,
+        "prefix_sha256": plan["calls"][0]["prefix_sha256"] if plan.get("calls") else None,
+        "engine": answer.engine,
+        "error": _error(answer),
+        "timings": _timings(answer),
+        "created_at": answer.created_at.isoformat(),
+    }
+
+
+def _band(plan: dict[str, Any]) -> str:
+    return "long" if any(call["price_band"] == "long" for call in plan.get("calls", ())) else "short"
+
+
+def _error(answer: Answer) -> dict[str, str] | None:
+    if answer.error is not None:
+        return {"code": answer.error.code, "detail": answer.error.detail}
+    if answer.status is AnswerStatus.CANCELLED:
+        return {"code": "cancelled", "detail": "Stopped on request."}
+    return None
+
+
+def _timings(answer: Answer) -> dict[str, Any]:
+    """Milliseconds from the question's acceptance."""
+    moments = {
+        "started_ms": answer.started_at,
+        "first_token_ms": answer.first_token_at,
+        "finished_ms": answer.finished_at,
+    }
+    return {name: _since(answer.created_at, at) for name, at in moments.items()}
+
+
+def _since(start: datetime, at: datetime | None) -> int | None:
+    return None if at is None else round((at - start).total_seconds() * 1000)

@@ -1,0 +1,102 @@
+"""Read a stored file into pages: the job behind every upload, safe to run again after any crash."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ingest import Finished, IngestError, Page, Started, read
+from service.domain import packing
+from service.domain.documents import Document, DocumentWarning, Failure, PageText, Progress
+from service.store import documents
+from service.usecases.context import Context
+
+BATCH_PAGES = 64
+BATCH_SECONDS = 1.0
+
+
+def extract_document(ctx: Context, document_id: str) -> None:
+    """Read a document and store its pages; a file that cannot be read becomes `failed` with the reason.
+
+    Pages are stored in batches while the reading goes on, so no transaction stays open over it and progress
+    shows; an interrupted reading starts over.
+    """
+    with ctx.db.write() as tx:
+        document = documents.get_any(tx, document_id)
+        if document is None or not documents.start(tx, document_id):
+            return
+    try:
+        with ctx.blobs.as_path(document.sha256) as path:
+            _store(ctx, document, path)
+    except IngestError as error:
+        fail(ctx, document_id, Failure(error.code, str(error)))
+
+
+def fail(ctx: Context, document_id: str, failure: Failure) -> None:
+    """Record why a document could not be read."""
+    with ctx.db.write() as tx:
+        documents.fail(tx, document_id, failure)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What adds up while pages come."""
+
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    started: Started | None = None
+    finished: Finished | None = None
+
+
+def _store(ctx: Context, document: Document, path: Path) -> None:
+    reading = _Reading()
+    events = read(path, filename=document.filename, frame=packing.frame, limits=ctx.limits)
+    for batch in _batches(_pages(ctx, document, events, reading)):
+        with ctx.db.write() as tx:
+            if not documents.add_pages(tx, document.id, batch):
+                return  # removed meanwhile
+    if reading.finished is None:
+        return
+    with ctx.db.write() as tx:
+        documents.finish(
+            tx,
+            document.id,
+            pack_sha256=reading.digest.hexdigest(),
+            encoding=reading.finished.encoding,
+            title=reading.finished.title,
+            warnings=[DocumentWarning(w.code, w.detail, w.page) for w in reading.finished.warnings],
+            at=ctx.now(),
+        )
+
+
+def _pages(
+    ctx: Context, document: Document, events: Iterable[Started | Page | Finished], reading: _Reading
+) -> Iterator[tuple[PageText, tuple[str, ...]]]:
+    for event in events:
+        if isinstance(event, Started):
+            with ctx.db.write() as tx:
+                progress = Progress(0, event.total, event.unit.value)
+                documents.identify(tx, document.id, media_type=event.media_type, progress=progress)
+        elif isinstance(event, Finished):
+            reading.finished = event
+        else:
+            reading.digest.update(packing.frame(event).encode("utf-8", "surrogatepass"))
+            text = packing.defuse(event.text)
+            flags = tuple(flag.value for flag in event.flags)
+            yield PageText(event.number, event.tokens, text, event.label), flags
+
+
+def _batches(
+    pages: Iterable[tuple[PageText, tuple[str, ...]]],
+) -> Iterator[list[tuple[PageText, tuple[str, ...]]]]:
+    held: list[tuple[PageText, tuple[str, ...]]] = []
+    since = time.monotonic()
+    for page in pages:
+        held.append(page)
+        if len(held) >= BATCH_PAGES or time.monotonic() - since > BATCH_SECONDS:
+            yield held
+            held, since = [], time.monotonic()
+    if held:
+        yield held

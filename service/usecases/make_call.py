@@ -1,0 +1,113 @@
+"""Make one paid call: committed as sent before it is sent, never sent twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+
+from service.domain.answers import AnswerStatus, Call, CallState
+from service.errors import Conflict, Invalid, ProviderError
+from service.provider import ChatRequest, Delta, Reply
+from service.store import answers
+from service.usecases.pack_prompt import pack_prompt
+from service.usecases.running import IN_DOUBT, Cancelled, Run, Stopped
+from service.usecases.settle_call import close_failed, doubt, settle, settle_cancelled
+
+
+async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool) -> Call:
+    """Make one paid call, or take what an earlier running already has of it."""
+    planned = run.planned[part]
+    call = await asyncio.to_thread(_stored_call, run, part)
+    if call.state is CallState.DONE:
+        if aloud and len(call.text) > len(run.shown):
+            run.say(call.text[len(run.shown) :])
+        return call
+    if call.state is CallState.FAILED and call.error is not None:
+        raise Stopped(AnswerStatus.FAILED, call.error)
+    if call.state is CallState.SENT:
+        await asyncio.to_thread(doubt, run, call, "The service stopped while the reply was coming.")
+    if call.state is not CallState.READY:
+        raise Stopped(AnswerStatus.IN_DOUBT, call.error or IN_DOUBT)
+    request = await asyncio.to_thread(pack_prompt, run, planned, findings)
+    if run.channel.cancelled.is_set():
+        raise Cancelled
+    if not await asyncio.to_thread(_take, run, call):
+        raise Stopped(AnswerStatus.IN_DOUBT, IN_DOUBT)
+    return await _send(run, call, request, aloud=aloud)
+
+
+async def _send(run: Run, call: Call, request: ChatRequest, *, aloud: bool) -> Call:
+    texts: list[str] = []
+    reply: Reply | None = None
+    try:
+        async with aclosing(_until_cancelled(run, request)) as events:
+            async for event in events:
+                if isinstance(event, Reply):
+                    reply = event
+                    continue
+                texts.append(event.text)
+                if aloud:
+                    run.say(event.text)
+    except Cancelled:
+        await asyncio.to_thread(settle_cancelled, run, replace(call, text="".join(texts)))
+        raise
+    except (ProviderError, Invalid) as error:
+        failed = replace(call, text="".join(texts))
+        raise await asyncio.to_thread(close_failed, run, failed, error) from error
+    if reply is None:
+        raise Conflict("The provider's stream ended without a reply.")
+    return await asyncio.to_thread(settle, run, call, reply)
+
+
+async def _until_cancelled(run: Run, request: ChatRequest) -> AsyncGenerator[Delta | Reply, None]:
+    """Yield what the provider says until it is done or the user asks to stop.
+
+    The provider's generator lives in one task of its own, so that a stop can interrupt it wherever it waits.
+    """
+    said: asyncio.Queue[Delta | Reply | None] = asyncio.Queue()
+
+    async def listen() -> None:
+        try:
+            async for event in run.ctx.provider.complete(request):
+                said.put_nowait(event)
+        finally:
+            said.put_nowait(None)
+
+    listening = asyncio.create_task(listen())
+
+    async def watch() -> None:
+        await run.channel.cancelled.wait()
+        listening.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        while (event := await said.get()) is not None:
+            yield event
+        if run.channel.cancelled.is_set() and (await _settled(listening)).cancelled():
+            raise Cancelled
+        await listening
+    finally:
+        watching.cancel()
+        listening.cancel()
+        await asyncio.gather(watching, listening, return_exceptions=True)
+
+
+async def _settled(task: asyncio.Task[None]) -> asyncio.Task[None]:
+    await asyncio.wait({task})
+    return task
+
+
+def _stored_call(run: Run, part: int) -> Call:
+    with run.ctx.db.read() as tx:
+        call = answers.call_of(tx, run.answer.id, part)
+    if call is None:
+        raise Conflict(f"Call {part} of answer {run.answer.id} was never reserved.")
+    return call
+
+
+def _take(run: Run, call: Call) -> bool:
+    """Commit that the call is sent, before it is."""
+    with run.ctx.db.write() as tx:
+        return answers.take_for_sending(tx, call.id, run.ctx.now())

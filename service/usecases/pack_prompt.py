@@ -1,0 +1,69 @@
+"""Turn a planned call into the request that carries it out: the texts are read here, and only here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.domain import packing, prompts
+from service.domain.planner import PlannedCall
+from service.domain.prompts import Message
+from service.errors import PlanChanged
+from service.provider import ChatRequest
+from service.store import documents
+from service.usecases.running import Run
+
+
+def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> ChatRequest:
+    """Return the request.
+
+    Args:
+        run: whose question it is.
+        planned: the call.
+        findings: of the parts, in order, where the call merges them.
+
+    Raises:
+        PlanChanged: a document was removed after the question was accepted.
+    """
+    question = run.question
+    return ChatRequest(
+        model=run.answer.model,
+        messages=_messages(run, planned, findings),
+        max_completion_tokens=planned.reserved_output_tokens,
+        reasoning_effort=question.reasoning_effort,
+        verbosity=question.verbosity,
+        temperature=question.temperature,
+        top_p=question.top_p,
+        response_format=question.response_format if planned.kind != "part" else None,
+        service_tier=question.service_tier,
+        prompt_cache_key=planned.prefix_sha256[:32],
+    )
+
+
+def _messages(run: Run, planned: PlannedCall, findings: Sequence[str]) -> tuple[Message, ...]:
+    own = run.question.system_prompt
+    if planned.kind == "merge":
+        blocks = [packing.findings_block(n, text) for n, text in enumerate(findings, 1)]
+        return packing.messages(
+            instructions=prompts.MERGING,
+            parts=list(packing.parts_of(blocks)),
+            task=packing.task_text(run.question.text, instructions=own, reminder=prompts.MERGE_REMINDER),
+        )
+    reminder = prompts.PART_REMINDER if planned.kind == "part" else prompts.REMINDER
+    return packing.messages(
+        instructions=prompts.ANSWERING,
+        parts=list(packing.parts_of(_blocks(run, planned))),
+        task=packing.task_text(run.question.text, instructions=own, reminder=reminder),
+    )
+
+
+def _blocks(run: Run, planned: PlannedCall) -> list[str]:
+    blocks: list[str] = []
+    with run.ctx.db.read() as tx:
+        for piece in planned.slices:
+            pages = list(documents.page_texts_of(tx, piece.document_id, first=piece.first, last=piece.last))
+            if len(pages) != piece.last - piece.first + 1:
+                raise PlanChanged(f"{piece.filename} was removed after the question was accepted.")
+            blocks.append(packing.open_document(piece.ordinal, piece.filename))
+            blocks.extend(packing.frame(page) for page in pages)
+            blocks.append(packing.CLOSE)
+    return blocks

@@ -1,0 +1,349 @@
+"""The price before the question: all plans that apply, cold and warm, without calling any model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, get_args
+
+from ingest import count_tokens
+from service.domain import packing, planner, pricing, prompts
+from service.domain.catalog import Model, Tier
+from service.domain.corpora import Member
+from service.domain.documents import DocumentStatus
+from service.domain.planner import Plan, PromptCounts, Terms
+from service.domain.questions import Question
+from service.errors import (
+    DocumentFailed,
+    DocumentNotReady,
+    Fix,
+    Invalid,
+    NotFound,
+)
+from service.store import answers, corpora, documents, plans
+from service.store.plans import StoredPlan
+from service.store.session import Transaction
+from service.usecases.context import Context, new_id
+from service.usecases.describe_plan import Frame, describe, window_of
+
+CACHE_SECONDS = 3600
+"""How long a prefix is expected to stay cached; the vendor's 24 hours are a maximum, not a promise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A plan, as planned and as described."""
+
+    id: str
+    plan: Plan
+    description: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """All plans for a question; `recommended` is None where none is feasible."""
+
+    offers: tuple[Offer, ...]
+    recommended: Offer | None
+    frame: Frame
+
+
+def preview_question(ctx: Context, tenant: str, corpus_id: str, question: Question) -> Preview:
+    """Plan a question in every way that applies, price it, and keep the plans for as long as they bind.
+
+    Raises:
+        NotFound: no such corpus, model or document.
+        DocumentNotReady, DocumentFailed: a price over unread documents would not be right.
+        Invalid: the corpus is empty, or a parameter does not fit the model.
+    """
+    with ctx.db.write() as tx:
+        preview = preview_in(tx, ctx, tenant, corpus_id, question)
+        plans.add(
+            tx, [_stored(offer, tenant, corpus_id, question, preview.frame) for offer in preview.offers]
+        )
+    return preview
+
+
+def preview_in(tx: Transaction, ctx: Context, tenant: str, corpus_id: str, question: Question) -> Preview:
+    """Plan within the caller's transaction; nothing is kept."""
+    if corpora.get(tx, tenant, corpus_id) is None:
+        raise NotFound(f"There is no corpus {corpus_id}.")
+    model = ctx.catalog.model(question.model)
+    asked, left_out = _selected(corpora.members_of(tx, corpus_id), question)
+    _require_ready(asked)
+    terms = _terms(ctx, model, question)
+    drafts = _plans(tx, asked, terms, question)
+    fresh = _still_warm(tx, ctx, model, drafts)
+    if fresh:
+        terms = _terms(ctx, model, question, warm=frozenset(fresh))
+        drafts = _plans(tx, asked, terms, question)
+    frame = _frame(ctx, terms, asked, left_out, question=question, fresh=fresh)
+    offers = tuple(_offer(plan, frame) for plan in drafts)
+    best = planner.recommended(drafts)
+    return Preview(offers, next((offer for offer in offers if offer.plan is best), None), frame)
+
+
+def get_plan(ctx: Context, tenant: str, plan_id: str) -> StoredPlan:
+    """Return a plan that was offered.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with ctx.db.read() as tx:
+        plan = plans.get(tx, tenant, plan_id)
+    if plan is None:
+        raise NotFound(f"There is no plan {plan_id}.")
+    return plan
+
+
+def receipt(ctx: Context, tenant: str, plan_id: str) -> list[dict[str, Any]]:
+    """Return every page that the plan reads, in packed order, with its tokens and its call."""
+    stored = get_plan(ctx, tenant, plan_id)
+    with ctx.db.read() as tx:
+        return [
+            {"call": number, "document_id": part["document_id"], "page": page.number, "tokens": page.tokens}
+            for number, call in enumerate(stored.plan["calls"])
+            for part in call["documents"]
+            for page in documents.page_counts(tx, part["document_id"])
+            if part["first_page"] <= page.number <= part["last_page"]
+        ]
+
+
+def meter(ctx: Context, tenant: str, corpus_id: str, *, model_name: str | None) -> dict[str, Any]:
+    """Return the gauge of a corpus: how full the window is, and what a question costs, cold and warm.
+
+    Documents that are not read (yet) do not count; a warning says so.
+    """
+    model = ctx.catalog.model(model_name or ctx.terms.model)
+    question = Question(text="", model=model.id)
+    with ctx.db.read() as tx:
+        if corpora.get(tx, tenant, corpus_id) is None:
+            raise NotFound(f"There is no corpus {corpus_id}.")
+        members = corpora.members_of(tx, corpus_id)
+    terms = _terms(ctx, model, question)
+    ready = [member for member in members if member.status is DocumentStatus.READY]
+    gauge = _meter(ready, terms)
+    gauge["warnings"] = [*_meter_warnings(ready, gauge), *_unread(len(members) - len(ready))]
+    return gauge
+
+
+def _meter(members: Sequence[Member], terms: Terms) -> dict[str, Any]:
+    counts = terms.counts
+    tokens = planner.whole_input(members, counts)
+    at = terms.model.threshold_tokens
+    plan = planner.plan_whole(members, terms)
+    estimate = plan.estimate
+    return {
+        "model": terms.model.id,
+        "input_tokens": tokens,
+        "documents": [
+            {
+                "document_id": member.document_id,
+                "filename": member.filename,
+                "tokens": member.tokens,
+                "share": round(member.tokens / tokens, 6),
+            }
+            for member in members
+        ],
+        "threshold": {
+            "at": at,
+            "remaining": None if at is None else at - tokens,
+            "status": "below" if at is None else planner.status_of(tokens, at, terms.guard_tokens),
+        },
+        "window": window_of(tokens, planner.max_input(terms), terms.guard_tokens),
+        "warnings": [],
+        "per_question": {
+            "cold_usd": pricing.usd(estimate.cold_usd) if estimate else None,
+            "warm_usd": pricing.usd(estimate.warm_usd) if estimate else None,
+        },
+    }
+
+
+def _meter_warnings(members: Sequence[Member], gauge: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for name, limit in (("threshold", gauge["threshold"]["at"]), ("window", gauge["window"]["max_input"])):
+        status = gauge[name]["status"]
+        if status == "below":
+            continue
+        over = gauge["input_tokens"] - limit
+        fixes = ways_below(members, over) if status == "over" else ()
+        found.append(
+            {
+                "code": f"{status}_{name}",
+                "detail": f"{abs(over):,} tokens {'over' if over > 0 else 'below'} the {name} of {limit:,}.",
+                "fixes": [fix.as_dict() for fix in fixes],
+            }
+        )
+    return found
+
+
+def ways_below(members: Sequence[Member], over: int) -> tuple[Fix, ...]:
+    """Return the ways out of being so many tokens over a limit: split, or leave out the one that suffices."""
+    split = Fix("use_strategy", "Ask with strategy split.", (("strategy", "split"),))
+    enough = min((m for m in members if m.tokens >= over), key=lambda m: m.tokens, default=None)
+    return (split,) if enough is None else (split, _leave_out(enough))
+
+
+def _unread(documents: int) -> list[dict[str, Any]]:
+    if not documents:
+        return []
+    detail = f"Documents that are not read yet, or could not be: {documents}. They do not count here."
+    return [{"code": "documents_not_ready", "detail": detail, "fixes": []}]
+
+
+def _leave_out(member: Member) -> Fix:
+    return Fix(
+        "leave_out",
+        f"Leave out {member.filename}.",
+        (("document_id", member.document_id), ("saves_tokens", member.tokens)),
+    )
+
+
+def _still_warm(tx: Transaction, ctx: Context, model: Model, drafts: Sequence[Plan]) -> dict[str, datetime]:
+    """Return the prefixes that the provider most probably still holds, with their last use."""
+    if not ctx.provider.charges:
+        return {}
+    hashes = [call.prefix_sha256 for plan in drafts for call in plan.calls]
+    used = answers.last_use_of_prefixes(tx, hashes, model=model.id, engine=ctx.provider.name)
+    oldest = ctx.now() - timedelta(seconds=CACHE_SECONDS)
+    return {sha: at for sha, at in used.items() if at > oldest}
+
+
+def _selected(members: Sequence[Member], question: Question) -> tuple[list[Member], list[Member]]:
+    if not members:
+        raise Invalid("The corpus holds no documents. Add some before asking.")
+    if not question.document_ids:
+        return list(members), []
+    wanted = set(question.document_ids)
+    unknown = wanted - {member.document_id for member in members}
+    if unknown:
+        raise NotFound(f"Not in this corpus: {', '.join(sorted(unknown))}.")
+    chosen = [member for member in members if member.document_id in wanted]
+    return chosen, [member for member in members if member.document_id not in wanted]
+
+
+def _require_ready(members: Sequence[Member]) -> None:
+    failed = [m for m in members if m.status is DocumentStatus.FAILED]
+    if failed:
+        raise DocumentFailed(
+            f"{failed[0].filename} could not be read"
+            + (f" (and {len(failed) - 1} more)" if len(failed) > 1 else "")
+            + ". Take it out of the corpus, or name the documents to ask in document_ids.",
+            fixes=tuple(_leave_out(member) for member in failed),
+        )
+    waiting = [m for m in members if m.status is not DocumentStatus.READY]
+    if waiting:
+        raise DocumentNotReady(
+            f"{len(waiting)} of {len(members)} documents are still being read, {waiting[0].filename} among "
+            "them. Follow GET /v1/documents/{id}/events, then ask again.",
+            fixes=tuple(
+                Fix("wait", f"Wait for {m.filename}.", (("document_id", m.document_id),))
+                for m in waiting[:20]
+            ),
+        )
+
+
+def _terms(ctx: Context, model: Model, question: Question, *, warm: frozenset[str] = frozenset()) -> Terms:
+    reserved = question.max_completion_tokens
+    if not 1 <= reserved <= model.max_output_tokens:
+        raise Invalid(
+            f"max_completion_tokens must be between 1 and {model.max_output_tokens:,} for {model.id}."
+        )
+    threshold = model.threshold_tokens or model.max_input_tokens
+    return Terms(
+        model=model,
+        tier=_tier(question.service_tier),
+        on=ctx.now().date(),
+        counts=prompt_counts(question),
+        reserved_output_tokens=reserved,
+        expected_output_tokens=planner.expected_output(question.reasoning_effort, reserved),
+        guard_tokens=round(threshold * ctx.terms.guard_band),
+        warm=warm,
+    )
+
+
+def prompt_counts(question: Question) -> PromptCounts:
+    """Count the texts around the documents, exactly."""
+
+    def task(reminder: str) -> int:
+        return count_tokens(
+            packing.task_text(question.text, instructions=question.system_prompt, reminder=reminder)
+        )
+
+    return PromptCounts(
+        instructions=count_tokens(prompts.ANSWERING),
+        task=task(prompts.REMINDER),
+        part_task=task(prompts.PART_REMINDER),
+        merge_instructions=count_tokens(prompts.MERGING),
+        merge_task=task(prompts.MERGE_REMINDER),
+    )
+
+
+def _tier(name: str | None) -> Tier:
+    if name in {None, "auto", "default"}:
+        return "standard"
+    tiers: tuple[Tier, ...] = get_args(Tier)
+    for tier in tiers:
+        if tier == name:
+            return tier
+    raise Invalid(f"service_tier must be one of auto, default, {', '.join(tiers)}.")
+
+
+def _plans(tx: Transaction, asked: Sequence[Member], terms: Terms, question: Question) -> list[Plan]:
+    selected = bool(question.document_ids)
+    single = "selected" if selected else "whole"
+    wanted = question.strategies or (single, "split")
+    drafts: list[Plan] = []
+    if "selected" in wanted and not selected:
+        raise Invalid("Strategy selected needs document_ids: the documents to ask.")
+    if {"whole", "selected"} & set(wanted):
+        drafts.append(planner.plan_whole(asked, terms, strategy="selected" if selected else "whole"))
+    if "split" in wanted:
+        cut = planner.oversized(asked, terms)
+        counts = {
+            member.document_id: [page.tokens for page in documents.page_counts(tx, member.document_id)]
+            for member in cut
+        }
+        drafts.append(planner.plan_split(asked, terms, page_tokens=counts))
+    return drafts
+
+
+def _frame(
+    ctx: Context,
+    terms: Terms,
+    asked: Sequence[Member],
+    left_out: Sequence[Member],
+    *,
+    question: Question,
+    fresh: dict[str, datetime],
+) -> Frame:
+    now = ctx.now()
+    return Frame(
+        terms=terms,
+        catalog=ctx.catalog,
+        members=asked,
+        left_out=left_out,
+        questions=question.expected_questions,
+        created_at=now,
+        expires_at=now + timedelta(seconds=ctx.terms.plan_seconds),
+        warm_until=min(fresh.values()) + timedelta(seconds=CACHE_SECONDS) if fresh else None,
+    )
+
+
+def _offer(plan: Plan, frame: Frame) -> Offer:
+    plan_id = new_id("pln")
+    return Offer(plan_id, plan, describe(plan_id, plan, frame))
+
+
+def _stored(offer: Offer, tenant: str, corpus_id: str, question: Question, frame: Frame) -> StoredPlan:
+    return StoredPlan(
+        id=offer.id,
+        tenant=tenant,
+        corpus_id=corpus_id,
+        request=question.as_dict(),
+        plan=offer.description,
+        fingerprint=offer.plan.fingerprint,
+        created_at=frame.created_at,
+        expires_at=frame.expires_at,
+    )

@@ -1,0 +1,75 @@
+"""Look at documents: their state, their pages as they will be packed, their original bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from service.domain.documents import Document, DocumentStatus, PageCount, PageText
+from service.errors import DocumentFailed, DocumentNotReady, NotFound
+from service.store import documents
+from service.usecases.context import Context
+
+POLL_SECONDS = 0.2
+
+
+def get_document(ctx: Context, tenant: str, document_id: str) -> Document:
+    """Return a document.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with ctx.db.read() as tx:
+        document = documents.get(tx, tenant, document_id)
+    if document is None:
+        raise NotFound(f"There is no document {document_id}.")
+    return document
+
+
+def list_documents(ctx: Context, tenant: str, *, after: str | None, limit: int) -> list[Document]:
+    """Return documents, oldest first."""
+    with ctx.db.read() as tx:
+        return documents.page_through(tx, tenant, after=after, limit=limit)
+
+
+def list_pages(ctx: Context, tenant: str, document_id: str) -> list[PageCount]:
+    """Return a ready document's pages without their texts."""
+    _require_ready(get_document(ctx, tenant, document_id))
+    with ctx.db.read() as tx:
+        return documents.page_counts(tx, document_id)
+
+
+def get_page(ctx: Context, tenant: str, document_id: str, number: int) -> PageText:
+    """Return one page as it is packed.
+
+    Raises:
+        NotFound: there is no such document or page.
+    """
+    document = get_document(ctx, tenant, document_id)
+    _require_ready(document)
+    with ctx.db.read() as tx:
+        page = next(documents.page_texts_of(tx, document_id, first=number, last=number), None)
+    if page is None:
+        raise NotFound(f"{document.filename} has pages 1 to {document.pages}, not {number}.")
+    return page
+
+
+async def follow_document(ctx: Context, tenant: str, document_id: str) -> AsyncIterator[Document]:
+    """Yield a document whenever it has moved on, until it is ready or failed."""
+    last: Document | None = None
+    while True:
+        document = await asyncio.to_thread(get_document, ctx, tenant, document_id)
+        if document != last:
+            yield document
+            last = document
+        if document.status in {DocumentStatus.READY, DocumentStatus.FAILED}:
+            return
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _require_ready(document: Document) -> None:
+    if document.status is DocumentStatus.FAILED:
+        detail = document.error.detail if document.error else "It could not be read."
+        raise DocumentFailed(f"{document.filename} has no pages: {detail}")
+    if document.status is not DocumentStatus.READY:
+        raise DocumentNotReady(f"{document.filename} is still being read.")

@@ -1,0 +1,198 @@
+"""Carry out an accepted question: every call sent once, every reply kept, every cent settled.
+
+Safe to start again after any crash. A call that is `ready` is sent; one that is `done` is kept; one that was
+`sent` by a process that died is in doubt: it may have been billed, so it is never sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from service.domain.answers import Answer, AnswerStatus, Call, CallState
+from service.domain.documents import Failure
+from service.domain.questions import Question
+from service.errors import UnabridgedError
+from service.store import answers
+from service.usecases.check_citations import check_citations
+from service.usecases.context import Context
+from service.usecases.describe_answer import describe_answer
+from service.usecases.describe_plan import calls_of
+from service.usecases.make_call import make_call
+from service.usecases.running import IN_DOUBT, Cancelled, Run, Stopped
+from service.usecases.settle_call import release
+
+SAVE_SECONDS = 0.25
+"""How often the stream is saved while it comes; a crash loses no more of the shown text than this."""
+
+
+async def run_answer(ctx: Context, answer_id: str) -> None:
+    """Run an answer to its end: done, failed, cancelled or in doubt, with its money settled to match."""
+    run = await asyncio.to_thread(_begin, ctx, answer_id)
+    if run is None:
+        return
+    saver = asyncio.create_task(_save_while_running(run))
+    try:
+        ended = await _outcome(run)
+    finally:
+        saver.cancel()
+    try:
+        await asyncio.to_thread(_conclude, run, ended)
+    finally:
+        ctx.feed.close(answer_id)
+
+
+def _begin(ctx: Context, answer_id: str) -> Run | None:
+    """Take the answer up; None where it has ended, or runs here already."""
+    with ctx.db.write() as tx:
+        answer = answers.get_any(tx, answer_id)
+        if answer is None or not answers.begin(tx, answer_id, ctx.now()):
+            return None
+        saved = answers.events_after(tx, answer_id, 0)
+    channel = ctx.feed.open(answer_id, after=saved[-1].number if saved else 0)
+    if channel is None:
+        return None
+    if not saved:
+        channel.publish("plan", answer.plan)
+    running = replace(answer, status=AnswerStatus.RUNNING, started_at=answer.started_at or ctx.now())
+    return Run(
+        ctx=ctx,
+        answer=running,
+        channel=channel,
+        planned=calls_of(answer.plan),
+        question=Question.from_dict(answer.request),
+        shown="".join(event.data["text"] for event in saved if event.name == "delta"),
+        citations_shown=sum(event.name == "citation" for event in saved),
+    )
+
+
+async def _outcome(run: Run) -> Answer:
+    """Return the answer as it ended, whatever happened."""
+    try:
+        final = await _work(run)
+    except Cancelled:
+        return await _broken(run, AnswerStatus.CANCELLED, None)
+    except Stopped as stopped:
+        return await _broken(run, stopped.status, stopped.failure)
+    except UnabridgedError as error:
+        return await _broken(run, AnswerStatus.FAILED, Failure(error.code, error.detail))
+    except Exception as error:  # noqa: BLE001 - the stream boundary: whatever it was, the answer must end
+        failure = Failure(
+            "internal_error", f"The answer stopped on an internal error ({type(error).__name__})."
+        )
+        return await _broken(run, AnswerStatus.FAILED, failure)
+    citations = await check_citations(run.ctx, run.planned, final.text)
+    for citation in citations[run.citations_shown :]:
+        run.channel.publish("citation", citation)
+    totals = await asyncio.to_thread(_totals, run)
+    return replace(
+        totals,
+        status=AnswerStatus.DONE,
+        text=final.text,
+        citations=tuple(citations),
+        finish_reason=final.finish_reason,
+        refusal=final.refusal,
+    )
+
+
+async def _work(run: Run) -> Call:
+    """Make the calls; return the one whose text is the answer's."""
+    if len(run.planned) == 1:
+        return await make_call(run, 0, findings=(), aloud=True)
+    parts = [n for n, planned in enumerate(run.planned) if planned.kind == "part"]
+    found = await _parts(run, parts)
+    return await make_call(run, len(parts), findings=[call.text for call in found], aloud=True)
+
+
+async def _parts(run: Run, parts: Sequence[int]) -> list[Call]:
+    """Make the calls of a split side by side; after a failure none is begun, and those under way end."""
+    limit = asyncio.Semaphore(run.ctx.terms.concurrent_calls)
+    done: list[Call] = []
+    failed: list[BaseException] = []
+
+    async def one(part: int) -> Call | None:
+        async with limit:
+            if failed:
+                return None
+            try:
+                call = await make_call(run, part, findings=(), aloud=False)
+            except (Cancelled, Stopped, UnabridgedError) as error:
+                failed.append(error)
+                return None
+        done.append(call)
+        run.channel.publish("progress", {"part": part + 1, "done": len(done), "of": len(parts)})
+        return call
+
+    found = await asyncio.gather(*(one(part) for part in parts))
+    if failed:
+        raise failed[0]
+    return [call for call in found if call is not None]
+
+
+async def _broken(run: Run, status: AnswerStatus, failure: Failure | None) -> Answer:
+    """Return the answer as it ended without being done, with the text that had come."""
+    ended = await asyncio.to_thread(_totals, run)
+    if ended.status is AnswerStatus.IN_DOUBT:
+        return replace(ended, error=failure or IN_DOUBT, text=run.shown)
+    return replace(ended, status=status, error=failure, text=run.shown)
+
+
+def _totals(run: Run) -> Answer:
+    """Release what was never sent, and return the answer with what all its calls used and cost.
+
+    Its status is in_doubt where any call is: also one that was sent and whose end could not be recorded.
+    """
+    with run.ctx.db.write() as tx:
+        for call in answers.calls_of(tx, run.answer.id):
+            if call.state is CallState.READY:
+                release(tx, run, replace(call, error=Failure("not_sent", "Never sent.")), None)
+            elif call.state is CallState.SENT:
+                lost = replace(call, state=CallState.IN_DOUBT, error=IN_DOUBT)
+                answers.close_call(tx, lost, reply=None, at=run.ctx.now())
+        calls = answers.calls_of(tx, run.answer.id)
+    used = [call.usage for call in calls if call.usage]
+    costs = [call.actual_usd for call in calls if call.actual_usd is not None]
+    doubtful = any(call.state is CallState.IN_DOUBT for call in calls)
+    return replace(
+        run.answer,
+        status=AnswerStatus.IN_DOUBT if doubtful else run.answer.status,
+        usage=sum(used[1:], used[0]) if used else None,
+        actual_usd=sum(costs, Decimal(0)) if costs else None,
+        first_token_at=run.first_token_at,
+    )
+
+
+def _conclude(run: Run, ended: Answer) -> None:
+    """Write the end and its last event in one transaction."""
+    ctx = run.ctx
+    ended = replace(ended, finished_at=ctx.now())
+    described = describe_answer(ended)
+    if ended.usage:
+        run.channel.publish("usage", {**described["usage"], "cost": described["cost"]})
+    if ended.error is not None:
+        run.channel.publish("error", {"problem": described["error"], "answer": described})
+    else:
+        run.channel.publish("done", described)
+    with ctx.db.write() as tx:
+        answers.conclude(tx, ended)
+        answers.add_events(tx, ended.id, run.channel.unsaved())
+
+
+async def _save_while_running(run: Run) -> None:
+    """Save the stream as it comes, and see whether somebody elsewhere asked to stop."""
+    while True:
+        await asyncio.sleep(SAVE_SECONDS)
+        fresh = run.channel.unsaved()
+        if await asyncio.to_thread(_save, run, fresh):
+            run.channel.cancelled.set()
+
+
+def _save(run: Run, fresh: list[answers.Event]) -> bool:
+    if fresh:
+        with run.ctx.db.write() as tx:
+            answers.add_events(tx, run.answer.id, fresh)
+            return answers.cancel_requested(tx, run.answer.id)
+    with run.ctx.db.read() as tx:
+        return answers.cancel_requested(tx, run.answer.id)

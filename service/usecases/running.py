@@ -1,0 +1,55 @@
+"""One running of one answer: what it works on, what it has shown, and the ways it can be stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.domain.answers import Answer, AnswerStatus
+from service.domain.documents import Failure
+from service.domain.planner import PlannedCall
+from service.domain.questions import Question
+from service.usecases.context import Context
+from service.usecases.feed import Channel
+
+IN_DOUBT = Failure(
+    "in_doubt", "The reply never came whole: the call may have been billed. It is not repeated."
+)
+
+
+class Cancelled(Exception):
+    """The user asked to stop."""
+
+
+class Stopped(Exception):
+    """A call ended without an answer; the answer ends in the given status."""
+
+    def __init__(self, status: AnswerStatus, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.status = status
+        self.failure = failure
+
+
+@dataclass(slots=True)
+class Run:
+    """One running of one answer.
+
+    Attributes:
+        shown: the text that clients have seen, also from an earlier running.
+        citations_shown: the same of citations.
+    """
+
+    ctx: Context
+    answer: Answer
+    channel: Channel
+    planned: tuple[PlannedCall, ...]
+    question: Question
+    shown: str = ""
+    citations_shown: int = 0
+    first_token_at: datetime | None = None
+
+    def say(self, text: str) -> None:
+        """Show a piece of the answer's text."""
+        self.first_token_at = self.first_token_at or self.ctx.now()
+        self.shown += text
+        self.channel.publish("delta", {"text": text})

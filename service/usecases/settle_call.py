@@ -1,0 +1,105 @@
+"""End a paid call, whichever way it ended: settled, released or in doubt, in one transaction each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, cast
+
+from ingest import count_tokens
+from service.domain import pricing
+from service.domain.answers import AnswerStatus, Call, CallState
+from service.domain.catalog import Tier
+from service.domain.documents import Failure
+from service.domain.usage import Usage
+from service.errors import Invalid, ProviderError, ProviderInDoubt
+from service.provider import Reply
+from service.store import answers, ledger
+from service.store.session import Transaction
+from service.usecases.running import IN_DOUBT, Run, Stopped
+
+
+def settle(run: Run, call: Call, reply: Reply) -> Call:
+    """Keep the reply, then settle the reservation to what it cost."""
+    usage = reply.usage or _counted(run, call, reply.text)
+    actual = _actual(run, usage, reply.service_tier)
+    done = replace(
+        call,
+        state=CallState.DONE,
+        text=reply.text,
+        usage=usage,
+        finish_reason=reply.finish_reason,
+        refusal=reply.refusal,
+        service_tier=reply.service_tier,
+        actual_usd=actual,
+    )
+    _close_settled(run, done, reply={**reply.raw, "request_id": reply.request_id})
+    return done
+
+
+def settle_cancelled(run: Run, call: Call) -> None:
+    """Settle at what was surely consumed: the whole input, and the output that came."""
+    usage = _counted(run, call, call.text)
+    ended = replace(
+        call,
+        state=CallState.DONE,
+        usage=usage,
+        actual_usd=_actual(run, usage, None),
+        finish_reason="cancelled",
+    )
+    _close_settled(run, ended, reply=None)
+
+
+def close_failed(run: Run, call: Call, error: ProviderError | Invalid) -> Stopped:
+    """End a call that brought no answer: released where it surely was not billed, else in doubt."""
+    if isinstance(error, ProviderInDoubt):
+        doubt(run, replace(call, text=error.partial_text or call.text), error.detail)
+        return Stopped(AnswerStatus.IN_DOUBT, Failure(IN_DOUBT.code, f"{error.detail} {IN_DOUBT.detail}"))
+    failure = Failure(error.code, error.detail)
+    raw = error.raw if isinstance(error, ProviderError) else None
+    with run.ctx.db.write() as tx:
+        release(tx, run, replace(call, error=failure), raw)
+    return Stopped(AnswerStatus.FAILED, failure)
+
+
+def release(tx: Transaction, run: Run, call: Call, raw: dict[str, Any] | None) -> None:
+    """End a call that surely was not billed, within the caller's transaction."""
+    answers.close_call(tx, replace(call, state=CallState.FAILED), reply=raw, at=run.ctx.now())
+    ledger.release(tx, call.id, at=run.ctx.now())
+
+
+def doubt(run: Run, call: Call, detail: str) -> None:
+    """Record that nobody knows: the reservation stays held, the user sees it and decides."""
+    in_doubt = replace(call, state=CallState.IN_DOUBT, error=Failure(IN_DOUBT.code, detail))
+    with run.ctx.db.write() as tx:
+        answers.close_call(tx, in_doubt, reply=None, at=run.ctx.now())
+
+
+def _close_settled(run: Run, call: Call, *, reply: dict[str, Any] | None) -> None:
+    micros = pricing.to_micros_up(call.actual_usd or Decimal(0))
+    with run.ctx.db.write() as tx:
+        answers.close_call(tx, call, reply=reply, at=run.ctx.now())
+        ledger.settle(tx, call.id, actual_micros=micros, actual_usd=call.actual_usd, at=run.ctx.now())
+
+
+def _counted(run: Run, call: Call, text: str) -> Usage:
+    """Usage by our own counts, where the provider sent none."""
+    planned = run.planned[call.part]
+    return Usage(prompt_tokens=planned.expected_input_tokens, completion_tokens=count_tokens(text))
+
+
+def _actual(run: Run, usage: Usage, replied_tier: str | None) -> Decimal | None:
+    """What the usage costs by the catalog, in USD; None where no price is known, 0 where none is charged."""
+    if not run.ctx.provider.charges:
+        return Decimal(0)
+    asked = cast("Tier", run.answer.plan["service_tier"])
+    cached = min(usage.cached_tokens, usage.prompt_tokens)
+    return pricing.cost(
+        run.ctx.catalog.model(run.answer.model),
+        tier=pricing.billed_tier(replied_tier, asked) or asked,
+        on=run.ctx.now().date(),
+        input_tokens=usage.prompt_tokens,
+        cached_tokens=cached,
+        output_tokens=usage.completion_tokens,
+        cache_write_tokens=min(usage.cache_write_tokens, usage.prompt_tokens - cached),
+    )
