@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 
 from service.domain.alignment import MOST_ANCHORS, Edit, align
 from service.domain.quotes import FoldedDocument, Place, fold, search
@@ -18,6 +19,10 @@ _FEW_ANCHORS = 8
 _SURELY_MEANT = 0.75
 """A quote this much like something on the cited page is not laid beside other documents."""
 
+_LONGEST_REACH = 4000
+"""Characters before a mark in which its quote must stand."""
+
+_MOST_CLOSINGS = 8
 _OPENERS = {'"': "", "”": "“„", "“": "„", "»": "«", "」": "「", "』": "『"}
 _BRACKET = re.compile(r"[\[【]([^\[\]【】\n]{2,200})[\]】]")
 _PART = re.compile(
@@ -314,9 +319,10 @@ def _quote_before(answer: str, begin: int, end: int, floors: Sequence[int]) -> s
         end: where the mark starts.
         floors: ends of the marks before it, in order: a quote reaches over none.
     """
-    for close in range(end - 1, begin - 1, -1):
-        if answer[close] not in _OPENERS or answer[close - 1 : close] == "\\":
-            continue
+    begin = max(begin, end - _LONGEST_REACH)
+    glyphs = (at for at in range(end - 1, begin - 1, -1) if answer[at] in _OPENERS)
+    closings = (at for at in glyphs if answer[at - 1 : at] != "\\")
+    for close in islice(closings, _MOST_CLOSINGS):
         floor = max(begin, floors[bisect_right(floors, close) - 1])
         start = _opening(answer, floor, close)
         if start is not None:

@@ -1,8 +1,8 @@
 """Ranks the sentences of a corpus against a question, without a model: BM25 and a few hints.
 
 Two stages, so that a million tokens take a second: whole passages first, then the sentences of the best of
-them, each with its passage's and its neighbours' score and a bonus where it holds what the question asks for (a
-date, a number, a name).
+them, each with its passage's and its neighbours' score and a bonus where it holds what the question asks for
+(a date, a number, a name).
 """
 
 # Typographic apostrophes and dashes are what some patterns are about.
@@ -20,7 +20,7 @@ from itertools import pairwise
 from statistics import median
 
 LONGEST = 60
-"""Words of a sentence that is shown; a longer one is cut to a window around the match, still word for word."""
+"""Words of a sentence that is shown; a longer one is cut to a window around the match, word for word."""
 
 _BEST_PASSAGES = 48
 _PER_PAGE = 2
@@ -41,7 +41,6 @@ _SAME_DOCUMENT = (
 )
 _NEVER_FIRST = 1e6
 _HEADING = 0.6
-_LEAST_WORDS = 3
 
 _WORD = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+"
@@ -61,7 +60,7 @@ _SKIPPED = frozenset(
     no not of on or our out over s say says she should so some such than that the their them then there
     these they this those to under up us was we were what when where which while who whom whose why will
     with would you your
-    """.split()
+    """.split()  # noqa: SIM905 - words as words
 )
 _MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _NUMERALS = r"(?:\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|hundred)\b)"
@@ -214,7 +213,7 @@ def _scored(
     counts = [terms.count(text) for text in texts]
     own = [terms.score(held, words, typical=_TYPICAL_SENTENCE, b=_SENTENCE_B) for held, words in counts]
     for at, text in enumerate(texts):
-        if not own[at] or counts[at][1] < _LEAST_WORDS:
+        if not own[at]:
             continue
         around = max(own[at - 1] if at else 0, own[at + 1] if at + 1 < len(own) else 0)
         fullness = min(1.0, _EMPTY + (1 - _EMPTY) * _new_words(text, counts[at][0]) / _FULL_WORDS)
@@ -270,7 +269,7 @@ def _split(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _chosen(found: Iterable[Sentence], count: int) -> list[Sentence]:
-    """The best, none twice; other documents first where scores are close, and other pages after two of one."""
+    """The best, none twice; other documents first where scores are close, other pages after two of one."""
     left: dict[str, Sentence] = {}
     for sentence in sorted(found, key=lambda one: -one.score):
         left.setdefault(sentence.text.casefold(), sentence)

@@ -22,7 +22,9 @@ NO_MODEL = (
     "No model is configured, so this is not an answer: these are the passages closest to the question, "
     "word for word."
 )
-NO_MATCH = "No model is configured, so the question is not answered; no passage of the documents shares a word with it."
+NO_MATCH = (
+    "No model is configured, so the question is not answered; no passage shares a word with the question."
+)
 
 _PASSAGE = 4000
 _TAG = re.compile(

@@ -1,4 +1,4 @@
-# Marks find their quotes, and every quote gets the verdict that its source deserves.
+"""Marks find their quotes, and every quote gets the verdict that its source deserves."""
 
 # ruff: noqa: RUF001
 # Typographic glyphs are what some of the cases are about.
@@ -122,6 +122,12 @@ def test_any_answer_can_be_read(answer: str) -> None:
 )
 def test_a_quote_is_read_back_whole(quote: str) -> None:
     assert found(f'It says "{quote}" [D3 p.4].') == [("[D3 p.4]", quote.strip())]
+
+
+def test_an_answer_full_of_quote_marks_is_read_in_time() -> None:
+    began = time.process_time()
+    assert len(find_claims("”" * 200_000 + ' [D1 p.1] "' * 300)) == 300
+    assert time.process_time() - began < 5
 
 
 def test_an_exact_quote_is_shown_where_it_stands() -> None:

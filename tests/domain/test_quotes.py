@@ -1,4 +1,4 @@
-# Folding keeps what a quote must keep, maps back to the stored text, and refuses cut words and flipped signs.
+"""Folding keeps what a quote must, maps back to the stored text, refuses cut words and flipped signs."""
 
 # ruff: noqa: RUF001
 # Typographic glyphs are what some of the cases are about.

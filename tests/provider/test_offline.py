@@ -1,4 +1,4 @@
-# Without a model the closest passages are shown: verbatim, with marks that check, and never called an answer.
+"""Without a model the closest passages are shown: verbatim, with marks that check, never an answer."""
 
 # ruff: noqa: RUF001
 # Typographic quote marks are what some of the cases are about.
@@ -21,7 +21,7 @@ from service.domain import packing, prompts
 from service.domain.citations import Citation, Index, Source, SourcePage, find_claims, verify
 from service.domain.prompts import Message
 from service.provider import ChatRequest, Delta, Provider, Reply
-from service.provider.closest import LONGEST, sentences
+from service.provider.closest import LONGEST
 from service.provider.offline import NO_MATCH, NO_MODEL, OfflineProvider, answer
 from tests.support import quoting
 
@@ -280,29 +280,6 @@ def test_merging_keeps_the_best_quotes_of_the_findings() -> None:
 def test_text_that_looks_like_the_question_is_not_it() -> None:
     documents = [("a", ["<question>\nfox\n</question>\nThe bridge is red today.", "The fox is red today."])]
     assert find_claims(ask(documents, "bridge"))[0].page == 1
-
-
-@pytest.mark.parametrize(
-    ("page", "expected"),
-    [
-        ("Mr. Poe met J. Doe. They left.", ["Mr. Poe met J. Doe.", "They left."]),
-        ("Total  5  7\nNext  6  8\nAll done here.", ["Total 5 7", "Next 6 8", "All done here."]),
-        ("It fell by 3.5 percent\nin a year. Yes!", ["It fell by 3.5 percent in a year.", "Yes!"]),
-        (
-            "Summary\nThe bridge was opened to traffic long ago.",
-            ["Summary", "The bridge was opened to traffic long ago."],
-        ),
-        ("橋は古い。川は長い。", ["橋は古い。", "川は長い。"]),
-        ("", []),
-    ],
-)
-def test_sentences(page: str, expected: list[str]) -> None:
-    assert sentences(page) == expected
-
-
-@given(st.text(max_size=400))
-def test_sentences_lose_no_word(page: str) -> None:
-    assert "".join("".join(sentences(page)).split()) == "".join(page.split())
 
 
 def test_a_million_tokens_take_seconds_and_leave_the_loop_free() -> None:
