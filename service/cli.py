@@ -63,6 +63,13 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if Settings().debug:
+            raise
+        said = console.errors()
+        said.print(f"[red]Something went wrong here.[/] {type(error).__name__}: {escape(str(error))}")
+        said.print("  → Nothing stored or paid for is lost. UNABRIDGED_DEBUG=1 shows where it happened.")
+        sys.exit(1)
     sys.exit(0)
 
 
@@ -102,7 +109,8 @@ def ask(
     )
     limits = _Limits(_usd(max_cost), _usd(confirm_above) or Decimal(0), yes=yes)
     with _working() as (ctx, worker):
-        sys.exit(asyncio.run(_ask(ctx, worker, paths, corpus, asked, limits, json=json)))
+        code = asyncio.run(_ask(ctx, worker, paths, corpus, asked, limits, json=json))
+    sys.exit(code)
 
 
 @app.command()
@@ -255,6 +263,8 @@ async def _ask(
         corpus_id, documents = await _corpus_of(ctx, paths)
         unreadable = sum(document.status is DocumentStatus.FAILED for document in documents)
         console.show_unreadable(documents)
+        if unreadable == len(documents):
+            return UNREADABLE
     else:
         corpus_id = arrange_corpus.find(ctx, LOCAL, corpus or "").id
     preview = preview_question.preview_question(ctx, LOCAL, corpus_id, question)
@@ -299,8 +309,8 @@ async def _corpus_of(ctx: Context, paths: Sequence[Path]) -> tuple[str, list[Doc
     name = ", ".join(sorted(str(path.expanduser().resolve()) for path in paths))
     if len(name) > arrange_corpus.MAX_NAME:
         name = f"…{name[1 - arrange_corpus.MAX_NAME :]}"
-    corpus = arrange_corpus.find_or_create(ctx, LOCAL, name)
     documents = await _add(ctx, paths, None)
+    corpus = arrange_corpus.find_or_create(ctx, LOCAL, name)
     wanted = [document.id for document in documents if document.status is DocumentStatus.READY]
     for member in arrange_corpus.members(ctx, LOCAL, corpus.id):
         if member.document_id not in wanted:

@@ -148,14 +148,13 @@ def show_answer_end(answer: dict[str, Any]) -> None:
 def models_table(catalog: Catalog, models: Sequence[Model], on: date) -> Table:
     """Return the models with their standard prices per million tokens."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("model", "input", "output", "threshold", "in", "cached", "out", "in above", "out above"):
-        table.add_column(title, justify="left" if title == "model" else "right")
+    for title in ("model", "input", "threshold", "in", "cached", "out", "in above", "out above"):
+        table.add_column(title, justify="left" if title == "model" else "right", no_wrap=True)
     for model in models:
         short, long = model.rates("standard", "short", on), model.rates("standard", "long", on)
         table.add_row(
             model.id,
             f"{model.max_input_tokens:,}",
-            f"{model.max_output_tokens:,}",
             f"{model.threshold_tokens:,}" if model.threshold_tokens else NONE,
             *(_rate(getattr(short, name, None)) for name in ("input", "cached_input", "output")),
             *(_rate(getattr(long, name, None)) for name in ("input", "output")),

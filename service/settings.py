@@ -89,6 +89,11 @@ class Settings(BaseSettings):
         validation_alias=_aliases("plan_seconds"),
         description="How long a plan's price is binding.",
     )
+    debug: bool = Field(
+        default=False,
+        validation_alias=_aliases("debug"),
+        description="Show where the command line failed.",
+    )
     extractors: int = Field(
         default=0,
         ge=0,
@@ -123,6 +128,4 @@ class Settings(BaseSettings):
         return self
 
     def _usual_provider(self) -> ProviderName:
-        if self.provider_url is not None:
-            return "compatible" if "api.openai.com" not in self.provider_url else "openai"
-        return "openai" if self.provider_key is not None else "offline"
+        return "offline" if self.provider_url is None and self.provider_key is None else "openai"
