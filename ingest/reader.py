@@ -155,7 +155,8 @@ class _Batch:
     def add(self, event: wire.Event) -> None:
         """Send the event now or soon; blocks while the parent is busy, which bounds both sides' memory."""
         self._held += wire.pack(event)
-        if len(self._held) > _BATCH_BYTES or time.monotonic() - self._sent_at > _BATCH_SECONDS:
+        full = len(self._held) > _BATCH_BYTES or time.monotonic() - self._sent_at > _BATCH_SECONDS
+        if full or isinstance(event, Started):
             self.flush()
 
     def flush(self) -> None:

@@ -71,7 +71,7 @@ def read(
     """
     if getattr(frame, "__module__", None) == "__main__":
         raise ValueError("frame must be a function of an importable module, not of __main__")
-    with _home.fork(Request(path.absolute(), filename, frame, limits)) as child:
+    with home.fork(Request(path.absolute(), filename, frame, limits)) as child:
         for event in child.events(limits):
             if isinstance(event, wire.Failed | wire.Defect):
                 raise _error(event)
@@ -116,7 +116,7 @@ class _Child:
             if not chunk:
                 return
             held += chunk
-            for event in _complete(held):
+            for event in complete(held):
                 silent = 0.0
                 yield event
 
@@ -149,7 +149,7 @@ class _Child:
         return None
 
 
-def _complete(held: bytearray) -> Iterator[wire.Event]:
+def complete(held: bytearray) -> Iterator[wire.Event]:
     """Take the whole events off the front of what was received."""
     try:
         while len(held) >= wire.HEADER_BYTES:
@@ -159,8 +159,8 @@ def _complete(held: bytearray) -> Iterator[wire.Event]:
             body = bytes(held[wire.HEADER_BYTES : end])
             del held[:end]
             yield wire.unpack(body)
-    except ValueError as fault:
-        _log.error("A reading process sent what is no event: %s", fault)
+    except wire.Malformed as fault:
+        _log.error("A reading process sent no event: %s", fault)
         raise ReaderCrashed(CRASHED) from fault
 
 
@@ -172,6 +172,11 @@ class _Home:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._hooked = False
+
+    @property
+    def pid(self) -> int | None:
+        """The zygote's process id; None while there is none."""
+        return None if self._process is None else self._process.pid
 
     @contextlib.contextmanager
     def fork(self, request: Request) -> Iterator[_Child]:
@@ -264,4 +269,5 @@ class _Home:
         self._channel = self._process = None
 
 
-_home = _Home()
+home: Final = _Home()
+"""Shared by all threads: one zygote serves them all."""

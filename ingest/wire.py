@@ -17,6 +17,10 @@ MAX_EVENT_BYTES: Final = 128 << 20
 """More than any page within the default limits takes, where each character costs up to 12 bytes."""
 
 
+class Malformed(Exception):
+    """The bytes are no event, which no honest reading process sends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The document could not be read; `error` is the name of a class in `ingest.errors`."""
@@ -45,11 +49,11 @@ def body_size(header: bytes) -> int:
     """Return how many bytes follow the header.
 
     Raises:
-        ValueError: more than any honest event takes.
+        Malformed: they are more than any honest event takes.
     """
     size = int.from_bytes(header, "big")
     if size > MAX_EVENT_BYTES:
-        raise ValueError("an event is too large")
+        raise Malformed("an event is too large")
     return size
 
 
@@ -57,13 +61,13 @@ def unpack(body: bytes) -> Event:
     """Return the event in `body`.
 
     Raises:
-        ValueError: it holds none, which no honest reading process sends.
+        Malformed: it holds none.
     """
     try:
         kind, *fields = json.loads(body)
         return _event(kind, fields)
-    except (AttributeError, KeyError, TypeError, RecursionError) as fault:
-        raise ValueError("not an event") from fault
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise Malformed("not an event") from fault
 
 
 def _fields(event: Event) -> list[Any]:
@@ -94,7 +98,7 @@ def _event(kind: str, fields: list[Any]) -> Event:
             return Failed(error, message)
         case "defect", [str(traceback)]:
             return Defect(traceback)
-    raise ValueError("not an event")
+    raise Malformed("not an event")
 
 
 def _notice(code: str, detail: str, page: int | None) -> Notice:

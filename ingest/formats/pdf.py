@@ -48,6 +48,9 @@ def open_document(path: Path, media_type: str) -> Reading:
     }
     if document:
         pdfium.FPDF_CloseDocument(document)
+    if not locked and not _has_end_mark(path):
+        # A rescue would number the pages that are left from 1: citations would name the wrong ones.
+        raise DamagedDocument("The PDF is cut off: its end is missing. Upload the whole file again.")
     return pdf_rescue.open_document(path, media_type, locked=locked)
 
 

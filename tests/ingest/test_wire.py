@@ -1,0 +1,76 @@
+"""Events survive the wire, and no bytes from a hostile child get past it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest import wire
+from ingest.document import Finished, Flag, Notice, Page, Started, Unit
+
+TEXT = st.text(alphabet=st.characters(codec=None))
+NUMBER = st.integers(0, 2**40)
+EVENTS = st.one_of(
+    st.builds(Started, TEXT, st.sampled_from(Unit), NUMBER),
+    st.builds(
+        Page, NUMBER, TEXT, st.none() | TEXT, NUMBER, st.lists(st.sampled_from(Flag), unique=True).map(tuple)
+    ),
+    st.builds(
+        Finished,
+        st.none() | TEXT,
+        TEXT,
+        st.lists(st.builds(Notice, TEXT, TEXT, st.none() | NUMBER)).map(tuple),
+    ),
+    st.builds(wire.Failed, TEXT, TEXT),
+    st.builds(wire.Defect, TEXT),
+)
+
+
+@given(event=EVENTS)
+def test_an_event_arrives_as_it_was_sent(event: wire.Event) -> None:
+    sent = wire.pack(event)
+    assert wire.body_size(sent[: wire.HEADER_BYTES]) == len(sent) - wire.HEADER_BYTES
+    assert wire.unpack(sent[wire.HEADER_BYTES :]) == event
+
+
+@given(body=st.binary())
+def test_bytes_that_are_no_event_are_refused(body: bytes) -> None:
+    with pytest.raises(wire.Malformed):
+        wire.unpack(body)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [],
+        {},
+        7,
+        ["page"],
+        ["page", "1", "text", None, 1, []],
+        ["page", 1, None, None, 1, []],
+        ["page", 1, "text", 5, 1, []],
+        ["page", 1, "text", None, 1, ["made_up"]],
+        ["page", 1, "text", None, 1, [[]]],
+        ["started", "x", "book", 1],
+        ["finished", None, "x", [["code"]]],
+        ["finished", None, "x", [["code", "detail", {}]]],
+        ["finished", None, "x", [7]],
+        ["unknown", 1],
+    ],
+)
+def test_events_of_a_wrong_shape_are_refused(fields: object) -> None:
+    with pytest.raises(wire.Malformed):
+        wire.unpack(json.dumps(fields).encode())
+
+
+def test_deep_nesting_is_refused() -> None:
+    with pytest.raises(wire.Malformed, match="not an event"):
+        wire.unpack(b"[" * 100_000)
+
+
+def test_an_event_too_large_is_refused_before_it_is_received() -> None:
+    with pytest.raises(wire.Malformed, match="too large"):
+        wire.body_size(b"\xff\xff\xff\xff")
