@@ -27,6 +27,14 @@ def slow(page: Page) -> str:
     return page.text
 
 
+def held_up(page: Page, until: str) -> str:
+    """Hold the third page back until a file is there."""
+    time.sleep(0.1)
+    while page.number == 3 and not Path(until).exists():
+        time.sleep(0.01)
+    return page.text
+
+
 def stuck(page: Page) -> str:
     """Do nothing for an hour, from the second page on."""
     if page.number > 1:
