@@ -1,0 +1,173 @@
+"""The commands as someone at a terminal runs them: real processes, real files, no key and no server."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.process import environment
+from tests.support.upstream import Upstream
+
+ROOT = Path(__file__).parents[2]
+APOLLO = ROOT / "examples" / "apollo"
+
+
+def run(data: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "service", *words],
+        env={**environment(data, **settings), "COLUMNS": "160"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+    )
+
+
+def printed(done: subprocess.CompletedProcess[str]) -> Any:  # noqa: ANN401 - any JSON
+    return json.loads(done.stdout)
+
+
+def test_a_folder_is_asked_in_one_command(tmp_path: Path) -> None:
+    done = run(
+        tmp_path / "data", "ask", str(APOLLO), "Which mission brought back the largest amount of samples?"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "No model is configured" in done.stdout
+    assert re.search(r'"[^"]*110\.5 kilograms[^"]*" \[D12 p\.3\]', done.stdout)
+    assert re.search(r"exact \[D12 p\.3\] apollo-17\.pdf p\.3", done.stderr)
+    assert re.search(
+        r"whole +1 +25,\d\d\d +short +\$0\.\d{4} +\$0\.\d{4} +\$0\.\d{4} +recommended", done.stderr
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_the_same_folder_is_not_read_twice(tmp_path: Path) -> None:
+    data, folder = tmp_path / "data", tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.md").write_text("# One\nThe first file speaks of otters.\n")
+    (folder / "b.md").write_text("# Two\nThe second file speaks of badgers.\n")
+    first = printed(run(data, "ask", str(folder), "What of otters?", "--json"))
+    (folder / "b.md").unlink()
+    (folder / "c.md").write_text("# Three\nThe third file speaks of herons.\n")
+    second = printed(run(data, "ask", str(folder), "What of herons?", "--json"))
+    assert first["coverage"]["documents_in"][0] == second["coverage"]["documents_in"][0]
+    assert len(second["coverage"]["documents_in"]) == 2
+    assert second["citations"][0]["filename"] == "c.md"
+    assert second["citations"][0]["verdict"] == "exact"
+
+
+def test_add_then_plan_then_ask_by_name(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    added = run(data, "add", str(APOLLO), "--corpus", "apollo")
+    assert added.returncode == 0, added.stderr
+    assert re.search(r"13 of 13 documents read: \d+ pages, 2\d,\d\d\d tokens", added.stdout)
+    plans = printed(
+        run(data, "plan", "--corpus", "apollo", "Who flew twice?", "--json", "--max-tokens", "2000")
+    )
+    whole = plans["data"][0]
+    assert plans["recommended"] == whole["id"]
+    cost = (whole["input_tokens"] * 5 + 2_000 * 30) / Decimal(1_000_000)
+    assert Decimal(whole["cost"]["max_usd"]) == cost
+    asked = run(data, "ask", "--corpus", "apollo", "Who flew to the Moon twice?")
+    assert asked.returncode == 0, asked.stderr
+    assert "Lovell" in asked.stdout
+
+
+def test_wrong_files_are_named_and_the_rest_is_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "empty.txt").touch()
+    (folder / "zip.pdf").write_bytes(b"PK\x03\x04" + bytes(200))
+    (folder / "good.txt").write_text("The harbour was dredged in 1931.\n")
+    (folder / ".hidden.txt").write_text("Never read.\n")
+    done = run(tmp_path / "data", "ask", str(folder), "When was the harbour dredged?")
+    assert done.returncode == 4, done.stderr
+    assert "1931" in done.stdout
+    assert "not read empty.txt: The file is empty." in done.stderr
+    assert "not read zip.pdf:" in done.stderr
+    assert "hidden" not in done.stderr
+
+
+def test_when_nothing_can_be_read_nothing_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").touch()
+    done = run(tmp_path / "data", "ask", str(tmp_path / "empty.txt"), "What?")
+    assert done.returncode == 4
+    assert not done.stdout
+    assert "plan" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("ask", "/no/such/folder", "What?"), 2, "There is no file or folder"),
+        (("ask", "What?"), 2, "Name what to ask"),
+        (("ask", "--corpus", "none", "What?"), 1, "There is no corpus"),
+        (("ask", str(APOLLO), "What?", "--max-cost", "lots"), 2, "no amount in dollars"),
+        (("ask", str(APOLLO), "What?", "--model", "gpt-5.55"), 1, "gpt-5.5"),
+        (("ask", str(APOLLO), "What?", "--max-cost", "0.0001"), 3, "ceiling"),
+        (("serve", "--host", "0.0.0.0"), 1, "only listens on this machine"),  # noqa: S104 - refused, that is the point
+        (("nonsense",), 2, "No such command"),
+    ],
+)
+def test_errors_say_what_to_do(tmp_path: Path, words: tuple[str, ...], code: int, said: str) -> None:
+    done = run(tmp_path / "data", *words)
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_models_shows_the_catalog(tmp_path: Path) -> None:
+    table = run(tmp_path / "data", "models")
+    assert re.search(r"gpt-5\.5 +922,000 +272,000 +5 +0\.5 +30 +10 +45", table.stdout)
+    one = printed(run(tmp_path / "data", "models", "gpt-5.5"))
+    assert one["max_input_tokens"] == 922_000
+    assert not (tmp_path / "data").exists(), "looking at prices makes no store"
+
+
+@pytest.mark.parametrize("command", ["ask", "plan", "add", "serve", "worker", "migrate", "models"])
+def test_help_teaches(tmp_path: Path, command: str) -> None:
+    done = run(tmp_path / "data", command, "--help")
+    assert done.returncode == 0
+    assert len(done.stdout) > 300
+
+
+def test_money_is_asked_about_before_it_is_spent(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("The bridge was opened in 1887 by the mayor.\n")
+    with Upstream() as upstream:
+        settings = {"provider_url": upstream.url, "provider_key": upstream.key}
+        words = ("ask", str(tmp_path / "note.txt"), "When was the bridge opened?")
+        refused = run(tmp_path / "data", *words, "--confirm-above", "0.01", **settings)
+        assert refused.returncode == 3
+        assert "Nothing was spent" in refused.stderr
+        assert upstream.requests == []
+        agreed = run(tmp_path / "data", *words, "--confirm-above", "0.01", "--yes", "--json", **settings)
+        assert agreed.returncode == 0, agreed.stderr
+        assert upstream.violations == []
+        answer = printed(agreed)
+        assert Decimal(answer["cost"]["actual_usd"]) == sum(line.usd for line in upstream.invoice)
+        assert (
+            answer["usage"]["prompt_tokens"]
+            == printed(run(tmp_path / "data", *words, "--yes", "--json", **settings))["usage"][
+                "prompt_tokens"
+            ]
+        )
+
+
+def test_an_old_store_is_refused_until_it_is_migrated(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (tmp_path / "a.txt").write_text("Something to read.\n")
+    assert run(data, "add", str(tmp_path / "a.txt")).returncode == 0
+    with sqlite3.connect(data / "unabridged.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = 'older'")
+    refused = run(data, "add", str(tmp_path / "a.txt"))
+    assert refused.returncode == 1
+    assert "unabridged migrate" in refused.stderr
