@@ -28,10 +28,22 @@ MAX_PART_CHARS = 10_485_760
 
 CLOSE = "</document>\n"
 
-_LOOKALIKE = re.compile(
-    r"<(?=\|)|<(?=/?\s*(?:document|page|findings|task|question|instructions)\b)", re.IGNORECASE
+_TAGS = ("document", "page", "findings", "task", "question", "instructions")
+_UNSEEN = (
+    "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff"
 )
-_UNSAFE_NAME = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]+")
+"""Characters that are drawn as nothing (Unicode's Default_Ignorable_Code_Point)."""
+_NAME = "(?:" + "|".join(f"[{_UNSEEN}]*".join(tag) for tag in _TAGS) + rf")(?![^\W{_UNSEEN}])"
+_GAP = rf"[\s{_UNSEEN}]"
+_LOOKALIKE = re.compile(
+    rf"[<\uff1c\ufe64](?=[{_UNSEEN}]*(?:[|\uff5c]|{_NAME})"
+    rf"|{_GAP}*/{_GAP}*{_NAME}"
+    rf"|{_GAP}+{_NAME}{_GAP}*(?:/?{_GAP}*[>\uff1e]|[\w:-]+{_GAP}*=))",
+    re.IGNORECASE,
+)
+"""`<|`, an open tag, a closing tag; behind a blank only what goes on as a tag does: `x < page` compares."""
+_UNSAFE_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 class Numbered(Protocol):

@@ -26,8 +26,8 @@ Status = Literal["below", "near", "over"]
 MARGIN_TOKENS = 64
 """What a split keeps free below the threshold: the chat format's overhead is fitted, not published."""
 
-FINDINGS_TOKENS = 12
-"""Upper bound of the tags around one part's findings."""
+FINDINGS_TOKENS = 16
+"""Upper bound of the tags around one part's findings: 12, and what joins with them (`/`) at either end."""
 
 EXPECTED_OUTPUT = {"none": 900, "low": 1_400, "medium": 2_400, "high": 5_000, "xhigh": 10_000}
 """Tokens of a usual answer by reasoning effort, reasoning included; a guess until usage is known."""

@@ -27,6 +27,7 @@ from service.errors import Invalid, NotFound, StoreUnavailable, TooLarge
 
 CHUNK = 1 << 20
 _STALE_SECONDS = 24 * 3600
+_GONE = "The original file is gone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ class Blobs:
         target = self._folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         (self._folder / received.key).replace(target)
-        _sync(target.parent)
+        for folder in (target.parent, target.parent.parent, self._folder):  # each may be new
+            _sync(folder)
 
     def discard(self, received: ReceivedBlob) -> None:
         """Drop a received file that is known already."""
@@ -103,22 +105,36 @@ class Blobs:
         try:
             result = await obstore.get_async(self._store, _name(sha256))
         except FileNotFoundError as error:
-            raise NotFound("The original file is gone.") from error
+            raise NotFound(_GONE) from error
         async for chunk in result.stream(min_chunk_size=CHUNK):
             yield bytes(chunk)
 
     @contextmanager
     def as_path(self, sha256: str) -> Iterator[Path]:
-        """Lend a file as a path: the file itself where it is local, else a copy that goes afterwards."""
+        """Lend a file as a path: the file itself where it is local, else a copy that goes afterwards.
+
+        Raises:
+            NotFound: no such file.
+        """
         if self._folder is not None:
-            yield self._folder / _name(sha256)
+            path = self._folder / _name(sha256)
+            if not path.is_file():
+                raise NotFound(_GONE)
+            yield path
             return
         with tempfile.TemporaryDirectory(prefix="unabridged-") as folder:
             path = Path(folder) / "document"
-            with path.open("wb") as copy:
-                for chunk in obstore.get(self._store, _name(sha256)).stream(min_chunk_size=CHUNK):
-                    copy.write(chunk)
+            self._copy(_name(sha256), path)
             yield path
+
+    def _copy(self, name: str, path: Path) -> None:
+        try:
+            result = obstore.get(self._store, name)
+        except FileNotFoundError as error:
+            raise NotFound(_GONE) from error
+        with path.open("wb") as copy:
+            for chunk in result.stream(min_chunk_size=CHUNK):
+                copy.write(chunk)
 
     def delete(self, sha256: str) -> None:
         """Delete a file; one that is gone already is fine."""

@@ -97,14 +97,15 @@ def of_corpus(tx: Transaction, corpus_id: str) -> list[Document]:
 
 def start(tx: Transaction, document_id: str) -> bool:
     """Begin (or begin again) the reading; return False where the document is gone or already ready."""
-    tx.execute(delete(page_texts).where(page_texts.c.document_id == document_id))
-    tx.execute(delete(pages).where(pages.c.document_id == document_id))
-    result = tx.execute(
+    begun = tx.execute(
         update(documents)
         .where(documents.c.id == document_id, documents.c.status != DocumentStatus.READY.value)
         .values(status=DocumentStatus.PROCESSING.value, progress_done=0, error=None)
     )
-    return result.rowcount == 1
+    if begun.rowcount == 0:
+        return False
+    _drop_pages(tx, document_id)
+    return True
 
 
 def identify(tx: Transaction, document_id: str, *, media_type: str, progress: Progress) -> None:
@@ -127,8 +128,8 @@ def add_pages(tx: Transaction, document_id: str, batch: Sequence[tuple[PageText,
         .where(documents.c.id == document_id)
         .values(progress_done=documents.c.progress_done + len(batch))
     )
-    if moved.rowcount == 0:
-        return False
+    if moved.rowcount == 0 or not batch:
+        return moved.rowcount == 1
     tx.execute(insert(pages), [_page_row(document_id, page, flags) for page, flags in batch])
     tx.execute(
         insert(page_texts),
@@ -178,14 +179,14 @@ def finish(
 
 
 def fail(tx: Transaction, document_id: str, failure: Failure) -> None:
-    """Record why a document could not be read; nothing half-read stays."""
-    tx.execute(delete(page_texts).where(page_texts.c.document_id == document_id))
-    tx.execute(delete(pages).where(pages.c.document_id == document_id))
-    tx.execute(
+    """Record why a document could not be read; nothing half-read stays. One that is ready stays so."""
+    failed = tx.execute(
         update(documents)
-        .where(documents.c.id == document_id)
+        .where(documents.c.id == document_id, documents.c.status != DocumentStatus.READY.value)
         .values(status=DocumentStatus.FAILED.value, error=asdict(failure))
     )
+    if failed.rowcount == 1:
+        _drop_pages(tx, document_id)
 
 
 def requeue(tx: Transaction, document_id: str) -> None:
@@ -241,6 +242,11 @@ def page_texts_of(
         query = query.where(pages.c.number <= last)
     for number, tokens, text, label in tx.execute(query):
         yield PageText(number=number, tokens=tokens, text=text, label=label)
+
+
+def _drop_pages(tx: Transaction, document_id: str) -> None:
+    tx.execute(delete(page_texts).where(page_texts.c.document_id == document_id))
+    tx.execute(delete(pages).where(pages.c.document_id == document_id))
 
 
 def _page_row(document_id: str, page: PageText, flags: tuple[str, ...]) -> dict[str, Any]:

@@ -96,12 +96,12 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the schema to this version's; safe to run again."""
-        with self._writer.begin() as connection:
+        with _unavailable_is_said(), _rows_kept(self._writer) as connection:
             command.upgrade(self._alembic(connection), "head")
 
     def check_schema(self) -> None:
         """Raise SchemaOutdated unless the schema is exactly this version's."""
-        with self._engine.connect() as connection:
+        with self.read() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
         head = ScriptDirectory.from_config(self._alembic(None)).get_current_head()
         if current != head:
@@ -112,7 +112,7 @@ class Database:
 
     def is_empty(self) -> bool:
         """Whether no migration ever ran here."""
-        with self._engine.connect() as connection:
+        with self.read() as connection:
             return MigrationContext.configure(connection).get_current_revision() is None
 
     def _alembic(self, connection: Connection | None) -> Config:
@@ -125,6 +125,27 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self._engine.dispose()
+
+
+@contextmanager
+def _rows_kept(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction in which SQLite may build a table anew without deleting what refers to it.
+
+    On SQLite a table is altered by dropping it, and with foreign keys on that deletes dependent rows. The
+    switch has no effect inside a transaction (sqlite.org/pragma.html#pragma_foreign_keys).
+    """
+    if engine.dialect.name != "sqlite":
+        with engine.begin() as connection:
+            yield connection
+        return
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA foreign_keys=OFF")
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            driver.execute("PRAGMA foreign_keys=ON")
 
 
 @contextmanager

@@ -1,0 +1,49 @@
+"""Plans as rows: what was offered comes back whole, until its time is over."""
+
+from __future__ import annotations
+
+from service.store import corpora, plans
+from service.store.plans import StoredPlan
+from service.store.session import Database
+from tests.store import rows
+
+
+def plan(number: int = 1, *, expires: float = 3600) -> StoredPlan:
+    return StoredPlan(
+        id=f"pln_{number}",
+        tenant=rows.TENANT,
+        corpus_id="cor_0001",
+        request={"text": "What?", "strategies": ["whole"], "top_p": None},
+        plan={"estimate": {"max_usd": "1.42"}, "calls": []},
+        fingerprint="f" * 64,
+        created_at=rows.NOW,
+        expires_at=rows.later(expires),
+    )
+
+
+def test_an_offer_comes_back_whole_to_its_tenant(db: Database) -> None:
+    with db.write() as tx:
+        rows.add_corpus(tx)
+        plans.add(tx, [plan(1), plan(2)])
+        plans.add(tx, [])
+        assert plans.get(tx, rows.TENANT, "pln_2") == plan(2)
+        assert plans.get(tx, "other", "pln_2") is None
+        assert plans.get(tx, rows.TENANT, "pln_3") is None
+
+
+def test_only_what_has_expired_is_forgotten(db: Database) -> None:
+    with db.write() as tx:
+        rows.add_corpus(tx)
+        plans.add(tx, [plan(1, expires=10), plan(2, expires=20), plan(3, expires=30)])
+        assert plans.forget_expired(tx, rows.later(20)) == 1
+        assert plans.forget_expired(tx, rows.later(20)) == 0
+        assert plans.get(tx, rows.TENANT, "pln_1") is None
+        assert plans.get(tx, rows.TENANT, "pln_2") == plan(2, expires=20)
+
+
+def test_a_plan_goes_with_its_corpus(db: Database) -> None:
+    with db.write() as tx:
+        rows.add_corpus(tx)
+        plans.add(tx, [plan()])
+        corpora.remove(tx, "cor_0001")
+        assert plans.get(tx, rows.TENANT, "pln_1") is None

@@ -1,0 +1,195 @@
+"""Transactions: snapshots, a queue of writers, and no start on another version's schema."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from service.errors import SchemaOutdated, StoreUnavailable
+from service.store import documents, session
+from service.store.session import Database, make_engine
+from tests.store import rivals, rows
+
+ALEMBIC = Path(__file__).resolve().parents[2] / "alembic"
+
+
+def test_a_write_is_kept_and_a_failed_one_is_not(db: Database) -> None:
+    with db.write() as tx:
+        documents.add(tx, rows.document(1))
+
+    def broken() -> None:
+        with db.write() as tx:
+            documents.add(tx, rows.document(2))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken()
+    with db.read() as tx:
+        assert [d.id for d in documents.page_through(tx, rows.TENANT, after=None, limit=9)] == ["doc_0001"]
+
+
+def test_a_read_sees_one_snapshot_while_others_write(db: Database) -> None:
+    with db.read() as tx:
+        assert documents.get_any(tx, "doc_0001") is None
+        with db.write() as other:
+            documents.add(other, rows.document(1))
+        assert documents.get_any(tx, "doc_0001") is None
+    with db.read() as tx:
+        assert documents.get_any(tx, "doc_0001") is not None
+
+
+def test_readers_do_not_wait_for_a_writer(db: Database) -> None:
+    with db.write() as tx:
+        documents.add(tx, rows.document(1))
+        with db.read() as other:
+            assert documents.get_any(other, "doc_0001") is None
+
+
+def test_writers_queue(db: Database) -> None:
+    order: list[str] = []
+    waiting = threading.Event()
+
+    def second() -> None:
+        waiting.set()
+        with db.write() as tx:
+            order.append("second")
+            documents.add(tx, rows.document(2))
+
+    with ThreadPoolExecutor(1) as pool:
+        with db.write() as tx:
+            later = pool.submit(second)
+            waiting.wait(timeout=10)
+            documents.add(tx, rows.document(1))
+            order.append("first")
+        later.result(timeout=30)
+    assert order == ["first", "second"]
+
+
+def test_what_was_read_in_a_write_is_still_true_when_it_is_written(db: Database) -> None:
+    with db.write() as tx:
+        documents.add(tx, rows.document(1))
+    rivals.compete(db.url, rivals.read_then_write, processes=2, threads=8)
+    with db.read() as tx:
+        known = documents.get_any(tx, "doc_0001")
+        assert known is not None
+        assert known.progress.done == 16 * rivals.EACH
+        assert len(documents.page_counts(tx, "doc_0001")) == 16 * rivals.EACH
+
+
+def test_sqlite_is_durable_and_keeps_references(db: Database) -> None:
+    with db.read() as tx:
+        pragmas = {
+            name: tx.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
+    with pytest.raises(IntegrityError), db.write() as tx:
+        rows.join(tx, rows.add_corpus(tx).id, "doc_none")
+
+
+def test_the_job_systems_engine_begins_for_itself(db: Database) -> None:
+    engine = make_engine(db.url, for_jobs=True)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE elsewhere (id INTEGER)"))
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM elsewhere")).scalar_one() == 0
+    engine.dispose()
+
+
+def test_a_store_out_of_reach_is_said_in_our_words(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'no' / 'such' / 'store.db'}")
+    for use in (db.check_schema, db.is_empty, db.migrate):
+        with pytest.raises(StoreUnavailable, match="can't be used just now"):
+            use()
+    with pytest.raises(StoreUnavailable), db.read():
+        pass
+    db.close()
+
+
+def test_an_empty_store_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    assert db.is_empty()
+    with pytest.raises(SchemaOutdated, match=r"is at nothing.*Run `unabridged migrate`"):
+        db.check_schema()
+    db.migrate()
+    assert not db.is_empty()
+    db.check_schema()
+    db.migrate()
+    db.check_schema()
+    db.close()
+
+
+def test_an_older_and_a_newer_store_are_refused(db: Database) -> None:
+    db.check_schema()
+    for revision in ("0000", "9999"):
+        with db.write() as tx:
+            tx.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+        with pytest.raises(SchemaOutdated, match=rf"is at {revision}.*unabridged migrate"):
+            db.check_schema()
+
+
+def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    databases = [Database(url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(Database.migrate, databases))
+    for database in databases:
+        database.check_schema()
+        database.close()
+
+
+REBUILD = """
+from alembic import op
+import sqlalchemy as sa
+revision, down_revision, branch_labels, depends_on = "9001", "0001", None, None
+
+def upgrade():
+    with op.batch_alter_table("documents", recreate="always") as batch:
+        batch.add_column(sa.Column("shelf", sa.String(10)))
+"""
+
+
+def test_a_migration_that_rebuilds_a_table_deletes_nothing_that_refers_to_it(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.write() as tx:
+        rows.add_ready(tx, 1, count=3)
+        rows.join(tx, rows.add_corpus(tx).id, "doc_0001")
+    scripts = tmp_path / "alembic"
+    shutil.copytree(ALEMBIC, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    (scripts / "versions" / "9001_rebuild.py").write_text(REBUILD)
+    monkeypatch.setattr(session, "_SCRIPTS", (scripts,))
+    db.migrate()
+    db.check_schema()
+    with db.read() as tx:
+        assert tx.execute(text("SELECT shelf FROM documents")).scalars().all() == [None]
+        assert len(documents.page_counts(tx, "doc_0001")) == 3
+        assert tx.execute(text("SELECT count(*) FROM members")).scalar_one() == 1
+    with db.write() as tx:  # and references hold again afterwards
+        documents.remove(tx, "doc_0001")
+        assert documents.page_counts(tx, "doc_0001") == []
+
+
+def test_a_migration_that_fails_leaves_everything_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = tmp_path / "alembic"
+    shutil.copytree(ALEMBIC, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    (scripts / "versions" / "9001_breaks.py").write_text(
+        REBUILD + "    raise RuntimeError('the power went')\n"
+    )
+    db = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "_SCRIPTS", (scripts,))
+        with pytest.raises(RuntimeError, match="the power went"):
+            db.migrate()
+    assert db.is_empty()
+    db.migrate()
+    db.check_schema()
+    db.close()
