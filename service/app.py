@@ -13,6 +13,7 @@ from ingest import count_tokens
 from service import factory, jobs
 from service.api import answers, corpora, documents, health, models, problems
 from service.api.access import LoopbackOnly
+from service.api.limits import Bounded
 from service.settings import Settings
 
 
@@ -40,6 +41,7 @@ def create_app(settings: Settings, *, work: bool = True) -> FastAPI:
         lifespan=lifespan,
     )
     problems.install(app)
+    app.add_middleware(Bounded)
     app.add_middleware(LoopbackOnly)
     for module in (documents, corpora, answers, models, health):
         app.include_router(module.router)

@@ -10,12 +10,14 @@ a process that died: whoever starts next takes up its work.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +32,7 @@ from dbos import (
 )
 
 from service.domain.documents import Failure
+from service.errors import StoreUnavailable
 from service.settings import Settings
 from service.store import answers
 from service.store.session import Database, Transaction, make_engine
@@ -44,6 +47,9 @@ VERSION = "1"
 EXTRACT = "extract"
 POLL_SECONDS = 0.25
 MAX_SEATS = 256
+STORE_SECONDS = 5.0
+"""How long a job waits for a store that was out of reach."""
+
 SHUTDOWN_SECONDS = 20
 """How long answers under way may still take when the process is asked to stop."""
 
@@ -76,11 +82,12 @@ class JobQueue:
 
 @DBOS.dbos_class()
 class Jobs(DBOSConfiguredInstance):
-    """The workflows; an instance carries the context they work in."""
+    """The workflows; DBOS keeps one instance for the process's life, so each start gives it its context."""
 
-    def __init__(self, ctx: Context) -> None:
+    ctx: Context
+
+    def __init__(self) -> None:
         super().__init__(APPLICATION)
-        self.ctx = ctx
 
     @DBOS.workflow()
     def extract(self, document_id: str) -> str:
@@ -96,9 +103,15 @@ class Jobs(DBOSConfiguredInstance):
 
     @DBOS.workflow()
     async def answer(self, answer_id: str) -> str:
-        """Run an answer to its end."""
-        await run_answer(self.ctx, answer_id)
-        return answer_id
+        """Run an answer to its end; a store out of reach only delays it."""
+        while True:
+            try:
+                await run_answer(self.ctx, answer_id)
+            except StoreUnavailable:
+                log.exception("answer %s waits for the store", answer_id)
+                await asyncio.sleep(STORE_SECONDS)
+            else:
+                return answer_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +147,8 @@ def working(ctx: Context, settings: Settings, *, extract: bool = True) -> Iterat
     """
     with _seat(settings.data) as (seat, dead):
         DBOS(config=_config(ctx.db, seat))
-        jobs = Jobs(ctx)
+        jobs = _jobs()
+        jobs.ctx = ctx
         DBOS.listen_queues([EXTRACT] if extract else [])
         DBOS.launch()
         try:
@@ -162,6 +176,11 @@ def _take_up(worker: Worker, dead: list[str]) -> None:
     for answer_id in unfinished:
         with SetWorkflowID(answer_id):
             DBOS.start_workflow(worker.jobs.answer, answer_id)
+
+
+@cache
+def _jobs() -> Jobs:
+    return Jobs()
 
 
 def _config(db: Database, seat: str) -> DBOSConfig:

@@ -35,12 +35,19 @@ class LoopbackOnly:
 
 def _refusal(scope: Scope) -> str | None:
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    if not is_loopback(urlsplit(f"//{headers.get(b'host', '')}").hostname):
+    if not is_loopback(_host(f"//{headers.get(b'host', '')}")):
         return "Without keys the service answers on this machine only: call it by localhost or 127.0.0.1."
     origin = headers.get(b"origin")
-    if origin is not None and not is_loopback(urlsplit(origin).hostname):
+    if origin is not None and not is_loopback(_host(origin)):
         return "Pages of other sites may not drive this service."
     return None
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # brackets that do not close
+        return None
 
 
 def is_loopback(host: str | None) -> bool:

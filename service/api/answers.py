@@ -10,12 +10,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from service.api import events
+from service.api import events, problems
 from service.api.access import tenant
 from service.api.schemas import AnswerRequest, Listing
 from service.api.wiring import StartAnswer, context, start_answer
+from service.domain.answers import Answer, AnswerStatus
+from service.domain.documents import Failure
 from service.domain.questions import Question
 from service.errors import Invalid
+from service.store.answers import Event
 from service.usecases import ask_question
 from service.usecases.ask_question import Request
 from service.usecases.cancel_answer import cancel_answer
@@ -47,7 +50,7 @@ async def ask(
         return events.stream(_sent(ctx, owner, answer.id, after=0), status=201)
     if not body.wait:
         return JSONResponse(describe_answer(answer), status_code=202)
-    return JSONResponse(describe_answer(await wait_for_answer(ctx, owner, answer.id)), status_code=201)
+    return _finished(await wait_for_answer(ctx, owner, answer.id))
 
 
 @router.get("/answers")
@@ -77,14 +80,27 @@ async def follow(
 ) -> StreamingResponse:
     """Follow an answer from its start, or from behind `Last-Event-ID`."""
     await asyncio.to_thread(ask_question.get_answer, ctx, owner, answer_id)
-    after = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else 0
-    return events.stream(_sent(ctx, owner, answer_id, after=after))
+    return events.stream(_sent(ctx, owner, answer_id, after=_number(last_event_id or "")))
 
 
 @router.post("/answers/{answer_id}/cancel", status_code=202)
 def cancel(ctx: Ctx, owner: Tenant, answer_id: str) -> dict[str, Any]:
     """Stop a running answer; what was surely consumed is settled."""
     return describe_answer(cancel_answer(ctx, owner, answer_id))
+
+
+def _finished(answer: Answer) -> JSONResponse:
+    """Return an answer that has ended; one that failed is the problem that it failed with, and says which."""
+    described = describe_answer(answer)
+    if answer.status is AnswerStatus.FAILED and answer.error:
+        return problems.response(problems.problem_named(answer.error, answer=described))
+    return JSONResponse(described, status_code=201)
+
+
+def _number(last_event_id: str) -> int:
+    """Return an event's number; 0, the start, for what cannot be one."""
+    digits = last_event_id if last_event_id.isascii() and last_event_id.isdigit() else "0"
+    return int(digits) if len(digits) < 10 else 0  # noqa: PLR2004 - no answer has a billion events
 
 
 def _request(ctx: Context, body: AnswerRequest, idempotency_key: str | None) -> Request:
@@ -95,7 +111,7 @@ def _request(ctx: Context, body: AnswerRequest, idempotency_key: str | None) -> 
         plan_id=body.plan_id,
         allow_long_context=body.allow_long_context,
         max_cost_usd=body.max_cost_usd,
-        idempotency_key=idempotency_key,
+        idempotency_key=idempotency_key or None,
     )
 
 
@@ -106,4 +122,11 @@ def _question(ctx: Context, body: AnswerRequest) -> Question:
 
 async def _sent(ctx: Context, owner: str, answer_id: str, *, after: int) -> AsyncIterator[bytes]:
     async for event in follow_answer(ctx, owner, answer_id, after=after):
-        yield events.BEAT if event is None else events.event(event.name, event.data, number=event.number)
+        yield events.BEAT if event is None else events.event(event.name, _said(event), number=event.number)
+
+
+def _said(event: Event) -> dict[str, Any]:
+    """Return an event's data; a failure is a problem here too."""
+    if event.name != "error":
+        return event.data
+    return {**event.data, "problem": problems.problem_named(Failure(**event.data["problem"]))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from service.api.schemas import Document, Listing, Page, PageText
 from service.api.wiring import context
 from service.domain import documents as domain
 from service.domain import packing
-from service.errors import Invalid
+from service.errors import Invalid, NotFound
 from service.usecases import arrange_corpus, read_document
 from service.usecases.add_document import Added, add_document
 from service.usecases.context import Context
@@ -68,8 +69,11 @@ async def follow(ctx: Ctx, owner: Tenant, document_id: str) -> StreamingResponse
 
     async def sent() -> AsyncIterator[bytes]:
         yield _event(first)
-        async for document in moves:
-            yield _event(document)
+        try:
+            async for document in moves:
+                yield _event(document)
+        except NotFound:
+            yield events.event("deleted", {"id": document_id})
 
     return events.stream(sent())
 
@@ -93,11 +97,19 @@ def get_page(ctx: Ctx, owner: Tenant, document_id: str, number: int) -> PageText
 
 
 @router.get("/{document_id}/content")
-def get_content(ctx: Ctx, owner: Tenant, document_id: str) -> StreamingResponse:
+async def get_content(ctx: Ctx, owner: Tenant, document_id: str) -> StreamingResponse:
     """Return the original bytes."""
-    document = read_document.get_document(ctx, owner, document_id)
+    document = await asyncio.to_thread(read_document.get_document, ctx, owner, document_id)
+    chunks = ctx.blobs.stream(document.sha256)
+    first = await anext(chunks, b"")  # a file that is gone is a 404, not a broken download
+
+    async def sent() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in chunks:
+            yield chunk
+
     return StreamingResponse(
-        ctx.blobs.stream(document.sha256),
+        sent(),
         media_type="application/octet-stream",
         headers={
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.filename, safe='')}",

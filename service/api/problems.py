@@ -10,7 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from service.errors import UnabridgedError
+from service.domain.documents import Failure
+from service.errors import ProviderInDoubt, UnabridgedError
 
 MEDIA_TYPE = "application/problem+json"
 _TYPES = "https://unabridged.dev/problems/"
@@ -44,6 +45,20 @@ def problem_of(error: UnabridgedError) -> dict[str, Any]:
     )
 
 
+def problem_named(failure: Failure, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    """Return a recorded failure as the problem of its code, with members of its own (RFC 9457, 3.2)."""
+    known: dict[str, type[UnabridgedError]] = {**_by_code(UnabridgedError), "in_doubt": ProviderInDoubt}
+    kind = known.get(failure.code)
+    status, title = (kind.status, kind.title) if kind else (500, "Something went wrong here")
+    return {**problem(status=status, code=failure.code, title=title, detail=failure.detail), **more}
+
+
+def _by_code(kind: type[UnabridgedError]) -> dict[str, type[UnabridgedError]]:
+    """The error classes by code; where several share one, the most general."""
+    found = {code: error for child in kind.__subclasses__() for code, error in _by_code(child).items()}
+    return {**found, kind.code: kind}
+
+
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem."""
     app.add_exception_handler(UnabridgedError, _ours)
@@ -52,21 +67,22 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def _response(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
+def response(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return a problem as an HTTP response."""
     return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers)
 
 
 async def _ours(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, UnabridgedError):
         return await _unexpected(_request, error)
-    return _response(problem_of(error))
+    return response(problem_of(error))
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     found = error.errors() if isinstance(error, RequestValidationError) else []
     places = [(".".join(str(step) for step in one["loc"][1:]) or "body", one["msg"]) for one in found]
     said = "; ".join(f"{place}: {message}" for place, message in places)
-    return _response(
+    return response(
         problem(
             status=422,
             code="invalid_request",
@@ -81,12 +97,12 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
     detail = str(error.detail) if isinstance(error, HTTPException) else "Something went wrong."
     headers = dict(error.headers) if isinstance(error, HTTPException) and error.headers else None
     code = _HTTP_CODES.get(status, "invalid_request" if status < 500 else "internal_error")  # noqa: PLR2004 - HTTP's own
-    return _response(problem(status=status, code=code, title=detail, detail=detail), headers)
+    return response(problem(status=status, code=code, title=detail, detail=detail), headers)
 
 
 async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
     log.error("unexpected error", exc_info=error)
-    return _response(
+    return response(
         problem(
             status=500,
             code="internal_error",

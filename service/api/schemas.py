@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from service.domain import corpora, documents
 from service.domain.questions import DEFAULT_MAX_COMPLETION_TOKENS, Question
 
 MAX_QUESTION_CHARS = 200_000
+MAX_DEPTH = 60
+"""Levels of a JSON body; a schema in `response_format` takes a dozen."""
+
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+_FINEST_USD = -12
+"""Decimals of an amount: no price is finer, and a longer one would only cost memory to print."""
 
 T = TypeVar("T")
 
@@ -128,14 +136,40 @@ class Corpus(BaseModel):
         )
 
 
-class NewCorpus(BaseModel):
+class Body(BaseModel):
+    """What a request's body may hold: nothing that has no name here.
+
+    In its strings NUL and lone surrogates become U+FFFD: no database and no provider takes them as text.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_text(cls, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        return _as_text(value, MAX_DEPTH)
+
+
+def _as_text(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        return _NO_TEXT.sub("\ufffd", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("NaN and Infinity are no numbers of JSON")
+    if isinstance(value, dict | list) and depth == 0:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, dict):
+        return {_as_text(name, depth): _as_text(inner, depth - 1) for name, inner in value.items()}
+    return [_as_text(inner, depth - 1) for inner in value] if isinstance(value, list) else value
+
+
+class NewCorpus(Body):
     """What makes a corpus."""
 
     name: str
     document_ids: list[str] = []
 
 
-class CorpusName(BaseModel):
+class CorpusName(Body):
     """A corpus's new name."""
 
     name: str
@@ -149,10 +183,8 @@ class Listing(BaseModel, Generic[T]):
     next: str | None = None
 
 
-class Parameters(BaseModel):
+class Parameters(Body):
     """How a question is asked; what is left out is left to the model."""
-
-    model_config = ConfigDict(extra="forbid")
 
     question: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
     model: str | None = None
@@ -167,12 +199,6 @@ class Parameters(BaseModel):
     system_prompt: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
     response_format: dict[str, Any] | None = None
     expected_questions: int = Field(default=1, ge=1, le=1_000_000)
-
-    @field_validator("question", "system_prompt")
-    @classmethod
-    def _encodable(cls, value: str | None) -> str | None:
-        """Lone surrogates are no text: no request could carry them."""
-        return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
 
     def as_question(self, default_model: str) -> Question:
         """Return the question in the domain's words."""
@@ -203,7 +229,14 @@ class AnswerRequest(Parameters):
     plan_id: str | None = None
     strategy: Literal["whole", "split", "selected"] | None = None
     allow_long_context: bool = False
-    max_cost_usd: Decimal | None = Field(default=None, ge=0)
+    max_cost_usd: Decimal | None = Field(default=None, ge=0, max_digits=24)
     stream: bool = False
     wait: bool = True
     citations: bool = True
+
+    @field_validator("max_cost_usd")
+    @classmethod
+    def _is_amount(cls, value: Decimal | None) -> Decimal | None:
+        if value is not None and int(value.as_tuple().exponent) < _FINEST_USD:
+            raise ValueError(f"at most {-_FINEST_USD} decimals")
+        return value

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi import Request
 from python_multipart import MultipartParser
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
@@ -18,6 +20,7 @@ from service.errors import Invalid
 
 MAX_FIELD_BYTES = 10_000
 MAX_HEADER_BYTES = 10_000
+_EXTENDED_NAME = re.compile(r"filename\*\s*=\s*utf-8'[^']*'([^\s;]*)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -70,7 +73,7 @@ async def parts(request: Request) -> AsyncIterator[Part]:
         _, options = parse_options_header(disposition)
         part = Part(
             name=options.get(b"name", b"").decode("utf-8", "replace"),
-            filename=_filename(options),
+            filename=_filename(options, disposition),
             chunks=_chunks(events),
         )
         yield part
@@ -78,9 +81,13 @@ async def parts(request: Request) -> AsyncIterator[Part]:
             pass  # what the caller did not read
 
 
-def _filename(options: dict[bytes, bytes]) -> str | None:
+def _filename(options: dict[bytes, bytes], disposition: str) -> str | None:
+    """Return a part's file name; in the extended form (RFC 8187) too, which forms may not use and some do."""
     name = options.get(b"filename")
-    return None if name is None else name.decode("utf-8", "replace")
+    if name is not None:
+        return name.decode("utf-8", "replace")
+    extended = _EXTENDED_NAME.search(disposition)
+    return None if extended is None else unquote(extended[1], errors="replace")
 
 
 async def _chunks(events: AsyncIterator[tuple[str, Any]]) -> AsyncIterator[bytes]:
@@ -129,11 +136,15 @@ class _Listener:
 
 async def _events(request: Request) -> AsyncIterator[tuple[str, Any]]:
     listener = _Listener()
-    parser = MultipartParser(_boundary(request), listener.callbacks())
+    boundary = _boundary(request)
+    try:
+        parser = MultipartParser(boundary, listener.callbacks())
+    except FormParserError as error:
+        raise Invalid("The multipart body's boundary is too long.") from error
     async for chunk in body(request):
         try:
             parser.write(chunk)
-        except MultipartParseError as error:
+        except FormParserError as error:
             raise Invalid("The multipart body is not well-formed.") from error
         while listener.events:
             yield listener.events.popleft()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
@@ -17,7 +17,6 @@ from typing import cast
 from service.domain import budgets, pricing
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.budgets import Budget, Period
-from service.domain.corpora import Member
 from service.domain.planner import PlannedCall, Terms
 from service.domain.questions import Question
 from service.errors import (
@@ -30,11 +29,12 @@ from service.errors import (
     PlanChanged,
     PlanExpired,
 )
-from service.store import answers, ledger, plans
+from service.store import answers, documents, ledger, plans
 from service.store.ledger import StoredBudget
 from service.store.plans import StoredPlan
 from service.store.session import Transaction
 from service.usecases.context import Context, new_id
+from service.usecases.describe_plan import Frame
 from service.usecases.preview_question import Offer, Preview, preview_in, ways_below
 
 
@@ -75,9 +75,9 @@ def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) ->
                 return _same(known, request_sha256)
         stored = _stored_plan(tx, ctx, tenant, corpus_id, request)
         question = _question(request, stored)
-        preview = preview_in(tx, ctx, tenant, corpus_id, question)
+        preview = _preview(tx, ctx, tenant, corpus_id, question=question, stored=stored)
         offer = _chosen(preview, question, stored)
-        _check_price(offer, request, preview.frame.members, chosen=stored is not None)
+        _check_price(offer, request, preview.frame, chosen=stored is not None)
         answer = _answer(ctx, tenant, corpus_id, question, offer=offer, plan_id=stored.id if stored else None)
         answers.add(tx, answer, request_sha256=request_sha256, idempotency_key=request.idempotency_key)
         _reserve(tx, ctx, answer, offer, preview.frame.terms)
@@ -92,9 +92,9 @@ def get_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
     """
     with ctx.db.read() as tx:
         answer = answers.get(tx, tenant, answer_id)
-    if answer is None:
-        raise NotFound(f"There is no answer {answer_id}.")
-    return answer
+        if answer is None:
+            raise NotFound(f"There is no answer {answer_id}.")
+        return _told_what_is_gone(tx, [answer])[0]
 
 
 def list_answers(
@@ -102,7 +102,23 @@ def list_answers(
 ) -> list[Answer]:
     """Return answers, oldest first."""
     with ctx.db.read() as tx:
-        return answers.page_through(tx, tenant, corpus_id=corpus_id, after=after, limit=limit)
+        found = answers.page_through(tx, tenant, corpus_id=corpus_id, after=after, limit=limit)
+        return _told_what_is_gone(tx, found)
+
+
+def _told_what_is_gone(tx: Transaction, found: Sequence[Answer]) -> list[Answer]:
+    """Return the answers, each citation saying whether its document was removed since."""
+    cited = {str(citation["document_id"]) for answer in found for citation in answer.citations}
+    gone = {document_id for document_id in cited if documents.get_any(tx, document_id) is None}
+    return [
+        replace(
+            answer,
+            citations=tuple(
+                {**citation, "source_gone": citation["document_id"] in gone} for citation in answer.citations
+            ),
+        )
+        for answer in found
+    ]
 
 
 def _fingerprint(corpus_id: str, request: Request) -> str:
@@ -147,6 +163,27 @@ def _question(request: Request, stored: StoredPlan | None) -> Question:
     return request.question
 
 
+def _preview(
+    tx: Transaction,
+    ctx: Context,
+    tenant: str,
+    corpus_id: str,
+    *,
+    question: Question,
+    stored: StoredPlan | None,
+) -> Preview:
+    if question.service_tier == "batch":
+        raise Invalid("Batch is priced for comparison only: an answer runs at default, flex or priority.")
+    try:
+        return preview_in(tx, ctx, tenant, corpus_id, question)
+    except (NotFound, Invalid) as error:
+        if stored is None:
+            raise
+        raise PlanChanged(
+            f"What the plan was made for is gone. {error.detail}", fixes=(Fix("plan_again"),)
+        ) from error
+
+
 def _chosen(preview: Preview, question: Question, stored: StoredPlan | None) -> Offer:
     """Return the offer to carry out: the stored plan's twin, or the recommended one."""
     if stored is not None:
@@ -180,7 +217,7 @@ def _still_holds(preview: Preview, stored: StoredPlan) -> Offer:
     return now
 
 
-def _check_price(offer: Offer, request: Request, members: Sequence[Member], *, chosen: bool) -> None:
+def _check_price(offer: Offer, request: Request, frame: Frame, *, chosen: bool) -> None:
     plan = offer.plan
     if plan.crosses_threshold and not (request.allow_long_context or chosen):
         threshold = offer.description["threshold"]
@@ -190,7 +227,7 @@ def _check_price(offer: Offer, request: Request, members: Sequence[Member], *, c
             "allow_long_context, choose such a plan, or ask with strategy split.",
             fixes=(
                 Fix("allow_long_context", values=(("extra_usd", threshold["extra_usd"]),)),
-                *ways_below(members, plan.largest_call - threshold["at"]),
+                *ways_below(frame.members, plan.largest_call - threshold["at"], frame.terms),
             ),
         )
     if request.max_cost_usd is None:

@@ -44,4 +44,4 @@ def _sources(ctx: Context, planned: tuple[PlannedCall, ...]) -> list[Source]:
 
 def describe_citation(citation: Citation) -> dict[str, Any]:
     """Return a citation in the words of the REST contract."""
-    return {**asdict(citation), "verdict": citation.verdict.value}
+    return {**asdict(citation), "verdict": citation.verdict.value, "source_gone": False}

@@ -11,6 +11,7 @@ from pathlib import Path
 from ingest import Finished, IngestError, Page, Started, read
 from service.domain import packing
 from service.domain.documents import Document, DocumentWarning, Failure, PageText, Progress
+from service.errors import NotFound
 from service.store import documents
 from service.usecases.context import Context
 
@@ -31,7 +32,7 @@ def extract_document(ctx: Context, document_id: str) -> None:
     try:
         with ctx.blobs.as_path(document.sha256) as path:
             _store(ctx, document, path)
-    except IngestError as error:
+    except (IngestError, NotFound) as error:  # the latter: the stored file itself is gone
         fail(ctx, document_id, Failure(error.code, str(error)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from service.store.answers import Event
@@ -37,11 +38,20 @@ class Channel:
             return self._events[max(0, number - self._after) :]
 
     def unsaved(self) -> list[Event]:
-        """Return the events that were not returned here before."""
+        """Return the events that are not known to be saved."""
         with self._lock:
-            fresh = self._events[self._saved :]
-            self._saved = len(self._events)
-        return fresh
+            return self._events[self._saved :]
+
+    def saved(self, events: Sequence[Event]) -> None:
+        """Note that these, the oldest unsaved ones, are in the store."""
+        with self._lock:
+            self._saved += len(events)
+
+    def to_follow(self, said: Sequence[tuple[str, dict[str, Any]]]) -> list[Event]:
+        """Return as events what will be published next, to be saved before anyone sees it."""
+        with self._lock:
+            first = self._after + len(self._events) + 1
+        return [Event(first + n, name, data) for n, (name, data) in enumerate(said)]
 
     async def wait(self, number: int, *, seconds: float) -> None:
         """Wait until something follows that number, or the time is over."""

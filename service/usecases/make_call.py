@@ -13,13 +13,15 @@ from service.provider import ChatRequest, Delta, Reply
 from service.store import answers
 from service.usecases.pack_prompt import pack_prompt
 from service.usecases.running import IN_DOUBT, Cancelled, Run, Stopped
-from service.usecases.settle_call import close_failed, doubt, settle, settle_cancelled
+from service.usecases.settle_call import CANCELLED, close_failed, doubt, settle, settle_cancelled
 
 
 async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool) -> Call:
     """Make one paid call, or take what an earlier running already has of it."""
     planned = run.planned[part]
     call = await asyncio.to_thread(_stored_call, run, part)
+    if call.state is CallState.DONE and call.finish_reason == CANCELLED:
+        raise Cancelled  # a running before this one was stopped here
     if call.state is CallState.DONE:
         if aloud and len(call.text) > len(run.shown):
             run.say(call.text[len(run.shown) :])

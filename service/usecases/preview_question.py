@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, get_args
 
 from ingest import count_tokens
@@ -124,7 +125,7 @@ def meter(ctx: Context, tenant: str, corpus_id: str, *, model_name: str | None) 
     terms = _terms(ctx, model, question)
     ready = [member for member in members if member.status is DocumentStatus.READY]
     gauge = _meter(ready, terms)
-    gauge["warnings"] = [*_meter_warnings(ready, gauge), *_unread(len(members) - len(ready))]
+    gauge["warnings"] = [*_meter_warnings(ready, gauge, terms), *_unread(len(members) - len(ready))]
     return gauge
 
 
@@ -160,14 +161,14 @@ def _meter(members: Sequence[Member], terms: Terms) -> dict[str, Any]:
     }
 
 
-def _meter_warnings(members: Sequence[Member], gauge: dict[str, Any]) -> list[dict[str, Any]]:
+def _meter_warnings(members: Sequence[Member], gauge: dict[str, Any], terms: Terms) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name, limit in (("threshold", gauge["threshold"]["at"]), ("window", gauge["window"]["max_input"])):
         status = gauge[name]["status"]
         if status == "below":
             continue
         over = gauge["input_tokens"] - limit
-        fixes = ways_below(members, over) if status == "over" else ()
+        fixes = ways_below(members, over, terms) if status == "over" else ()
         found.append(
             {
                 "code": f"{status}_{name}",
@@ -178,11 +179,18 @@ def _meter_warnings(members: Sequence[Member], gauge: dict[str, Any]) -> list[di
     return found
 
 
-def ways_below(members: Sequence[Member], over: int) -> tuple[Fix, ...]:
+def ways_below(members: Sequence[Member], over: int, terms: Terms) -> tuple[Fix, ...]:
     """Return the ways out of being so many tokens over a limit: split, or leave out the one that suffices."""
     split = Fix("use_strategy", "Ask with strategy split.", (("strategy", "split"),))
     enough = min((m for m in members if m.tokens >= over), key=lambda m: m.tokens, default=None)
-    return (split,) if enough is None else (split, _leave_out(enough))
+    return (split,) if enough is None else (split, _leave_out(enough, _saving(enough, members, terms)))
+
+
+def _saving(member: Member, members: Sequence[Member], terms: Terms) -> Decimal | None:
+    """What a cold question over the others costs less, in USD; None where either price is unknown."""
+    others = [one for one in members if one is not member]
+    with_it, without = (planner.plan_whole(asked, terms).estimate for asked in (members, others))
+    return with_it.cold_usd - without.cold_usd if with_it and without else None
 
 
 def _unread(documents: int) -> list[dict[str, Any]]:
@@ -192,12 +200,13 @@ def _unread(documents: int) -> list[dict[str, Any]]:
     return [{"code": "documents_not_ready", "detail": detail, "fixes": []}]
 
 
-def _leave_out(member: Member) -> Fix:
-    return Fix(
-        "leave_out",
-        f"Leave out {member.filename}.",
-        (("document_id", member.document_id), ("saves_tokens", member.tokens)),
+def _leave_out(member: Member, saves: Decimal | None) -> Fix:
+    values = (
+        ("document_id", member.document_id),
+        ("saves_tokens", member.tokens),
+        ("saves_usd", None if saves is None else pricing.usd(saves)),
     )
+    return Fix("leave_out", f"Leave out {member.filename}.", values)
 
 
 def _still_warm(tx: Transaction, ctx: Context, model: Model, drafts: Sequence[Plan]) -> dict[str, datetime]:
@@ -230,7 +239,7 @@ def _require_ready(members: Sequence[Member]) -> None:
             f"{failed[0].filename} could not be read"
             + (f" (and {len(failed) - 1} more)" if len(failed) > 1 else "")
             + ". Take it out of the corpus, or name the documents to ask in document_ids.",
-            fixes=tuple(_leave_out(member) for member in failed),
+            fixes=tuple(_leave_out(member, Decimal(0)) for member in failed),
         )
     waiting = [m for m in members if m.status is not DocumentStatus.READY]
     if waiting:

@@ -47,11 +47,12 @@ def get_page(ctx: Context, tenant: str, document_id: str, number: int) -> PageTe
     """
     document = get_document(ctx, tenant, document_id)
     _require_ready(document)
-    with ctx.db.read() as tx:
-        page = next(documents.page_texts_of(tx, document_id, first=number, last=number), None)
-    if page is None:
-        raise NotFound(f"{document.filename} has pages 1 to {document.pages}, not {number}.")
-    return page
+    if 1 <= number <= document.pages:
+        with ctx.db.read() as tx:
+            page = next(documents.page_texts_of(tx, document_id, first=number, last=number), None)
+        if page is not None:
+            return page
+    raise NotFound(f"{document.filename} has pages 1 to {document.pages}, not {number}.")
 
 
 async def follow_document(ctx: Context, tenant: str, document_id: str) -> AsyncIterator[Document]:

@@ -7,14 +7,17 @@ Safe to start again after any crash. A call that is `ready` is sent; one that is
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.documents import Failure
 from service.domain.questions import Question
-from service.errors import UnabridgedError
+from service.errors import StoreUnavailable, UnabridgedError
 from service.store import answers
 from service.usecases.check_citations import check_citations
 from service.usecases.context import Context
@@ -33,30 +36,36 @@ async def run_answer(ctx: Context, answer_id: str) -> None:
     run = await asyncio.to_thread(_begin, ctx, answer_id)
     if run is None:
         return
-    saver = asyncio.create_task(_save_while_running(run))
+    ended = asyncio.Event()
+    saver = asyncio.create_task(_save_until(ended, run))
     try:
-        ended = await _outcome(run)
-    finally:
-        saver.cancel()
-    try:
-        await asyncio.to_thread(_conclude, run, ended)
+        try:
+            outcome = await _outcome(run)
+        finally:
+            ended.set()
+            await saver
+        await asyncio.to_thread(_conclude, run, outcome)
     finally:
         ctx.feed.close(answer_id)
 
 
 def _begin(ctx: Context, answer_id: str) -> Run | None:
     """Take the answer up; None where it has ended, or runs here already."""
+    now = ctx.now()
     with ctx.db.write() as tx:
         answer = answers.get_any(tx, answer_id)
-        if answer is None or not answers.begin(tx, answer_id, ctx.now()):
+        if answer is None or not answers.begin(tx, answer_id, now):
             return None
         saved = answers.events_after(tx, answer_id, 0)
+        to_stop = answers.cancel_requested(tx, answer_id)
     channel = ctx.feed.open(answer_id, after=saved[-1].number if saved else 0)
     if channel is None:
         return None
     if not saved:
         channel.publish("plan", answer.plan)
-    running = replace(answer, status=AnswerStatus.RUNNING, started_at=answer.started_at or ctx.now())
+    if to_stop:
+        channel.cancelled.set()
+    running = replace(answer, status=AnswerStatus.RUNNING, started_at=answer.started_at or now)
     return Run(
         ctx=ctx,
         answer=running,
@@ -94,7 +103,20 @@ async def _outcome(run: Run) -> Answer:
         citations=tuple(citations),
         finish_reason=final.finish_reason,
         refusal=final.refusal,
+        output=_output(run.question, final.text),
     )
+
+
+def _output(question: Question, text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the answer parsed, where JSON was asked for and came; else None."""
+    if (question.response_format or {}).get("type") not in {"json_object", "json_schema"}:
+        return None
+    try:
+        output = json.loads(text)
+        json.dumps(output, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):  # cut off, a refusal in words, no JSON at all
+        return None
+    return output
 
 
 async def _work(run: Run) -> Call:
@@ -165,34 +187,48 @@ def _totals(run: Run) -> Answer:
 
 
 def _conclude(run: Run, ended: Answer) -> None:
-    """Write the end and its last event in one transaction."""
-    ctx = run.ctx
-    ended = replace(ended, finished_at=ctx.now())
-    described = describe_answer(ended)
-    if ended.usage:
-        run.channel.publish("usage", {**described["usage"], "cost": described["cost"]})
-    if ended.error is not None:
-        run.channel.publish("error", {"problem": described["error"], "answer": described})
-    else:
-        run.channel.publish("done", described)
-    with ctx.db.write() as tx:
+    """Write the end and its last events in one transaction, and only then tell of them.
+
+    Who is told that an answer is done and looks it up must find it done.
+    """
+    ended = replace(ended, finished_at=run.ctx.now())
+    last = _last_words(ended)
+    with run.ctx.db.write() as tx:
         answers.conclude(tx, ended)
-        answers.add_events(tx, ended.id, run.channel.unsaved())
+        answers.add_events(tx, ended.id, [*run.channel.unsaved(), *run.channel.to_follow(last)])
+    for name, data in last:
+        run.channel.publish(name, data)
 
 
-async def _save_while_running(run: Run) -> None:
+def _last_words(ended: Answer) -> list[tuple[str, dict[str, Any]]]:
+    described = describe_answer(ended)
+    usage = {**described["usage"], "cost": described["cost"]} if ended.usage else None
+    end = (
+        ("done", described)
+        if ended.error is None
+        else ("error", {"problem": described["error"], "answer": described})
+    )
+    return [end] if usage is None else [("usage", usage), end]
+
+
+async def _save_until(ended: asyncio.Event, run: Run) -> None:
     """Save the stream as it comes, and see whether somebody elsewhere asked to stop."""
-    while True:
-        await asyncio.sleep(SAVE_SECONDS)
-        fresh = run.channel.unsaved()
-        if await asyncio.to_thread(_save, run, fresh):
-            run.channel.cancelled.set()
+    while not ended.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), SAVE_SECONDS)
+        with suppress(StoreUnavailable):  # what is not saved now is saved with what follows
+            if await asyncio.to_thread(_save, run):
+                run.channel.cancelled.set()
 
 
-def _save(run: Run, fresh: list[answers.Event]) -> bool:
+def _save(run: Run) -> bool:
+    """Return whether somebody asked to stop."""
+    fresh = run.channel.unsaved()
     if fresh:
         with run.ctx.db.write() as tx:
             answers.add_events(tx, run.answer.id, fresh)
-            return answers.cancel_requested(tx, run.answer.id)
+            stop = answers.cancel_requested(tx, run.answer.id)
+        run.channel.saved(fresh)
+        return stop
     with run.ctx.db.read() as tx:
         return answers.cancel_requested(tx, run.answer.id)

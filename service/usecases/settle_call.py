@@ -18,6 +18,9 @@ from service.store import answers, ledger
 from service.store.session import Transaction
 from service.usecases.running import IN_DOUBT, Run, Stopped
 
+CANCELLED = "cancelled"
+"""The finish reason of a call that the user stopped."""
+
 
 def settle(run: Run, call: Call, reply: Reply) -> Call:
     """Keep the reply, then settle the reservation to what it cost."""
@@ -45,7 +48,7 @@ def settle_cancelled(run: Run, call: Call) -> None:
         state=CallState.DONE,
         usage=usage,
         actual_usd=_actual(run, usage, None),
-        finish_reason="cancelled",
+        finish_reason=CANCELLED,
     )
     _close_settled(run, ended, reply=None)
 
