@@ -50,7 +50,7 @@ def create_app(settings: Settings, *, work: bool = True) -> FastAPI:
 
 def _start(app: FastAPI, settings: Settings, stack: ExitStack, *, work: bool) -> None:
     ctx = factory.open_context(settings, queue=jobs.JobQueue)
-    stack.callback(ctx.db.close)
+    stack.callback(ctx.close)
     count_tokens("warm")  # loads the vocabulary now rather than in the first request
     worker = stack.enter_context(jobs.working(ctx, settings, extract=work))
     app.state.context = ctx

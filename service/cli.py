@@ -245,7 +245,7 @@ def _working() -> Iterator[tuple[Context, Worker]]:
         with jobs.working(ctx, settings) as worker:
             yield ctx, worker
     finally:
-        ctx.db.close()
+        ctx.close()
 
 
 async def _ask(

@@ -109,7 +109,7 @@ def show_plans(
     """Show the price before the question, with every warning."""
     console.print(plan_table([plan for plan in plans if plan["feasible"]], recommended))
     for plan in plans:
-        if not plan["feasible"]:
+        if not plan["feasible"] and plan["infeasible_code"] != "not_needed":
             console.print(f"[dim]{plan['strategy']}: {escape(plan['infeasible_because'])}[/]")
     said: set[str] = set()
     for plan in plans:

@@ -14,6 +14,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,9 @@ VERSION = "1"
 """Pinned: DBOS's own default hashes the source, and any change would strand work in flight."""
 
 EXTRACT = "extract"
+WAITING_FOR_EACH = 8
+"""Documents that a process takes from the queue for each one it reads: a poll must not be what limits it."""
+
 POLL_SECONDS = 0.25
 MAX_SEATS = 256
 STORE_SECONDS = 5.0
@@ -68,6 +72,10 @@ class JobQueue:
             application_name=APPLICATION,
         )
 
+    def close(self) -> None:
+        """Give its connections back."""
+        self._client.destroy()
+
     def extract(self, tx: Transaction, document_id: str) -> None:
         """Have a document read."""
         options: EnqueueOptions = {
@@ -85,6 +93,7 @@ class Jobs(DBOSConfiguredInstance):
     """The workflows; DBOS keeps one instance for the process's life, so each start gives it its context."""
 
     ctx: Context
+    reading: threading.BoundedSemaphore
 
     def __init__(self) -> None:
         super().__init__(APPLICATION)
@@ -93,7 +102,8 @@ class Jobs(DBOSConfiguredInstance):
     def extract(self, document_id: str) -> str:
         """Read a document."""
         try:
-            extract_document(self.ctx, document_id)
+            with self.reading:
+                extract_document(self.ctx, document_id)
         except Exception as error:
             log.exception("reading %s failed", document_id)
             fail(
@@ -149,12 +159,14 @@ def working(ctx: Context, settings: Settings, *, extract: bool = True) -> Iterat
         DBOS(config=_config(ctx.db, seat))
         jobs = _jobs()
         jobs.ctx = ctx
+        readers = settings.extractors or os.cpu_count() or 1
+        jobs.reading = threading.BoundedSemaphore(readers)
         DBOS.listen_queues([EXTRACT] if extract else [])
         DBOS.launch()
         try:
             DBOS.register_queue(
                 EXTRACT,
-                worker_concurrency=settings.extractors or os.cpu_count() or 1,
+                worker_concurrency=readers * WAITING_FOR_EACH,
                 polling_interval_sec=POLL_SECONDS,
                 on_conflict="always_update",
             )

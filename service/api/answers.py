@@ -116,7 +116,7 @@ def _request(ctx: Context, body: AnswerRequest, idempotency_key: str | None) -> 
 
 
 def _question(ctx: Context, body: AnswerRequest) -> Question:
-    question = body.as_question(ctx.terms.model)
+    question = replace(body.as_question(ctx.terms.model), citations=body.citations)
     return replace(question, strategies=(body.strategy,)) if body.strategy else question
 
 

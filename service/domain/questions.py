@@ -17,6 +17,7 @@ class Question:
         strategies: the plans wanted; empty means all that apply.
         document_ids: the documents to ask; empty means the whole corpus.
         expected_questions: how many questions the caller means to ask, for the price of a warm cache.
+        citations: check the answer's quotes against the source.
         system_prompt: the caller's own instructions; they travel with the question, behind the documents,
             so that they never cost the cache.
     """
@@ -34,6 +35,7 @@ class Question:
     system_prompt: str | None = None
     response_format: dict[str, Any] | None = None
     expected_questions: int = 1
+    citations: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""

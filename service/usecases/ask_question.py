@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 
 from service.domain import budgets, pricing
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
@@ -20,6 +20,7 @@ from service.domain.budgets import Budget, Period
 from service.domain.planner import PlannedCall, Terms
 from service.domain.questions import Question
 from service.errors import (
+    BudgetExceeded,
     Fix,
     Invalid,
     NotFound,
@@ -208,13 +209,19 @@ def _still_holds(preview: Preview, stored: StoredPlan) -> Offer:
     if now is not None and not now.plan.feasible:
         reason = now.plan.infeasible_because or ""
         raise OverWindow(reason) if now.plan.infeasible_code == "over_window" else Invalid(reason)
-    same_prices = preview.frame.catalog.sha256 == stored.plan["price_catalog"]["sha256"]
+    same_prices = now is not None and _ceiling(now.description) == _ceiling(stored.plan)
     if now is None or now.plan.fingerprint != stored.fingerprint or not same_prices:
-        moved = "the documents" if same_prices else "the price catalog"
+        moved = "the prices" if now and not same_prices else "the documents"
         raise PlanChanged(
             f"Since the plan was made, {moved} changed. Ask for a new plan.", fixes=(Fix("plan_again"),)
         )
     return now
+
+
+def _ceiling(plan: dict[str, Any]) -> tuple[str, str | None]:
+    """What a plan's price rests on: the catalog, and what it makes of the calls on that day."""
+    cost = plan["cost"] or {}
+    return plan["price_catalog"]["sha256"], cost.get("max_usd")
 
 
 def _check_price(offer: Offer, request: Request, frame: Frame, *, chosen: bool) -> None:
@@ -320,4 +327,5 @@ def _hold(tx: Transaction, stored: StoredBudget, micros: int, now: datetime) -> 
             period=period,
             scope=stored.scope,
         ).reserve(micros)
+        raise BudgetExceeded(f"The budget of {stored.scope} is taken up just now. Ask again in a moment.")
     return stored.scope

@@ -27,6 +27,10 @@ class Queue(Protocol):
         """Have a document read; part of the caller's transaction."""
         ...
 
+    def close(self) -> None:
+        """Free connections."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -59,6 +63,11 @@ class Context:
     now: Callable[[], datetime]
     terms: Terms = field(default_factory=Terms)
     limits: Limits = field(default_factory=Limits)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.queue.close()
+        self.db.close()
 
 
 def new_id(prefix: str) -> str:

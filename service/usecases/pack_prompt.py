@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ingest import count_tokens
 from service.domain import packing, prompts
 from service.domain.planner import PlannedCall
 from service.domain.prompts import Message
@@ -22,7 +23,8 @@ def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> Chat
         findings: of the parts, in order, where the call merges them.
 
     Raises:
-        PlanChanged: a document was removed after the question was accepted.
+        PlanChanged: a document was removed after the question was accepted, or findings came out longer
+            than was reserved for merging them.
     """
     question = run.question
     return ChatRequest(
@@ -43,17 +45,22 @@ def _messages(run: Run, planned: PlannedCall, findings: Sequence[str]) -> tuple[
     own = run.question.system_prompt
     if planned.kind == "merge":
         blocks = [packing.findings_block(n, text) for n, text in enumerate(findings, 1)]
-        return packing.messages(
-            instructions=prompts.MERGING,
-            parts=list(packing.parts_of(blocks)),
-            task=packing.task_text(run.question.text, instructions=own, reminder=prompts.MERGE_REMINDER),
-        )
+        task = packing.task_text(run.question.text, instructions=own, reminder=prompts.MERGE_REMINDER)
+        _check_length(planned, "".join(blocks), task)
+        return packing.messages(instructions=prompts.MERGING, parts=list(packing.parts_of(blocks)), task=task)
     reminder = prompts.PART_REMINDER if planned.kind == "part" else prompts.REMINDER
     return packing.messages(
         instructions=prompts.ANSWERING,
         parts=list(packing.parts_of(_blocks(run, planned))),
         task=packing.task_text(run.question.text, instructions=own, reminder=reminder),
     )
+
+
+def _check_length(planned: PlannedCall, findings: str, task: str) -> None:
+    """Hold the ceiling: defusing hostile findings can make them longer than the output they came as."""
+    around = packing.CALL_OVERHEAD + planned.prefix_tokens + count_tokens(task)
+    if around + count_tokens(findings) > planned.input_tokens:
+        raise PlanChanged("The findings are longer than was reserved for merging them. Ask again.")
 
 
 def _blocks(run: Run, planned: PlannedCall) -> list[str]:

@@ -92,7 +92,8 @@ async def _outcome(run: Run) -> Answer:
             "internal_error", f"The answer stopped on an internal error ({type(error).__name__})."
         )
         return await _broken(run, AnswerStatus.FAILED, failure)
-    citations = await check_citations(run.ctx, run.planned, final.text)
+    wanted = run.question.citations
+    citations = await check_citations(run.ctx, run.planned, final.text) if wanted else []
     for citation in citations[run.citations_shown :]:
         run.channel.publish("citation", citation)
     totals = await asyncio.to_thread(_totals, run)

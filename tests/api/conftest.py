@@ -14,14 +14,14 @@ MAX_UPLOAD_BYTES = 4 << 20
 _WORDS = "harbour customs ledger vessel cargo grain timber captain tariff winter pilot anchor quay".split()  # noqa: SIM905 - words as words
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def provider() -> Iterator[Upstream]:
     """The provider that the service is configured with."""
     with Upstream() as server:
         yield server
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def server(provider: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The service."""
     folder = tmp_path_factory.mktemp("service")
@@ -41,7 +41,7 @@ def upstream(provider: Upstream, server: Server) -> Iterator[Upstream]:
     assert provider.violations == []
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def harbour(server: Server) -> str:
     """The id of a small document."""
     added = server.add("harbour.txt", b"The harbour opened in 1871.\nIt was closed again in 1912.\n")
@@ -63,7 +63,7 @@ def prose(seed: int, lines: int) -> bytes:
     )
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def large(server: Server) -> list[str]:
     """The ids of five documents that together pass the threshold of 272,000 tokens."""
     sent = [server.upload(f"volume{n}.txt", prose(n, 3_000)).json()["data"][0] for n in range(1, 6)]

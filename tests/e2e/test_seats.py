@@ -1,0 +1,60 @@
+"""Several processes on one data folder: each does its own work, and the living take up what the dead left."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from tests.e2e.test_kill import corpus, rows, service, until, upload
+from tests.support import upstream as acts
+from tests.support.process import ServiceProcess, environment
+from tests.support.upstream import Upstream
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_command_beside_the_server_leaves_its_answers_alone(tmp_path: Path) -> None:
+    with Upstream() as upstream, service(tmp_path, upstream) as server:
+        corpus_id = corpus(server.url, b"A slow answer must not be taken for a dead one.\n")
+        upstream.script.append(acts.slow(0.1, 0.5))
+        asked = httpx.post(
+            f"{server.url}/v1/corpora/{corpus_id}/answers", json={"question": "Is it dead?", "wait": False}
+        ).json()
+        until(lambda: rows(tmp_path, "SELECT 1 FROM answer_events WHERE name = 'delta'"))
+        (tmp_path / "other.txt").write_text("Added by a command in another process.\n")
+        added = subprocess.run(
+            [sys.executable, "-m", "service", "add", str(tmp_path / "other.txt")],
+            env=environment(tmp_path / "data", provider_url=upstream.url, provider_key=upstream.key),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert added.returncode == 0, added.stderr
+        path = f"{server.url}/v1/answers/{asked['id']}"
+        assert until(lambda: httpx.get(path).json()["status"] not in {"queued", "running"})
+        assert httpx.get(path).json()["status"] == "done"
+        assert len(upstream.requests) == 1
+
+
+def test_the_living_take_up_what_a_dead_second_process_left(tmp_path: Path) -> None:
+    text = "".join(f"Line {n} of something long that takes a while.\n" for n in range(120_000)).encode()
+    with Upstream() as upstream, service(tmp_path, upstream) as first:
+        with ServiceProcess(
+            tmp_path / "data", provider_url=upstream.url, provider_key=upstream.key
+        ) as second:
+            assert sorted(path.name for path in (tmp_path / "data" / "seats").iterdir()) == ["1", "2"]
+            first.stop()
+            sent = upload(second.url, "long.txt", text)
+            until(lambda: rows(tmp_path, "SELECT 1 FROM documents WHERE status = 'processing'"))
+            second.kill()
+        assert rows(tmp_path, "SELECT executor_id FROM workflow_status WHERE status = 'PENDING'") == [
+            ("seat-2",)
+        ]
+        first.start()
+        until(lambda: rows(tmp_path, "SELECT 1 FROM documents WHERE status = 'ready'"))
+        found = httpx.get(f"{first.url}/v1/documents/{sent['id']}").json()
+        assert found["pages"] == found["progress"]["done"] > 100
