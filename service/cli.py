@@ -185,8 +185,10 @@ def serve(
             f"Without keys the service only listens on this machine, not on {host}.",
             fixes=(Fix("use_host", "Use --host 127.0.0.1."),),
         )
+    settings = Settings()
+    factory.open_database(settings).close()  # what is wrong with the store is said before the server starts
     uvicorn.run(
-        create_app(Settings(), work=not no_worker),
+        create_app(settings, work=not no_worker),
         host=host,
         port=port,
         log_level="info",

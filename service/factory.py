@@ -31,11 +31,7 @@ def open_context(
     Raises:
         SchemaOutdated: the schema is not this version's, and was not to be migrated.
     """
-    settings.data.mkdir(parents=True, exist_ok=True)
-    db = Database(settings.database_url)
-    if migrate or (migrate is None and db.is_empty()):
-        db.migrate()
-    db.check_schema()
+    db = open_database(settings, migrate=migrate)
     return Context(
         db=db,
         blobs=Blobs(settings.blob_url),
@@ -51,6 +47,20 @@ def open_context(
             plan_seconds=settings.plan_seconds,
         ),
     )
+
+
+def open_database(settings: Settings, *, migrate: bool | None = None) -> Database:
+    """Open the database, in the schema of this version.
+
+    Raises:
+        SchemaOutdated, StoreUnavailable: see `open_context`.
+    """
+    settings.data.mkdir(parents=True, exist_ok=True)
+    db = Database(settings.database_url)
+    if migrate or (migrate is None and db.is_empty()):
+        db.migrate()
+    db.check_schema()
+    return db
 
 
 def make_catalog(settings: Settings) -> Catalog:

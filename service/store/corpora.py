@@ -98,25 +98,25 @@ def take_out(tx: Transaction, corpus_id: str, document_id: str) -> bool:
 def members_of(tx: Transaction, corpus_id: str) -> list[Member]:
     """Return a corpus's members in order, with their counts and no text."""
     query = (
-        select(members.c.ordinal, members.c.wrapper_tokens, documents)
+        select(
+            documents.c.id,
+            members.c.ordinal,
+            documents.c.filename,
+            documents.c.status,
+            members.c.wrapper_tokens,
+            documents.c.pages_tokens,
+            documents.c.pages,
+            documents.c.chars,
+            documents.c.pages_without_text,
+            documents.c.pack_sha256,
+        )
         .join(documents, documents.c.id == members.c.document_id)
         .where(members.c.corpus_id == corpus_id)
         .order_by(members.c.ordinal)
     )
     return [
-        Member(
-            document_id=row.id,
-            ordinal=row.ordinal,
-            filename=row.filename,
-            status=DocumentStatus(row.status),
-            wrapper_tokens=row.wrapper_tokens,
-            pages_tokens=row.pages_tokens,
-            pages=row.pages,
-            chars=row.chars,
-            pages_without_text=row.pages_without_text,
-            pack_sha256=row.pack_sha256,
-        )
-        for row in tx.execute(query)
+        Member(document_id, ordinal, filename, DocumentStatus(status), *counts)
+        for document_id, ordinal, filename, status, *counts in tx.execute(query)
     ]
 
 
