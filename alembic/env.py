@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from alembic import context
 from sqlalchemy import Connection, TypeDecorator
 from sqlalchemy.sql.schema import SchemaItem
 
-from alembic import context
 from service.store.session import Database
 from service.store.tables import metadata
 

@@ -41,7 +41,7 @@ async def upload(
             raise Invalid("Name the file: ?filename=report.pdf")
         chunks = uploads.body(request)
         added = [await add_document(ctx, owner, filename=filename, chunks=chunks, corpus_id=corpus_id)]
-    return Listing(data=[_document(one.document, duplicate=one.duplicate) for one in added])
+    return Listing(data=[described(one.document, duplicate=one.duplicate) for one in added])
 
 
 @router.get("")
@@ -50,7 +50,7 @@ def list_documents(
 ) -> Listing[Document]:
     """List documents, oldest first."""
     found = read_document.list_documents(ctx, owner, after=after, limit=limit + 1)
-    shown = [_document(document) for document in found[:limit]]
+    shown = [described(document) for document in found[:limit]]
     more = len(found) > limit
     return Listing(data=shown, has_more=more, next=shown[-1].id if more else None)
 
@@ -58,7 +58,7 @@ def list_documents(
 @router.get("/{document_id}")
 def get_document(ctx: Ctx, owner: Tenant, document_id: str) -> Document:
     """Return one document."""
-    return _document(read_document.get_document(ctx, owner, document_id))
+    return described(read_document.get_document(ctx, owner, document_id))
 
 
 @router.get("/{document_id}/events")
@@ -143,10 +143,11 @@ async def _upload_parts(request: Request, ctx: Context, owner: str, corpus_id: s
     return added
 
 
-def _document(document: domain.Document, *, duplicate: bool = False) -> Document:
+def described(document: domain.Document, *, duplicate: bool = False) -> Document:
+    """Return a stored document in the contract's words, its wrapper counted in."""
     wrapper = count_tokens(packing.wrapper(1, document.filename)) if document.pages else 0
     return Document.of(document, tokens=document.pages_tokens + wrapper, duplicate=duplicate)
 
 
 def _event(document: domain.Document) -> bytes:
-    return events.event(document.status.value, _document(document).model_dump(mode="json"))
+    return events.event(document.status.value, described(document).model_dump(mode="json"))

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from service.domain import corpora, documents
 from service.domain.questions import DEFAULT_MAX_COMPLETION_TOKENS, Question
+from service.usecases.resume_upload import Arrived
 
 MAX_QUESTION_CHARS = 200_000
 MAX_DEPTH = 60
@@ -160,6 +161,48 @@ def _as_text(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, dict):
         return {_as_text(name, depth): _as_text(inner, depth - 1) for name, inner in value.items()}
     return [_as_text(inner, depth - 1) for inner in value] if isinstance(value, list) else value
+
+
+class NewUpload(Body):
+    """What begins an upload in parts."""
+
+    filename: str = Field(min_length=1)
+    corpus_id: str | None = None
+
+
+class UploadPart(BaseModel):
+    """A part that has arrived."""
+
+    number: int
+    bytes: int
+    sha256: str
+
+
+class Upload(BaseModel):
+    """An upload in parts."""
+
+    id: str
+    filename: str
+    corpus_id: str | None
+    document_id: str | None = Field(description="What it became, once it is complete.")
+    parts: list[UploadPart]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, arrived: Arrived) -> Upload:
+        """Return an upload in the contract's words."""
+        upload = arrived.upload
+        return cls(
+            id=upload.id,
+            filename=upload.filename,
+            corpus_id=upload.corpus_id,
+            document_id=upload.document_id,
+            parts=[
+                UploadPart(number=number, bytes=part.bytes, sha256=part.sha256)
+                for number, part in arrived.parts.items()
+            ],
+            created_at=upload.created_at,
+        )
 
 
 class NewCorpus(Body):

@@ -96,6 +96,19 @@ class Blobs:
         """Drop a received file that is known already."""
         obstore.delete(self._store, received.key)
 
+    async def read_received(self, received: ReceivedBlob) -> AsyncIterator[bytes]:
+        """Yield what was received and has no name yet.
+
+        Raises:
+            NotFound: it was swept away.
+        """
+        try:
+            result = await obstore.get_async(self._store, received.key)
+        except FileNotFoundError as error:
+            raise NotFound(_GONE) from error
+        async for chunk in result.stream(min_chunk_size=CHUNK):
+            yield bytes(chunk)
+
     async def stream(self, sha256: str) -> AsyncIterator[bytes]:
         """Yield a file's bytes.
 

@@ -95,6 +95,28 @@ documents = Table(
     UniqueConstraint("tenant", "sha256"),
 )
 
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(40), nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("corpus_id", String(40)),
+    # The document it became, once it was completed.
+    Column("document_id", String(40)),
+    Column("created_at", Moment, nullable=False),
+)
+
+upload_parts = Table(
+    "upload_parts",
+    metadata,
+    Column("upload_id", ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("blob_key", String(100), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+
 pages = Table(
     "pages",
     metadata,

@@ -38,7 +38,7 @@ async def add_document(
         TooLarge, StoreUnavailable: see `Blobs.receive`.
     """
     if corpus_id is not None:
-        await asyncio.to_thread(_require_corpus, ctx, tenant, corpus_id)
+        await asyncio.to_thread(require_corpus, ctx, tenant, corpus_id)
     received = await ctx.blobs.receive(chunks, max_bytes=ctx.terms.max_upload_bytes)
     return await asyncio.to_thread(_record, ctx, tenant, safe_name(filename), received, corpus_id)
 
@@ -53,7 +53,8 @@ def safe_name(filename: str) -> str:
     return name or "unnamed"
 
 
-def _require_corpus(ctx: Context, tenant: str, corpus_id: str) -> None:
+def require_corpus(ctx: Context, tenant: str, corpus_id: str) -> None:
+    """Raise NotFound unless the tenant has that corpus."""
     with ctx.db.read() as tx:
         if corpora.get(tx, tenant, corpus_id) is None:
             raise NotFound(f"There is no corpus {corpus_id}.")

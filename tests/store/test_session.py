@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -144,10 +145,11 @@ def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
         database.close()
 
 
-REBUILD = """
+HEAD = ScriptDirectory(str(ALEMBIC)).get_current_head()
+REBUILD = f"""
 from alembic import op
 import sqlalchemy as sa
-revision, down_revision, branch_labels, depends_on = "9001", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "9001", "{HEAD}", None, None
 
 def upgrade():
     with op.batch_alter_table("documents", recreate="always") as batch:
