@@ -5,13 +5,36 @@ from __future__ import annotations
 import codecs
 import re
 import zipfile
+import zlib
 from pathlib import Path, PurePath
 from typing import BinaryIO, Final
 
 from ingest.errors import DamagedDocument, EmptyDocument, EncryptedDocument, TooLarge, UnsupportedFormat
-from ingest.formats import DOCX, HTML, MARKDOWN, PDF, PLAIN
+from ingest.formats import (
+    CSV,
+    DOC,
+    DOCX,
+    EPUB,
+    HTML,
+    MARKDOWN,
+    ODP,
+    ODS,
+    ODT,
+    PDF,
+    PLAIN,
+    PPT,
+    PPTX,
+    RTF,
+    TSV,
+    XLS,
+    XLSX,
+)
+from ingest.formats.compound import top_streams
 
-CAN_BE_READ: Final = "PDF, DOCX, HTML, Markdown and plain text can be read"
+CAN_BE_READ: Final = (
+    "PDF, DOCX, DOC, PPTX, PPT, XLSX, XLS, ODT, ODP, ODS, RTF, EPUB, HTML, Markdown, CSV and plain text "
+    "can be read"
+)
 
 _HEAD_BYTES: Final = 65_536
 _SAMPLES: Final = 32
@@ -32,7 +55,6 @@ _BINARY_KINDS: Final = (
     (b"GIF89a", "a GIF image"),
     (b"II*\0", "a TIFF image"),
     (b"MM\0*", "a TIFF image"),
-    (b"{\\rtf", "an RTF document"),
     (b"\x1f\x8b", "a GZIP archive"),
     (b"BZh", "a BZIP2 archive"),
     (b"\xfd7zXZ\0", "an XZ archive"),
@@ -46,22 +68,28 @@ _BINARY_KINDS: Final = (
     (b"OggS", "an Ogg recording"),
 )
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_OLE_KINDS: Final = (
-    ("WordDocument", "an old Word document (.doc)"),
-    ("Workbook", "an old Excel workbook (.xls)"),
-    ("Book", "an old Excel workbook (.xls)"),
-    ("PowerPoint Document", "an old PowerPoint presentation (.ppt)"),
-    ("__properties_version1.0", "an Outlook message (.msg)"),
-)
+_RTF: Final = b"{\\rtf"
+# The stream at the top that makes an OLE container the file it is.
+_OLE_TYPES: Final = {"WordDocument": DOC, "Workbook": XLS, "Book": XLS, "PowerPoint Document": PPT}
+_OLE_KINDS: Final = {**_OLE_TYPES, "__properties_version1.0": "an Outlook message (.msg)"}
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_CONTENT_TYPES: Final = "[Content_Types].xml"
+_OFFICE_TYPES: Final = {
+    "word/document.xml": DOCX,
+    "ppt/presentation.xml": PPTX,
+    "xl/workbook.xml": XLSX,
+}
 _ZIP_KINDS: Final = (
-    ("ppt/presentation.xml", "a PowerPoint presentation (PPTX)"),
-    ("xl/workbook.xml", "an Excel workbook (XLSX)"),
     ("xl/workbook.bin", "an Excel workbook (XLSB)"),
-    ("META-INF/container.xml", "an EPUB book"),
-    ("content.xml", "an OpenDocument file"),
+    ("ppt/presentation.xml", "an incomplete PowerPoint presentation"),
+    ("xl/workbook.xml", "an incomplete Excel workbook"),
+    ("word/document.xml", "an incomplete Word document"),
+    ("content.xml", "an OpenDocument file of another kind"),
     ("META-INF/MANIFEST.MF", "a Java archive"),
 )
+_MIME_MEMBER: Final = "mimetype"
+_MAX_MIME_BYTES: Final = 200
+_BOOK_MEMBER: Final = "META-INF/container.xml"
 _END_RECORD_WITHIN: Final = 65_557
 _MAX_DIRECTORY_BYTES: Final = 8 * 1024 * 1024
 """Some 80,000 members; a DOCX has dozens."""
@@ -71,6 +99,24 @@ _HTML_START: Final = re.compile(
 )
 _MARKDOWN_NAMES: Final = {".md", ".markdown", ".mdown", ".mkd"}
 _HTML_NAMES: Final = {".html", ".htm", ".xhtml"}
+_CLAIMS: Final = {
+    ".pdf": "a PDF",
+    ".docx": "a DOCX document",
+    ".txt": "plain text",
+    ".md": "Markdown",
+    ".pptx": "a PPTX presentation",
+    ".xlsx": "an XLSX workbook",
+    ".csv": "a CSV table",
+    ".rtf": "RTF",
+    ".epub": "an EPUB book",
+    ".odt": "an ODT document",
+    ".ods": "an ODS workbook",
+    ".odp": "an ODP presentation",
+    ".doc": "a DOC document",
+    ".xls": "an XLS workbook",
+    ".ppt": "a PPT presentation",
+}
+_TABLE_NAMES: Final = {".csv": CSV, ".tsv": TSV, ".tab": TSV}
 
 
 def sniff(path: Path, filename: str) -> str:
@@ -99,7 +145,9 @@ def _binary_type(file: BinaryIO, head: bytes, filename: str) -> str | None:
     if head.startswith(_ZIP):
         return _zip_type(file, filename)
     if head.startswith(_OLE):
-        raise _ole_error(file, head, filename)
+        return _ole_type(file, head, filename)
+    if head.startswith(_RTF):
+        return RTF
     for signature, kind in _BINARY_KINDS:
         if head.startswith(signature):
             raise _unsupported(kind, filename)
@@ -111,19 +159,38 @@ def _zip_type(file: BinaryIO, filename: str) -> str:
     try:
         with zipfile.ZipFile(file) as archive:
             names = set(archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+            said = _said_type(archive, names)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, OSError, EOFError) as error:
         raise DamagedDocument(
             "The file begins like a ZIP or Office file but its directory can't be read, "
             "as after a broken-off transfer. Save or download it again and upload the new copy."
         ) from error
-    if {"[Content_Types].xml", "word/document.xml"} <= names:
-        return DOCX
+    if (found := _member_type(names, said)) is not None:
+        return found
     for member, kind in _ZIP_KINDS:
         if member in names:
             raise _unsupported(kind, filename)
     raise UnsupportedFormat(
         f"This is a ZIP archive{_named(filename)}. Upload the files inside it; {CAN_BE_READ}."
     )
+
+
+def _said_type(archive: zipfile.ZipFile, names: set[str]) -> str:
+    """What an OpenDocument or EPUB file says it is, in a member for that (OpenDocument 1.3 part 2, 3.3)."""
+    if _MIME_MEMBER not in names or archive.getinfo(_MIME_MEMBER).flag_bits & 1:
+        return ""
+    with archive.open(_MIME_MEMBER) as member:
+        return member.read(_MAX_MIME_BYTES).decode("ascii", "replace").strip().removesuffix("-template")
+
+
+def _member_type(names: set[str], said: str) -> str | None:
+    if _CONTENT_TYPES in names:
+        for member, media_type in _OFFICE_TYPES.items():
+            if member in names:
+                return media_type
+    if said in {ODT, ODP, ODS} and "content.xml" in names:
+        return said
+    return EPUB if _BOOK_MEMBER in names and (said == EPUB or not said) else None
 
 
 def _refuse_huge_directory(file: BinaryIO) -> None:
@@ -137,19 +204,29 @@ def _refuse_huge_directory(file: BinaryIO) -> None:
         )
 
 
-def _ole_error(file: BinaryIO, head: bytes, filename: str) -> UnsupportedFormat | EncryptedDocument:
+def _ole_type(file: BinaryIO, head: bytes, filename: str) -> str:
     """An OLE container's first directory sectors name its streams, in UTF-16 ([MS-CFB] 2.6)."""
     size = 1 << min(int.from_bytes(head[30:32], "little"), 12)
     file.seek((int.from_bytes(head[48:52], "little") + 1) * size)
     directory = file.read(8 * size) + head
     if "EncryptedPackage".encode("utf-16-le") in directory:
-        return EncryptedDocument(
+        raise EncryptedDocument(
             "The Office file is locked with a password. Remove the password in Office and upload it again."
         )
-    for stream, kind in _OLE_KINDS:
-        if f"{stream}\0".encode("utf-16-le") in directory:
-            return _unsupported(kind, filename)
-    return _unsupported("an old Office file", filename)
+    found = [stream for stream in _OLE_KINDS if f"{stream}\0".encode("utf-16-le") in directory]
+    if len({_OLE_KINDS[stream] for stream in found}) != 1:  # a document inside it, or a scattered directory
+        found = _top_streams(file) or found
+    if not found:
+        raise _unsupported("an old Office file", filename)
+    if found[0] not in _OLE_TYPES:
+        raise _unsupported(_OLE_KINDS[found[0]], filename)
+    return _OLE_TYPES[found[0]]
+
+
+def _top_streams(file: BinaryIO) -> list[str]:
+    """The known streams at the top of the container; none where it is broken."""
+    file.seek(0)
+    return top_streams(file, _OLE_KINDS)
 
 
 def _text_type(file: BinaryIO, head: bytes, filename: str) -> str:
@@ -199,7 +276,7 @@ def _kind_of_text(text: bytes, suffix: str) -> str:
         return MARKDOWN
     if _HTML_START.match(text) or (suffix in _HTML_NAMES and re.search(rb"<[a-zA-Z!/]", text)):
         return HTML
-    return PLAIN
+    return _TABLE_NAMES.get(suffix, PLAIN)
 
 
 def _unsupported(kind: str, filename: str) -> UnsupportedFormat:
@@ -211,7 +288,5 @@ def _unsupported(kind: str, filename: str) -> UnsupportedFormat:
 def _named(filename: str) -> str:
     """` named .pdf, not a PDF` where the name claims what the bytes are not, else nothing."""
     suffix = PurePath(filename).suffix.lower()
-    claimed = {".pdf": "a PDF", ".docx": "a DOCX document", ".txt": "plain text", ".md": "Markdown"}.get(
-        suffix
-    )
+    claimed = _CLAIMS.get(suffix)
     return f" named {suffix}, not {claimed}" if claimed else ""

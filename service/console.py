@@ -132,8 +132,7 @@ def show_answer_end(answer: dict[str, Any]) -> None:
     console = errors()
     for citation in answer["citations"]:
         verdict = citation["verdict"]
-        label = f" (printed {citation['label']})" if citation.get("label") else ""
-        where = f"{citation['filename'] or '?'} p.{citation['page']}{label}"
+        where = f"{citation['filename'] or '?'} p.{citation['page']}{_label(citation.get('label'))}"
         console.print(f"[{GOOD[verdict]}]{verdict:>9}[/] {escape(citation['marker'])} {escape(where)}")
     cost = answer["cost"]
     if answer["engine"] == "offline":
@@ -143,6 +142,13 @@ def show_answer_end(answer: dict[str, Any]) -> None:
             f"[dim]cost {dollars(cost['actual_usd'])}, estimated {dollars(cost['estimated_usd'])}, "
             f"at most {dollars(cost['max_usd'])}[/]"
         )
+
+
+def _label(label: str | None) -> str:
+    """A printed page number says so; a name of a slide or a sheet speaks for itself."""
+    if not label:
+        return ""
+    return f" ({label})" if " " in label or not label.isascii() else f" (printed {label})"
 
 
 def models_table(catalog: Catalog, models: Sequence[Model], on: date) -> Table:

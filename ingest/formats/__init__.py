@@ -16,6 +16,18 @@ PLAIN: Final = "text/plain"
 MARKDOWN: Final = "text/markdown"
 HTML: Final = "text/html"
 DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+PPTX: Final = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+DOC: Final = "application/msword"
+PPT: Final = "application/vnd.ms-powerpoint"
+XLS: Final = "application/vnd.ms-excel"
+ODT: Final = "application/vnd.oasis.opendocument.text"
+ODP: Final = "application/vnd.oasis.opendocument.presentation"
+ODS: Final = "application/vnd.oasis.opendocument.spreadsheet"
+RTF: Final = "application/rtf"
+EPUB: Final = "application/epub+zip"
+CSV: Final = "text/csv"
+TSV: Final = "text/tab-separated-values"
 
 READERS: Final = {
     PDF: "ingest.formats.pdf",
@@ -23,6 +35,18 @@ READERS: Final = {
     MARKDOWN: "ingest.formats.markup",
     HTML: "ingest.formats.markup",
     DOCX: "ingest.formats.office",
+    PPTX: "ingest.formats.slides",
+    XLSX: "ingest.formats.sheets",
+    DOC: "ingest.formats.oldword",
+    PPT: "ingest.formats.oldslides",
+    XLS: "ingest.formats.oldsheets",
+    ODT: "ingest.formats.opendocument",
+    ODP: "ingest.formats.opendocument",
+    ODS: "ingest.formats.opendocument",
+    RTF: "ingest.formats.richtext",
+    EPUB: "ingest.formats.epub",
+    CSV: "ingest.formats.delimited",
+    TSV: "ingest.formats.delimited",
 }
 """Media type → the module that reads it. Names, not modules: each library is heavy and loads on first use."""
 
@@ -34,7 +58,7 @@ class RawPage:
     Attributes:
         number: 1-based and physical.
         text: not yet normalised; "" where the page could not be read (then a notice says so).
-        label: the printed page number where the file carries labels.
+        label: the printed page number, sheet or slide, where the file carries labels.
         image_area: the share of the page that its largest image covers, 0.0 to 1.0.
         notices: what went less than perfectly on this page, such as `page_unreadable`.
     """

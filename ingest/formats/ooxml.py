@@ -95,7 +95,15 @@ def _refuse_bomb(info: zipfile.ZipInfo) -> None:
 def _faults_named(part: str) -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        LookupError,
+        NotImplementedError,
+        OSError,
+        ValueError,
+    ) as error:
         raise DamagedDocument(DAMAGED.format(f"{part} can't be unpacked")) from error
     except expat.ExpatError as error:
         raise DamagedDocument(DAMAGED.format(f"{part} is not well-formed")) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,28 @@ from ingest.errors import (
     TooLarge,
     UnsupportedFormat,
 )
-from ingest.formats import DOCX, HTML, MARKDOWN, PDF, PLAIN
+from ingest.formats import (
+    CSV,
+    DOC,
+    DOCX,
+    EPUB,
+    HTML,
+    MARKDOWN,
+    ODP,
+    ODS,
+    ODT,
+    PDF,
+    PLAIN,
+    PPT,
+    PPTX,
+    READERS,
+    RTF,
+    TSV,
+    XLS,
+    XLSX,
+)
 from ingest.sniff import sniff
-from tests.support import office
+from tests.support import compound, office, packages
 
 SAMPLES = Path(__file__).resolve().parents[2] / "../shared/samples/office"
 
@@ -30,19 +48,19 @@ NAMES = {
     ".docx": DOCX,
     ".html": HTML,
     ".eml": PLAIN,
-    ".csv": PLAIN,
+    ".csv": CSV,
     ".ipynb": PLAIN,
-    ".rtf": "RTF",
-    ".epub": "EPUB",
-    ".doc": "Word",
-    ".ppt": "PowerPoint",
-    ".xls": "Excel",
+    ".rtf": RTF,
+    ".epub": EPUB,
+    ".doc": DOC,
+    ".ppt": PPT,
+    ".xls": XLS,
     ".msg": "Outlook",
-    ".odp": "OpenDocument",
-    ".ods": "OpenDocument",
-    ".odt": "OpenDocument",
-    ".pptx": "PPTX",
-    ".xlsx": "XLSX",
+    ".odp": ODP,
+    ".ods": ODS,
+    ".odt": ODT,
+    ".pptx": PPTX,
+    ".xlsx": XLSX,
 }
 
 
@@ -69,7 +87,11 @@ def kind(tmp_path: Path, data: bytes, name: str = "file") -> str:
         ("naïve".encode("latin-1"), "old.txt", PLAIN),
         ("Straße".encode("utf-16"), "", PLAIN),
         ("<html>x".encode("utf-16"), "", HTML),
-        (b"name,value\n1,2\n", "table.csv", PLAIN),
+        (b"name,value\n1,2\n", "table.CSV", CSV),
+        (b"name\tvalue\n1\t2\n", "table.tsv", TSV),
+        (b"name,value\n1,2\n", "table.txt", PLAIN),
+        (b"<html><table>", "table.csv", HTML),
+        (b"{\\rtf1 x}", "x.doc", RTF),
         (b"page\x0cpage", "", PLAIN),
     ],
 )
@@ -87,7 +109,6 @@ def test_a_docx_is_known_under_any_name(tmp_path: Path) -> None:
         (b"\x89PNG\r\n\x1a\n", "scan.pdf", "a PNG image named .pdf, not a PDF."),
         (b"\xff\xd8\xff\xe0", "x.jpg", "a JPEG image. PDF, DOCX"),
         (gzip.compress(b"text"), "x.gz", "a GZIP archive"),
-        (b"{\\rtf1 x}", "x.doc", "an RTF document"),
         (b"\0" * 5_000, "x.txt", "all its bytes are zero"),
         (hashlib.shake_256(b"seed").digest(5_000), "x.bin", "neither text nor a format known here"),
         (b"text " * 20_000 + b"\0" * 100_000, "x.txt", "neither text"),
@@ -99,20 +120,60 @@ def test_a_refusal_names_the_file(tmp_path: Path, data: bytes, name: str, says: 
 
 
 @pytest.mark.parametrize(
+    ("members", "media_type"),
+    [
+        ({"[Content_Types].xml": "", "ppt/presentation.xml": ""}, PPTX),
+        ({"[Content_Types].xml": "", "xl/workbook.xml": ""}, XLSX),
+        ({"mimetype": ODT, "content.xml": ""}, ODT),
+        ({"mimetype": ODS + "-template", "content.xml": ""}, ODS),
+        ({"content.xml": "", "mimetype": ODP + "\n"}, ODP),
+        ({"mimetype": EPUB, "META-INF/container.xml": ""}, EPUB),
+        ({"META-INF/container.xml": ""}, EPUB),
+    ],
+)
+def test_a_zip_is_known_by_its_members(tmp_path: Path, members: dict[str, str], media_type: str) -> None:
+    assert sniff(packages.zipped(tmp_path / "upload", members), "upload.zip") == media_type
+
+
+@pytest.mark.parametrize(
     ("member", "says"),
     [
-        ("ppt/presentation.xml", "PowerPoint presentation"),
-        ("xl/workbook.xml", "Excel workbook"),
-        ("META-INF/container.xml", "EPUB"),
+        ("xl/workbook.bin", "XLSB"),
+        ("content.xml", "OpenDocument file of another kind"),
         ("letter.txt", r"a ZIP archive named \.pdf, not a PDF\. Upload the files inside it"),
     ],
 )
 def test_a_zip_is_named_by_its_members(tmp_path: Path, member: str, says: str) -> None:
-    path = tmp_path / "upload"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(member, "x")
     with pytest.raises(UnsupportedFormat, match=says):
-        sniff(path, "upload.pdf")
+        sniff(packages.zipped(tmp_path / "upload", {member: "x"}), "upload.pdf")
+
+
+@pytest.mark.parametrize(
+    ("streams", "media_type"),
+    [
+        (["WordDocument"], DOC),
+        (["Book"], XLS),
+        (["PowerPoint Document"], PPT),
+        (["x" * 9 + str(number) for number in range(99)] + ["Workbook"], XLS),
+    ],
+)
+def test_an_old_office_file_is_known_by_its_streams(
+    tmp_path: Path, streams: list[str], media_type: str
+) -> None:
+    path = compound.container(tmp_path / "upload", dict.fromkeys(streams, b"x"))
+    assert sniff(path, "upload.txt") == media_type
+
+
+def test_an_old_office_file_is_not_known_by_what_is_in_it(tmp_path: Path) -> None:
+    inner = "WordDocument\0".encode("utf-16-le")
+    path = compound.container(tmp_path / "upload", {"Workbook": inner})
+    assert sniff(path, "upload.xls") == XLS
+
+
+def test_a_mail_and_an_unknown_container_are_named(tmp_path: Path) -> None:
+    for stream, says in (("__properties_version1.0", "an Outlook message"), ("x", "an old Office file")):
+        with pytest.raises(UnsupportedFormat, match=says):
+            sniff(compound.container(tmp_path / "upload", {stream: b"x"}), "upload.msg")
 
 
 def test_a_zip_with_a_huge_directory_is_refused(tmp_path: Path) -> None:
@@ -159,7 +220,7 @@ def test_any_bytes_get_a_type_or_a_sentence(
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(start + data)
     try:
-        assert sniff(path, "any.txt") in {PDF, DOCX, HTML, MARKDOWN, PLAIN}
+        assert sniff(path, "any.txt") in READERS
     except IngestError as error:
         assert str(error).endswith(".")  # noqa: PT017 - either end is right
 
