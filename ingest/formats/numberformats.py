@@ -184,7 +184,10 @@ def _is_split(tokens: tuple[Token, ...]) -> bool:
 
 def _filled(value: float, tokens: tuple[Token, ...]) -> str:
     """Whole digits put into their places from the right; what is left over stands before the first."""
-    digits = f"{Decimal(f'{abs(value):.15g}').quantize(Decimal(1), rounding=ROUND_HALF_UP):f}"
+    try:
+        digits = f"{Decimal(f'{abs(value):.15g}').quantize(Decimal(1), rounding=ROUND_HALF_UP):f}"
+    except InvalidOperation:  # more digits than are worth printing
+        return general(value)
     pieces: list[str] = []
     first = next(index for index, (kind, _) in enumerate(tokens) if kind == "number")
     for index in range(len(tokens) - 1, -1, -1):

@@ -35,6 +35,9 @@ class Kept:
         self.db = db
         self.left: list[str] = []
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def extract(self, tx: Transaction, document_id: str) -> None:
         """Remember it."""
         del tx

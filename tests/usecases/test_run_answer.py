@@ -45,6 +45,9 @@ class Unworked:
     def extract(self, tx: Transaction, document_id: str) -> None:
         """Leave it."""
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 @contextmanager
 def process(settings: Settings, *, dies: Callable[[Context], bool] | None = None) -> Iterator[Context]:
