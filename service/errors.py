@@ -11,6 +11,7 @@ UnabridgedError
 ├── OverWindow                      more input than the model takes
 ├── OverMaxCost  BudgetExceeded     the ceiling does not fit the money
 ├── TooLarge                        an upload over the limit
+├── NoImage                         a page that cannot be drawn
 ├── SchemaOutdated  StoreUnavailable  NotAllowed     the installation does not allow it
 └── ProviderError                   the model's side failed
     ├── ProviderUnsent              surely not billed: nothing reached the provider
@@ -158,6 +159,15 @@ class TooLarge(UnabridgedError):
     code = "too_large"
     title = "Too large"
     status = 413
+    exit_code = 4
+
+
+class NoImage(UnabridgedError):
+    """A page can't be shown as a picture; its text can."""
+
+    code = "no_image"
+    title = "There is no picture of the page"
+    status = 422
     exit_code = 4
 
 

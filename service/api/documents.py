@@ -10,7 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from ingest import count_tokens
+from ingest import count_tokens, drawing
 from service.api import events, uploads
 from service.api.access import tenant
 from service.api.schemas import Document, Listing, Page, PageText
@@ -18,7 +18,7 @@ from service.api.wiring import context
 from service.domain import documents as domain
 from service.domain import packing
 from service.errors import Invalid, NotFound
-from service.usecases import arrange_corpus, read_document
+from service.usecases import arrange_corpus, draw_page, read_document
 from service.usecases.add_document import Added, add_document
 from service.usecases.context import Context
 from service.usecases.remove_document import remove_document
@@ -27,6 +27,8 @@ router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
 Ctx = Annotated[Context, Depends(context)]
 Tenant = Annotated[str, Depends(tenant)]
+
+MAX_QUOTE_CHARS = 10_000
 
 
 @router.post("", status_code=202)
@@ -94,6 +96,32 @@ def get_page(ctx: Ctx, owner: Tenant, document_id: str, number: int) -> PageText
     """Return a page's text exactly as it is packed."""
     page = read_document.get_page(ctx, owner, document_id, number)
     return PageText(number=page.number, label=page.label, tokens=page.tokens, text=page.text)
+
+
+@router.get(
+    "/{document_id}/pages/{number}/image",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "The page as a PNG"}},
+)
+async def get_page_image(
+    request: Request,
+    ctx: Ctx,
+    owner: Tenant,
+    document_id: str,
+    number: int,
+    quote: Annotated[str | None, Query(max_length=MAX_QUOTE_CHARS)] = None,
+    width: Annotated[int, Query(ge=drawing.MIN_WIDTH, le=drawing.MAX_WIDTH)] = drawing.WIDTH,
+) -> Response:
+    """Return a picture of the page, the quote marked; `X-Quote-Found` says whether it stands there."""
+    document = await asyncio.to_thread(draw_page.drawable_document, ctx, owner, document_id, number)
+    tag = f'"{draw_page.fingerprint(document, number, quote=quote, width=width)}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    drawn = await draw_page.draw_page(ctx, document, number, quote=quote, width=width)
+    if quote is not None:
+        headers["X-Quote-Found"] = "true" if drawn.found else "false"
+    return Response(drawn.png, media_type="image/png", headers=headers)
 
 
 @router.get("/{document_id}/content")

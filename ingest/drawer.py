@@ -1,0 +1,76 @@
+"""What happens inside the drawing process: one page in, one picture out."""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from ingest.errors import IngestError, ReaderCrashed
+from ingest.formats import pdf_image
+from ingest.limits import Limits
+
+OUT_OF_MEMORY: Final = "Drawing the page took more memory than allowed. Its text is at the page itself."
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One page to draw."""
+
+    path: Path
+    page: int
+    quote: str | None
+    width: int
+    limits: Limits
+
+    def pack(self) -> bytes:
+        """Return the request as JSON."""
+        return json.dumps({**asdict(self), "path": str(self.path)}).encode()
+
+
+def main(descriptor: int) -> None:
+    """Serve the one request that the parent sends over the socket `descriptor`.
+
+    The answer is a line of JSON and, where the page could be drawn, the PNG.
+    """
+    with socket.socket(fileno=descriptor) as parent:
+        with parent.makefile("rb") as request:
+            said, png = _answer(_unpacked(request.read()))
+        parent.sendall(json.dumps(said).encode() + b"\n")
+        parent.sendall(png)
+
+
+def _unpacked(payload: bytes) -> Request:
+    fields = json.loads(payload)
+    return Request(
+        Path(fields["path"]), fields["page"], fields["quote"], fields["width"], Limits(**fields["limits"])
+    )
+
+
+def _answer(request: Request) -> tuple[dict[str, object], bytes]:
+    try:
+        _confine(request.limits)
+        png, found = pdf_image.draw(request.path, request.page, quote=request.quote, width=request.width)
+    except IngestError as error:
+        return {"error": type(error).__name__, "message": str(error)}, b""
+    except MemoryError:
+        return {"error": ReaderCrashed.__name__, "message": OUT_OF_MEMORY}, b""
+    return {"found": found, "bytes": len(png)}, png
+
+
+def _confine(limits: Limits) -> None:
+    """Bound what this process may take, as `ingest.reader` does; nothing raises these bounds again."""
+    bounds = {
+        resource.RLIMIT_AS: (limits.memory_bytes, limits.memory_bytes),
+        resource.RLIMIT_FSIZE: (limits.written_bytes, limits.written_bytes),
+        resource.RLIMIT_NOFILE: (limits.open_files, limits.open_files),
+        resource.RLIMIT_CORE: (0, 0),
+        resource.RLIMIT_CPU: (limits.cpu_seconds, limits.cpu_seconds + 5),  # SIGXCPU first, which tells why
+    }
+    for kind, (soft, hard) in bounds.items():
+        before = resource.getrlimit(kind)[1]
+        highest = hard if before == resource.RLIM_INFINITY else min(hard, before)
+        resource.setrlimit(kind, (min(soft, highest), highest))
