@@ -52,6 +52,6 @@ def _start(app: FastAPI, settings: Settings, stack: ExitStack, *, work: bool) ->
     ctx = factory.open_context(settings, queue=jobs.JobQueue)
     stack.callback(ctx.close)
     count_tokens("warm")  # loads the vocabulary now rather than in the first request
-    worker = stack.enter_context(jobs.working(ctx, settings, extract=work))
+    worker = stack.enter_context(jobs.working(ctx, settings, extract=work, serving=True))
     app.state.context = ctx
     app.state.start_answer = worker.start_answer

@@ -51,6 +51,7 @@ WAITING_FOR_EACH = 8
 
 POLL_SECONDS = 0.25
 MAX_SEATS = 256
+MAX_WORKFLOWS = 100
 STORE_SECONDS = 5.0
 """How long a job waits for a store that was out of reach."""
 
@@ -94,6 +95,8 @@ class Jobs(DBOSConfiguredInstance):
 
     ctx: Context
     reading: threading.BoundedSemaphore
+    serving: bool
+    started: set[str]
 
     def __init__(self) -> None:
         super().__init__(APPLICATION)
@@ -116,7 +119,7 @@ class Jobs(DBOSConfiguredInstance):
         """Run an answer to its end; a store out of reach only delays it."""
         while True:
             try:
-                await run_answer(self.ctx, answer_id)
+                await run_answer(self.ctx, answer_id, may_send=self.serving or answer_id in self.started)
             except StoreUnavailable:
                 log.exception("answer %s waits for the store", answer_id)
                 await asyncio.sleep(STORE_SECONDS)
@@ -133,8 +136,17 @@ class Worker:
 
     async def start_answer(self, answer_id: str) -> None:
         """Begin an accepted answer here and now; where it has begun already, nothing happens."""
+        self.jobs.started.add(answer_id)
         with SetWorkflowID(answer_id):
             await DBOS.start_workflow_async(self.jobs.answer, answer_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """A place that a process holds by a lock on a file."""
+
+    name: str
+    handle: IO[str]
 
 
 def migrate(db: Database) -> None:
@@ -147,18 +159,24 @@ def migrate(db: Database) -> None:
 
 
 @contextmanager
-def working(ctx: Context, settings: Settings, *, extract: bool = True) -> Iterator[Worker]:
+def working(
+    ctx: Context, settings: Settings, *, extract: bool = True, serving: bool = False
+) -> Iterator[Worker]:
     """Carry jobs out until the block ends.
 
     Args:
         ctx: what the jobs work in.
         settings: where the seats are, and how many documents are read at once.
         extract: read documents too; without it only answers that were started here are run.
+        serving: take up answers that a dead process left, and pay for what they still need; a command only
+            concludes those that were its own seat's.
     """
     with _seat(settings.data) as (seat, dead):
         DBOS(config=_config(ctx.db, seat))
         jobs = _jobs()
         jobs.ctx = ctx
+        jobs.serving = serving
+        jobs.started = set()
         readers = settings.extractors or os.cpu_count() or 1
         jobs.reading = threading.BoundedSemaphore(readers)
         DBOS.listen_queues([EXTRACT] if extract else [])
@@ -177,17 +195,32 @@ def working(ctx: Context, settings: Settings, *, extract: bool = True) -> Iterat
             DBOS.destroy(workflow_completion_timeout_sec=SHUTDOWN_SECONDS)
 
 
-def _take_up(worker: Worker, dead: list[str]) -> None:
-    """Have the work of dead processes done, and answers begun whose start was lost."""
+def _take_up(worker: Worker, dead: list[_Seat]) -> None:
+    """Have the work of dead processes done, and answers begun whose start or whose workflow was lost."""
     ctx = worker.jobs.ctx
     if dead:
-        DBOS._recover_pending_workflows(dead)  # noqa: SLF001 - the open core has no public call; a test pins it
+        # The open core has no public call for this; a test pins it.
+        DBOS._recover_pending_workflows([seat.name for seat in dead])  # noqa: SLF001
+    for seat in dead:
+        seat.handle.close()
     ctx.blobs.sweep()
+    if not worker.jobs.serving:
+        return
     with ctx.db.read() as tx:
         unfinished = answers.unfinished(tx)
     for answer_id in unfinished:
-        with SetWorkflowID(answer_id):
+        with SetWorkflowID(_fresh_id(answer_id)):
             DBOS.start_workflow(worker.jobs.answer, answer_id)
+
+
+def _fresh_id(answer_id: str) -> str:
+    """Return the id of the answer's workflow, or of a further one where the last has ended without it."""
+    for number in range(MAX_WORKFLOWS):
+        workflow_id = answer_id if number == 0 else f"{answer_id}-{number}"
+        status = DBOS.get_workflow_status(workflow_id)
+        if status is None or status.status in {"PENDING", "ENQUEUED", "DELAYED"}:
+            return workflow_id
+    return answer_id
 
 
 @cache
@@ -210,12 +243,15 @@ def _config(db: Database, seat: str) -> DBOSConfig:
 
 
 @contextmanager
-def _seat(data: Path) -> Iterator[tuple[str, list[str]]]:
-    """Take the first free seat; yield its name and the names of all seats whose process died."""
+def _seat(data: Path) -> Iterator[tuple[str, list[_Seat]]]:
+    """Take the first free seat; yield its name and all seats whose process died.
+
+    A dead seat stays locked until its work is taken up, so that no two processes take up the same.
+    """
     folder = data / "seats"
     folder.mkdir(parents=True, exist_ok=True)
-    dead: list[str] = []
-    mine: tuple[str, IO[str]] | None = None
+    dead: list[_Seat] = []
+    mine: _Seat | None = None
     for number in range(1, MAX_SEATS):
         path = folder / str(number)
         known = path.exists()
@@ -223,18 +259,18 @@ def _seat(data: Path) -> Iterator[tuple[str, list[str]]]:
         if not _lock(handle):
             handle.close()
         elif mine is None:
-            mine = (f"seat-{number}", handle)
+            mine = _Seat(f"seat-{number}", handle)
         else:
-            dead.append(f"seat-{number}")
-            handle.close()
+            dead.append(_Seat(f"seat-{number}", handle))
         if not known and mine is not None:
             break
     if mine is None:
         raise RuntimeError(f"all {MAX_SEATS} seats in {folder} are taken")
     try:
-        yield mine[0], dead
+        yield mine.name, dead
     finally:
-        mine[1].close()
+        for seat in (mine, *dead):
+            seat.handle.close()
 
 
 def _lock(handle: IO[str]) -> bool:

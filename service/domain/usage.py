@@ -10,6 +10,9 @@ class Usage:
     """What one call read and wrote, in tokens.
 
     Reasoning is counted inside completion, cached and newly written cache inside prompt.
+
+    Attributes:
+        estimated: counted by us, because the provider sent none.
     """
 
     prompt_tokens: int
@@ -17,6 +20,7 @@ class Usage:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     cache_write_tokens: int = 0
+    estimated: bool = False
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -25,4 +29,5 @@ class Usage:
             cached_tokens=self.cached_tokens + other.cached_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            estimated=self.estimated or other.estimated,
         )

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from service.domain.prompts import Message
 from service.domain.usage import Usage
 
-__all__ = ["ChatRequest", "Delta", "Provider", "Reply", "Usage"]
+__all__ = ["ChatRequest", "Delta", "OnWire", "Provider", "Reply", "Usage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,17 @@ class Reply:
     rate_limits: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class OnWire:
+    """Whether a request is under way: the provider sets it, whoever may have to stop the call reads it.
+
+    A call that is stopped while nothing is under way (before the first attempt, or waiting for the next) was
+    surely not billed.
+    """
+
+    now: bool = False
+
+
 class Provider(Protocol):
     """One seam to every model: the HTTP client and the offline engine both have this shape."""
 
@@ -76,7 +87,12 @@ class Provider(Protocol):
         """Whether its answers cost money."""
         ...
 
-    def complete(self, request: ChatRequest) -> AsyncIterator[Delta | Reply]:
+    @property
+    def takes_tiers(self) -> bool:
+        """Whether it can be asked for a service tier; otherwise only the standard price is honest."""
+        ...
+
+    def complete(self, request: ChatRequest, on_wire: OnWire | None = None) -> AsyncIterator[Delta | Reply]:
         """Yield deltas, then exactly one Reply.
 
         Raises:

@@ -16,7 +16,7 @@ from typing import cast
 import httpx
 
 from service.errors import Invalid, ProviderError, ProviderInDoubt, ProviderUnavailable
-from service.provider import ChatRequest, Delta, Reply, errors, wire
+from service.provider import ChatRequest, Delta, OnWire, Reply, errors, wire
 from service.provider.errors import Refusal
 from service.provider.profiles import Profile
 from service.provider.redaction import Redaction
@@ -132,7 +132,14 @@ class HttpProvider:
         """Always: what it costs is the catalog's to say."""
         return True
 
-    async def complete(self, request: ChatRequest) -> AsyncGenerator[Delta | Reply, None]:
+    @property
+    def takes_tiers(self) -> bool:
+        """As the profile says."""
+        return self._profile.service_tier
+
+    async def complete(
+        self, request: ChatRequest, on_wire: OnWire | None = None
+    ) -> AsyncGenerator[Delta | Reply, None]:
         """Yield deltas, then exactly one Reply. Closing the generator early closes the connection.
 
         Raises:
@@ -144,7 +151,7 @@ class HttpProvider:
         content = wire.encoded(wire.body(request, self._profile))
         texts = tuple(part for message in request.messages for part in message.parts)
         redaction = Redaction(self._key, texts)
-        response = await self._send(content, redaction)
+        response = await self._send(content, redaction, on_wire or OnWire())
         try:
             reading = self._read(response, redaction, is_stream=_is_stream(response, request))
             async with aclosing(reading) as items:
@@ -157,7 +164,7 @@ class HttpProvider:
         """Free connections."""
         await self._client.aclose()
 
-    async def _send(self, content: bytes, redaction: Redaction) -> httpx.Response:
+    async def _send(self, content: bytes, redaction: Redaction, on_wire: OnWire) -> httpx.Response:
         """The response with its headers, its body still to come.
 
         Raises:
@@ -167,9 +174,11 @@ class HttpProvider:
         attempt = 0
         while True:
             attempt += 1
+            on_wire.now = True
             outcome = await self._attempt(content, redaction)
             if isinstance(outcome, httpx.Response):
                 return outcome
+            on_wire.now = False
             wait = self._retries.wait(outcome, attempt=attempt, elapsed_s=time.monotonic() - started)
             if wait is None:
                 raise outcome.error

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from service.domain.citations import find_claims
 from service.domain.prompts import Message
-from service.provider import ChatRequest, Delta, Reply
+from service.provider import ChatRequest, Delta, OnWire, Reply
 from service.provider.closest import Passage, closest
 
 SHOWN = 3
@@ -54,8 +54,16 @@ class OfflineProvider:
         """Never."""
         return False
 
-    async def complete(self, request: ChatRequest) -> AsyncIterator[Delta | Reply]:
+    @property
+    def takes_tiers(self) -> bool:
+        """It shows the price of any."""
+        return True
+
+    async def complete(
+        self, request: ChatRequest, on_wire: OnWire | None = None
+    ) -> AsyncIterator[Delta | Reply]:
         """Yield one delta a paragraph, then the Reply; the work is done in a thread."""
+        del on_wire  # nothing ever is
         paragraphs = await asyncio.to_thread(answer, request.messages)
         for paragraph in paragraphs:
             yield Delta(paragraph)

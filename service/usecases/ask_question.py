@@ -36,7 +36,7 @@ from service.store.plans import StoredPlan
 from service.store.session import Transaction
 from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Frame
-from service.usecases.preview_question import Offer, Preview, preview_in, ways_below
+from service.usecases.preview_question import Offer, Preview, preview_in, stored_plan, ways_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,8 @@ def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) ->
         _check_price(offer, request, preview.frame, chosen=stored is not None)
         answer = _answer(ctx, tenant, corpus_id, question, offer=offer, plan_id=stored.id if stored else None)
         answers.add(tx, answer, request_sha256=request_sha256, idempotency_key=request.idempotency_key)
+        if stored is None:
+            plans.add(tx, [stored_plan(offer, tenant, corpus_id, question, preview.frame)])
         _reserve(tx, ctx, answer, offer, preview.frame.terms)
     return answer
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from typing import TypeVar
 
 from service.domain.answers import AnswerStatus, Call, CallState
-from service.errors import Conflict, Invalid, ProviderError
-from service.provider import ChatRequest, Delta, Reply
+from service.errors import Conflict, Invalid, ProviderError, StoreUnavailable
+from service.provider import ChatRequest, Delta, OnWire, Reply
 from service.store import answers
 from service.usecases.pack_prompt import pack_prompt
-from service.usecases.running import IN_DOUBT, Cancelled, Run, Stopped
+from service.usecases.running import IN_DOUBT, INTERRUPTED, Cancelled, Run, Stopped
 from service.usecases.settle_call import CANCELLED, close_failed, doubt, settle, settle_cancelled
+
+STORE_SECONDS = 2.0
+"""Between two attempts to record a call's end while the store is out of reach."""
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool) -> Call:
@@ -32,6 +41,8 @@ async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool
         await asyncio.to_thread(doubt, run, call, "The service stopped while the reply was coming.")
     if call.state is not CallState.READY:
         raise Stopped(AnswerStatus.IN_DOUBT, call.error or IN_DOUBT)
+    if not run.may_send:
+        raise Stopped(AnswerStatus.FAILED, INTERRUPTED)
     request = await asyncio.to_thread(pack_prompt, run, planned, findings)
     if run.channel.cancelled.is_set():
         raise Cancelled
@@ -43,8 +54,9 @@ async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool
 async def _send(run: Run, call: Call, request: ChatRequest, *, aloud: bool) -> Call:
     texts: list[str] = []
     reply: Reply | None = None
+    on_wire = OnWire()
     try:
-        async with aclosing(_until_cancelled(run, request)) as events:
+        async with aclosing(_until_cancelled(run, request, on_wire)) as events:
             async for event in events:
                 if isinstance(event, Reply):
                     reply = event
@@ -53,17 +65,30 @@ async def _send(run: Run, call: Call, request: ChatRequest, *, aloud: bool) -> C
                 if aloud:
                     run.say(event.text)
     except Cancelled:
-        await asyncio.to_thread(settle_cancelled, run, replace(call, text="".join(texts)))
+        stopped = replace(call, text="".join(texts))
+        await _recorded(settle_cancelled, run, stopped, request if on_wire.now else None)
         raise
     except (ProviderError, Invalid) as error:
         failed = replace(call, text="".join(texts))
-        raise await asyncio.to_thread(close_failed, run, failed, error) from error
+        raise await _recorded(close_failed, run, failed, error) from error
     if reply is None:
         raise Conflict("The provider's stream ended without a reply.")
-    return await asyncio.to_thread(settle, run, call, reply)
+    return await _recorded(settle, run, call, request, reply)
 
 
-async def _until_cancelled(run: Run, request: ChatRequest) -> AsyncGenerator[Delta | Reply, None]:
+async def _recorded(record: Callable[..., T], *what: object) -> T:
+    """Record a call's end, however long the store is out of reach: it is all there is of what was paid."""
+    while True:
+        try:
+            return await asyncio.to_thread(record, *what)
+        except StoreUnavailable:
+            log.exception("a call's end waits for the store")
+            await asyncio.sleep(STORE_SECONDS)
+
+
+async def _until_cancelled(
+    run: Run, request: ChatRequest, on_wire: OnWire
+) -> AsyncGenerator[Delta | Reply, None]:
     """Yield what the provider says until it is done or the user asks to stop.
 
     The provider's generator lives in one task of its own, so that a stop can interrupt it wherever it waits.
@@ -72,7 +97,7 @@ async def _until_cancelled(run: Run, request: ChatRequest) -> AsyncGenerator[Del
 
     async def listen() -> None:
         try:
-            async for event in run.ctx.provider.complete(request):
+            async for event in run.ctx.provider.complete(request, on_wire):
                 said.put_nowait(event)
         finally:
             said.put_nowait(None)

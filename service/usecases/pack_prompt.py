@@ -36,7 +36,7 @@ def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> Chat
         temperature=question.temperature,
         top_p=question.top_p,
         response_format=question.response_format if planned.kind != "part" else None,
-        service_tier=question.service_tier,
+        service_tier=run.answer.plan["service_tier"],
         prompt_cache_key=planned.prefix_sha256[:32],
     )
 

