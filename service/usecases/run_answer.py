@@ -31,11 +31,18 @@ SAVE_SECONDS = 0.25
 """How often the stream is saved while it comes; a crash loses no more of the shown text than this."""
 
 
-async def run_answer(ctx: Context, answer_id: str) -> None:
-    """Run an answer to its end: done, failed, cancelled or in doubt, with its money settled to match."""
+async def run_answer(ctx: Context, answer_id: str, *, may_send: bool = True) -> None:
+    """Run an answer to its end: done, failed, cancelled or in doubt, with its money settled to match.
+
+    Args:
+        ctx: what it works in.
+        answer_id: an accepted question.
+        may_send: False concludes what another process left without sending what it had not sent.
+    """
     run = await asyncio.to_thread(_begin, ctx, answer_id)
     if run is None:
         return
+    run.may_send = may_send
     ended = asyncio.Event()
     saver = asyncio.create_task(_save_until(ended, run))
     try:
