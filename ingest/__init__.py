@@ -14,7 +14,7 @@ from ingest.errors import (
     UnsupportedFormat,
 )
 from ingest.limits import Limits
-from ingest.sandbox import read
+from ingest.sandbox import read, warm
 from ingest.tokens import count_tokens
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "UnsupportedFormat",
     "count_tokens",
     "read",
+    "warm",
 ]

@@ -11,6 +11,9 @@ _GIB = 1 << 30
 class Limits:
     """Bounds of one reading. Real documents stay far below; hostile ones end here.
 
+    A large document is read by as many processes as there are processors; what is said of the reading process
+    holds for each of them.
+
     Attributes:
         memory_bytes: address space of the reading process (RLIMIT_AS), its libraries included.
         cpu_seconds: processor time of the reading process (RLIMIT_CPU).

@@ -1,19 +1,24 @@
-"""What happens inside the reading process: one file in, events out."""
+"""What happens inside a reading process: one file in, the events of some ranges of its pages out.
+
+A document that can be read from any page on is shared by several processes. The numbers of its ranges lie in
+a pipe, and whichever process is free takes the next: nobody has to wait for an order.
+"""
 
 from __future__ import annotations
 
+import os
 import pickle
 import resource
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from ingest import tokens, wire
-from ingest.document import Finished, Notice, Page, Started, Unit
+from ingest.document import Notice, Page, Started, Unit
 from ingest.errors import EmptyDocument, IngestError, ReaderCrashed, TooLarge
 from ingest.formats import RawPage, Reading, open_document
 from ingest.limits import Limits
@@ -28,27 +33,52 @@ OUT_OF_MEMORY: Final = (
     "Reading the file took more memory than allowed. Split it, or save it anew, and upload it again."
 )
 MAX_NOTICES: Final = 200
+ORDER_BYTES: Final = 4
+RANGE_PAGES: Final = 20
+MAX_RANGES: Final = 16_000
+"""A pipe holds as many orders (Linux: 64 KiB), so that they can be left in it without waiting."""
+
 _BATCH_BYTES: Final = 64 << 10
 _BATCH_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One file to read. Travels from the parent as a pickle; nothing comes back as one."""
+    """One file to read. Travels from the parent as a pickle; nothing comes back as one.
+
+    Attributes:
+        leads: this process is the document's first: it says what the file is and takes the first range.
+    """
 
     path: Path
     filename: str
     frame: Frame | None
     limits: Limits
+    leads: bool = True
 
 
-def serve(payload: bytes, out: socket.socket) -> None:
-    """Read the pickled request's file and send its events; the caller ends the process afterwards."""
+@runtime_checkable
+class Divisible(Protocol):
+    """A `Reading` that can be read from any page on."""
+
+    def part(self, first: int, stop: int) -> Iterator[RawPage]:
+        """Yield the pages from index `first` (0-based) up to and without `stop`."""
+        ...
+
+
+def serve(payload: bytes, out: socket.socket, orders: int) -> None:
+    """Read the pickled request's file and send its events; the caller ends the process afterwards.
+
+    Args:
+        payload: the pickled request.
+        out: where the events go.
+        orders: the pipe that the ranges are taken from.
+    """
     batch = _Batch(out)
     try:
         request: Request = pickle.loads(payload)  # noqa: S301 - comes from the parent process
         _confine(request.limits)
-        for event in events(request):
+        for event in events(request, _taken(orders)):
             batch.add(event)
     except IngestError as error:
         batch.add(wire.Failed(type(error).__name__, str(error)))
@@ -61,8 +91,8 @@ def serve(payload: bytes, out: socket.socket) -> None:
     batch.flush()
 
 
-def events(request: Request) -> Iterator[Started | Page | Finished]:
-    """Read the file.
+def events(request: Request, orders: Iterable[int] = ()) -> Iterator[wire.Event]:
+    """Read the ranges of the file that start at these page indices, and the first one where it leads.
 
     Raises:
         IngestError: it can't be read or passes a limit.
@@ -71,14 +101,43 @@ def events(request: Request) -> Iterator[Started | Page | Finished]:
     reading = open_document(request.path, media_type)
     try:
         _check_total(reading, request.limits)
-        yield Started(reading.media_type, reading.unit, reading.total)
-        notices: list[Notice] = []
-        for raw in _bounded(reading.pages(), request.limits):
-            notices.extend(raw.notices)
-            yield _page(raw, request.frame)
-        yield Finished(_title(reading.title), tokens.ENCODING, _told([*reading.notices, *notices]))
+        step = _step(reading)
+        if request.leads:
+            yield wire.Opened(Started(reading.media_type, reading.unit, reading.total), step)
+            yield from _range(reading, request, 0, step)
+        for first in orders:
+            yield from _range(reading, request, first, step)
     finally:
         reading.close()
+
+
+def _taken(orders: int) -> Iterator[int]:
+    """Yield orders until there are no more; each goes to one process alone."""
+    while order := os.read(orders, ORDER_BYTES):
+        yield int.from_bytes(order, "big")
+
+
+def _step(reading: Reading) -> int:
+    """Return the pages of one range; 0 where the document has to be read in one go."""
+    return max(RANGE_PAGES, -(-reading.total // MAX_RANGES)) if isinstance(reading, Divisible) else 0
+
+
+def _range(reading: Reading, request: Request, first: int, step: int) -> Iterator[wire.Event]:
+    yield wire.Taken(first)
+    if step and isinstance(reading, Divisible):
+        raws = reading.part(first, min(first + step, reading.total))
+    else:
+        raws = reading.pages()
+    notices: list[Notice] = []
+    chars = 0
+    for raw in _bounded(raws, request.limits):
+        notices.extend(raw.notices)
+        chars += len(raw.text)
+        yield _page(raw, request.frame)
+    if first == 0:
+        notices = [*reading.notices, *notices]
+    kept = tuple(notices[:MAX_NOTICES])
+    yield wire.Given(_title(reading.title), tokens.ENCODING, kept, len(notices) - len(kept), chars)
 
 
 def _page(raw: RawPage, frame: Frame | None) -> Page:
@@ -103,25 +162,22 @@ def _bounded(pages: Iterator[RawPage], limits: Limits) -> Iterator[RawPage]:
     for raw in pages:
         chars += len(raw.text)
         if len(raw.text) > limits.max_page_chars or chars > limits.max_chars:
-            raise TooLarge(
-                f"The file's text passes the limit of {limits.max_page_chars:,} characters on one page or "
-                f"{limits.max_chars:,} in all. Split it and upload the parts."
-            )
+            raise too_much_text(limits)
         yield raw
+
+
+def too_much_text(limits: Limits) -> TooLarge:
+    """Return the error of a document with too many characters."""
+    return TooLarge(
+        f"The file's text passes the limit of {limits.max_page_chars:,} characters on one page or "
+        f"{limits.max_chars:,} in all. Split it and upload the parts."
+    )
 
 
 def _title(title: str | None) -> str | None:
     """Return the title on one line; None where nothing of it is left or a program made it up."""
     line = " ".join(normalize(title or "").split())
     return None if line.casefold() in {"", "untitled"} else line
-
-
-def _told(notices: list[Notice]) -> tuple[Notice, ...]:
-    """Return the notices, the last ones summed up where they are too many to read."""
-    if len(notices) <= MAX_NOTICES:
-        return tuple(notices)
-    rest = len(notices) - MAX_NOTICES
-    return (*notices[:MAX_NOTICES], Notice("more_notices", f"{rest:,} more notices are left out here."))
 
 
 def _confine(limits: Limits) -> None:
@@ -156,7 +212,7 @@ class _Batch:
         """Send the event now or soon; blocks while the parent is busy, which bounds both sides' memory."""
         self._held += wire.pack(event)
         full = len(self._held) > _BATCH_BYTES or time.monotonic() - self._sent_at > _BATCH_SECONDS
-        if full or isinstance(event, Started):
+        if full or isinstance(event, wire.Opened | wire.Taken | wire.Given):
             self.flush()
 
     def flush(self) -> None:

@@ -1,50 +1,46 @@
-"""Reading a document in a process of its own, under limits: whatever it does, only that process suffers.
+"""Reading a document in processes of its own, under limits: whatever it does, only those processes suffer.
 
-This is the parent's side. `ingest.zygote` forks the processes; `ingest.reader` is what they do.
+This is where the parent starts them. `ingest.crew` puts together what they send, `ingest.zygote` forks them,
+`ingest.reader` is what they do.
 """
 
 from __future__ import annotations
 
 import atexit
-import contextlib
+import dataclasses
 import json
 import logging
 import os
 import pickle
-import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from ingest import wire, zygote
+from ingest import zygote
+from ingest.child import Child
+from ingest.crew import Crew
 from ingest.document import Finished, Page, Started
-from ingest.errors import IngestError, ReaderCrashed, TimedOut
+from ingest.errors import ReaderCrashed
 from ingest.limits import Limits
 from ingest.reader import Frame, Request
 
 DEFAULT_LIMITS: Final = Limits()
 
-CRASHED: Final = (
-    "The file made its reading process crash or run out of memory. "
-    "Open it in its own program, save it anew and upload that file."
-)
-TOO_SLOW: Final = "Reading the file took too long. Split it, or save it anew, and upload it again."
 NOT_STARTED: Final = "The reading process could not be started. Try again; the server's log says more."
 
 _BOOT: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "import json, os, sys; os.environ.clear(); sys.path[:] = json.loads(sys.argv[2]); "
     "from ingest import zygote; zygote.main(int(sys.argv[1]))"
 )
-_RECEIVE_BYTES: Final = 256 << 10
+_ENVIRONMENT: Final = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""Memory in large pages where glibc and the kernel know how: a fork then takes a third of the time."""
 _START_SECONDS: Final = 60.0
 _GOODBYE_SECONDS: Final = 10.0
-"""How long a killed process may take to be gone; more than milliseconds only where the kernel is stuck."""
-_LOGGED_CHARS: Final = 10_000
 
 _log = logging.getLogger(__name__)
 
@@ -54,8 +50,9 @@ def read(
 ) -> Iterator[Started | Page | Finished]:
     """Yield `Started`, every page in order as it is read, and `Finished`.
 
-    The work happens in a child process, which waits while the caller is busy. Closing the iterator early, or
-    an error in the loop over it, ends the child before control returns. Works from several threads at once.
+    The work happens in child processes, in more than one for a large PDF, which wait while the caller is
+    busy. Closing the iterator early, or an error in the loop over it, ends them before control returns. Works
+    from several threads at once.
 
     Args:
         path: the file; must stay as it is until the end.
@@ -71,97 +68,32 @@ def read(
     """
     if getattr(frame, "__module__", None) == "__main__":
         raise ValueError("frame must be a function of an importable module, not of __main__")
-    with home.fork(Request(path.absolute(), filename, frame, limits)) as child:
-        for event in child.events(limits):
-            if isinstance(event, wire.Failed | wire.Defect):
-                raise _error(event)
-            yield event
-            if isinstance(event, Finished):
-                return
-        raise child.verdict()
+    request = Request(path.absolute(), filename, frame, limits)
+    with Crew(_Employer(home, request), limits) as crew:
+        yield from crew.events()
 
 
-def _error(event: wire.Failed | wire.Defect) -> IngestError:
-    """Return the error that the child reported, as the same class."""
-    if isinstance(event, wire.Defect):
-        _log.error("A reading process met an unforeseen error:\n%s", event.traceback[-_LOGGED_CHARS:])
-        return ReaderCrashed(CRASHED)
-    kinds = {kind.__name__: kind for kind in IngestError.__subclasses__()}
-    return kinds.get(event.error, ReaderCrashed)(event.message)
+def warm() -> None:
+    """Start what reads documents, ahead of the first one, without waiting for it; safe at any time."""
+    home.warm()
 
 
-class _Child:
-    """A reading process, by its two sockets."""
+class _Employer:
+    """Starts the processes of one document."""
 
-    def __init__(self, answer: socket.socket, lease: socket.socket) -> None:
-        self._answer = answer
-        self._lease = lease
+    def __init__(self, home: _Home, request: Request) -> None:
+        self._home = home
+        self._request = request
 
-    def events(self, limits: Limits) -> Iterator[wire.Event]:
-        """Yield what the child sends until it closes its end.
+    def hire(self, orders: int, *, leads: bool) -> Child:
+        return self._home.fork(dataclasses.replace(self._request, leads=leads), orders)
 
-        Only time spent waiting counts against the limits: a caller may take as long as it likes.
-
-        Raises:
-            TimedOut: it was silent for too long, or slow in all.
-            ReaderCrashed: it sent what no honest child sends.
-        """
-        held = bytearray()
-        silent = waited = 0.0
-        while True:
-            began = time.monotonic()
-            chunk = self._receive(min(limits.silent_seconds - silent, limits.wall_seconds - waited))
-            waited += time.monotonic() - began
-            silent += time.monotonic() - began
-            if not chunk:
-                return
-            held += chunk
-            for event in complete(held):
-                silent = 0.0
-                yield event
-
-    def _receive(self, seconds: float) -> bytes:
-        if seconds <= 0:
-            raise TimedOut(TOO_SLOW)
-        self._answer.settimeout(seconds)
-        try:
-            return self._answer.recv(_RECEIVE_BYTES)
-        except TimeoutError:
-            raise TimedOut(TOO_SLOW) from None
-        except ConnectionError:  # the child died with its last words unread
-            return b""
-
-    def verdict(self) -> IngestError:
-        """Return why the child ended without a last word."""
-        status = self.close()
-        if status is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
-            return TimedOut(TOO_SLOW)
-        return ReaderCrashed(CRASHED)
-
-    def close(self) -> int | None:
-        """End the child and return its wait status once it is gone; None where nobody knows it any more."""
-        self._answer.close()
-        with self._lease as lease, contextlib.suppress(OSError):
-            lease.settimeout(_GOODBYE_SECONDS)
-            lease.shutdown(socket.SHUT_WR)
-            status = lease.recv(zygote.STATUS_BYTES)
-            return int.from_bytes(status, "big") if status else None
-        return None
+    def is_busy(self) -> bool:
+        return self._home.running >= _processors()
 
 
-def complete(held: bytearray) -> Iterator[wire.Event]:
-    """Take the whole events off the front of what was received."""
-    try:
-        while len(held) >= wire.HEADER_BYTES:
-            end = wire.HEADER_BYTES + wire.body_size(bytes(held[: wire.HEADER_BYTES]))
-            if len(held) < end:
-                return
-            body = bytes(held[wire.HEADER_BYTES : end])
-            del held[:end]
-            yield wire.unpack(body)
-    except wire.Malformed as fault:
-        _log.error("A reading process sent no event: %s", fault)
-        raise ReaderCrashed(CRASHED) from fault
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Home:
@@ -172,26 +104,43 @@ class _Home:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._hooked = False
+        self._children: weakref.WeakSet[Child] = weakref.WeakSet()
 
     @property
     def pid(self) -> int | None:
         """The zygote's process id; None while there is none."""
         return None if self._process is None else self._process.pid
 
-    @contextlib.contextmanager
-    def fork(self, request: Request) -> Iterator[_Child]:
-        """Run a reading process for the request; it is gone when the context ends.
+    @property
+    def running(self) -> int:
+        """How many reading processes there are that have not ended by themselves."""
+        with self._lock:
+            return sum(not child.over and not child.closed for child in self._children)
+
+    def warm(self) -> None:
+        """Start the zygote where there is none."""
+        with self._lock:
+            if self._channel is None:
+                self._start()
+
+    def fork(self, request: Request, orders: int) -> Child:
+        """Start a reading process; whoever asks for it must close it. Works from several threads at once.
+
+        A zygote that died meanwhile is replaced, once.
 
         Raises:
             ReaderCrashed: none could be started.
         """
         payload = pickle.dumps(request)
-        with self._lock:
-            child = self._asked(payload)
-        try:
-            yield child
-        finally:
-            child.close()
+        for _ in range(2):
+            with self._lock:
+                channel = self._channel or self._start()
+            try:
+                return self._ask(channel, payload, orders)
+            except OSError as fault:
+                _log.warning("The zygote of the reading processes does not answer: %s", fault)
+                self._drop(channel)
+        raise ReaderCrashed(NOT_STARTED)
 
     def close(self) -> None:
         """End the zygote and with it every reading."""
@@ -205,33 +154,33 @@ class _Home:
                 self._process.wait()
         self._channel = self._process = None
 
-    def _asked(self, payload: bytes) -> _Child:
-        """Ask the zygote for a child; a zygote that died meanwhile is replaced, once."""
-        for _ in range(2):
-            try:
-                return self._ask(self._channel or self._start(), payload)
-            except OSError as fault:
-                _log.warning("The zygote of the reading processes does not answer: %s", fault)
+    def _drop(self, channel: socket.socket) -> None:
+        """End a zygote that does not answer, unless another thread has done so."""
+        with self._lock:
+            if self._channel is channel:
                 if self._process is not None:
                     self._process.kill()
                 self.close()
-        raise ReaderCrashed(NOT_STARTED)
 
-    def _ask(self, channel: socket.socket, payload: bytes) -> _Child:
+    def _ask(self, channel: socket.socket, payload: bytes, orders: int) -> Child:
+        """Send the request, and wait until it is accepted: others may send theirs meanwhile."""
         answer, their_answer = socket.socketpair()
         lease, their_lease = socket.socketpair()
-        child = _Child(answer, lease)
         try:
-            with their_answer, their_lease:
+            with their_answer, their_lease, self._lock:
                 header = len(payload).to_bytes(zygote.LENGTH_BYTES, "big")
-                socket.send_fds(channel, [header], [their_answer.fileno(), their_lease.fileno()])
-            channel.sendall(payload)
-            if channel.recv(len(zygote.ACCEPTED)) != zygote.ACCEPTED:
+                socket.send_fds(channel, [header], [their_answer.fileno(), their_lease.fileno(), orders])
+                channel.sendall(payload)
+            lease.settimeout(_START_SECONDS)
+            if lease.recv(len(zygote.ACCEPTED)) != zygote.ACCEPTED:
                 raise ConnectionError("it ended")
         except OSError:
             answer.close()
             lease.close()
             raise
+        child = Child(answer, lease)
+        with self._lock:
+            self._children.add(child)
         return child
 
     def _start(self) -> socket.socket:
@@ -245,7 +194,7 @@ class _Home:
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                env={},
+                env=_ENVIRONMENT,
                 start_new_session=True,
             )
         channel.settimeout(_START_SECONDS)
@@ -262,6 +211,7 @@ class _Home:
     def _forget(self) -> None:
         """In a fork of this process: the zygote is the other's."""
         self._lock = threading.Lock()
+        self._children = weakref.WeakSet()
         if self._channel is not None:
             self._channel.close()
         if self._process is not None:

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ingest.document import Finished, Flag, Notice, Page, Started, Unit
+from ingest.document import Flag, Notice, Page, Started, Unit
 
 HEADER_BYTES: Final = 4
 MAX_EVENT_BYTES: Final = 128 << 20
@@ -19,6 +19,39 @@ MAX_EVENT_BYTES: Final = 128 << 20
 
 class Malformed(Exception):
     """The bytes are no event, which no honest reading process sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The file could be opened; `step` pages make a range, 0 where it has to be read in one go."""
+
+    started: Started
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The pages from this index (0-based) on come next, as many as make a range."""
+
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The last event of a range.
+
+    Attributes:
+        title, encoding: of the document.
+        notices: of the range; of the document too where it begins with the first page.
+        more_notices: how many are left out of them.
+        chars: the range's characters before cleaning.
+    """
+
+    title: str | None
+    encoding: str
+    notices: tuple[Notice, ...]
+    more_notices: int
+    chars: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +69,7 @@ class Defect:
     traceback: str
 
 
-Event = Started | Page | Finished | Failed | Defect
+Event = Opened | Taken | Page | Given | Failed | Defect
 
 
 def pack(event: Event) -> bytes:
@@ -74,11 +107,14 @@ def _fields(event: Event) -> list[Any]:
     match event:
         case Page():
             return ["page", event.number, event.text, event.label, event.tokens, list(event.flags)]
-        case Started():
-            return ["started", event.media_type, event.unit, event.total]
-        case Finished():
-            notices = [[notice.code, notice.detail, notice.page] for notice in event.warnings]
-            return ["finished", event.title, event.encoding, notices]
+        case Opened():
+            started = event.started
+            return ["opened", started.media_type, started.unit, started.total, event.step]
+        case Taken():
+            return ["taken", event.first]
+        case Given():
+            notices = [[notice.code, notice.detail, notice.page] for notice in event.notices]
+            return ["given", event.title, event.encoding, notices, event.more_notices, event.chars]
         case Failed():
             return ["failed", event.error, event.message]
         case Defect():
@@ -90,10 +126,12 @@ def _event(kind: str, fields: list[Any]) -> Event:
     match kind, fields:
         case "page", [int(number), str(text), str() | None as label, int(tokens), list(flags)]:
             return Page(number, text, label, tokens, tuple(Flag(flag) for flag in flags))
-        case "started", [str(media_type), str(unit), int(total)]:
-            return Started(media_type, Unit(unit), total)
-        case "finished", [str() | None as title, str(encoding), list(notices)]:
-            return Finished(title, encoding, tuple(_notice(*notice) for notice in notices))
+        case "opened", [str(media_type), str(unit), int(total), int(step)]:
+            return Opened(Started(media_type, Unit(unit), total), step)
+        case "taken", [int(first)]:
+            return Taken(first)
+        case "given", [str() | None as title, str(encoding), list(notices), int(more), int(chars)]:
+            return Given(title, encoding, tuple(_notice(*notice) for notice in notices), more, chars)
         case "failed", [str(error), str(message)]:
             return Failed(error, message)
         case "defect", [str(traceback)]:

@@ -4,9 +4,10 @@ Started by `ingest.sandbox` as a fresh interpreter, so nothing of the parent is 
 no database handles, no secrets of its environment, and its `__main__` is never run again. It has everything
 loaded that reading takes; a fork then costs milliseconds.
 
-For each document the parent sends a request and two sockets: one for the reading process to answer on, and a
-lease that stays here. The parent ends the lease to have the reading process killed; the zygote reports its
-exit status there once it is gone. The zygote ends when its parent does, with all readings.
+For each reading process the parent sends a request with a socket to answer on, the pipe that the document's
+ranges are taken from, and a lease that stays here. The zygote accepts the request on the lease, which keeps
+requests of several threads apart. The parent ends the lease to have the reading process killed; the zygote
+reports its exit status there once it is gone. The zygote ends when its parent does, with all readings.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from ingest.formats import READERS
 LENGTH_BYTES: Final = 4
 ACCEPTED: Final = b"\1"
 STATUS_BYTES: Final = 4
+DESCRIPTORS: Final = 3
+"""Sent with each request: answer, lease, orders."""
 
 _CHUNK: Final = 64 << 10
 
@@ -37,6 +40,7 @@ def main(descriptor: int) -> None:
     for module in sorted(set(READERS.values())):
         importlib.import_module(module)
     tokens.warm()
+    gc.collect()
     gc.freeze()
     _silence()
     with socket.socket(fileno=descriptor) as parent:
@@ -80,29 +84,35 @@ class _Zygote:
 
     def _accept(self) -> bool:
         """Take one request and fork for it; False once the parent is gone."""
-        header, descriptors, _, _ = socket.recv_fds(self._parent, LENGTH_BYTES, 2)
-        if len(header) < LENGTH_BYTES or len(descriptors) < 2:  # noqa: PLR2004 - the answer socket and the lease
+        header, descriptors, _, _ = socket.recv_fds(self._parent, LENGTH_BYTES, DESCRIPTORS)
+        if len(header) < LENGTH_BYTES or len(descriptors) < DESCRIPTORS:
             return False
         payload = _receive(self._parent, int.from_bytes(header, "big"))
-        answer, lease = (socket.socket(fileno=descriptor) for descriptor in descriptors)
+        answer, lease = (socket.socket(fileno=descriptor) for descriptor in descriptors[:2])
+        orders = descriptors[2]
         _load_frame(payload)
-        with answer:
-            self._fork(payload, answer, lease)
-        self._parent.sendall(ACCEPTED)
+        try:
+            with answer, contextlib.suppress(BrokenPipeError):  # a parent that gave up meanwhile
+                lease.sendall(ACCEPTED)
+                self._fork(payload, answer, lease, orders)
+        finally:
+            os.close(orders)
         return True
 
-    def _fork(self, payload: bytes, answer: socket.socket, lease: socket.socket) -> None:
+    def _fork(self, payload: bytes, answer: socket.socket, lease: socket.socket, orders: int) -> None:
         try:
             pid = os.fork()
         except OSError:  # no process to be had: the parent sees a lease that ends without a status
             lease.close()
             return
         if pid == 0:
-            self._become_reader(payload, answer, lease)
+            self._become_reader(payload, answer, lease, orders)
         self._leases[pid] = lease
         self._selector.register(lease, selectors.EVENT_READ)
 
-    def _become_reader(self, payload: bytes, answer: socket.socket, lease: socket.socket) -> None:
+    def _become_reader(
+        self, payload: bytes, answer: socket.socket, lease: socket.socket, orders: int
+    ) -> None:
         """In the child: drop what is the zygote's, read, and end."""
         status = 1
         try:
@@ -111,7 +121,7 @@ class _Zygote:
             self._selector.close()
             for kept in (self._parent, self._deaths, self._wake_up, lease, *self._leases.values()):
                 kept.close()
-            reader.serve(payload, answer)
+            reader.serve(payload, answer, orders)
             status = 0
         finally:
             os._exit(status)  # without the clean-up of the process it was forked from

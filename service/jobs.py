@@ -32,6 +32,7 @@ from dbos import (
     SetWorkflowID,
 )
 
+import ingest
 from service.domain.documents import Failure
 from service.errors import StoreUnavailable
 from service.settings import Settings
@@ -177,6 +178,8 @@ def working(
         jobs.ctx = ctx
         jobs.serving = serving
         jobs.started = set()
+        if extract:
+            ingest.warm()
         readers = settings.extractors or os.cpu_count() or 1
         jobs.reading = threading.BoundedSemaphore(readers)
         DBOS.listen_queues([EXTRACT] if extract else [])

@@ -60,6 +60,7 @@ IMPORTERS = {
     "sqlalchemy": ("service.store",),
     "starlette": ("service.api", "service.app"),
     "tiktoken": ("ingest.tokens",),
+    "toktok": ("ingest.tokens",),
     "typer": ("service.cli",),
     "uvicorn": ("service.cli",),
     "xlrd": ("ingest.formats.oldsheets",),

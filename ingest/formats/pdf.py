@@ -28,6 +28,8 @@ _MAX_DEPTH: Final = 4
 _EVERYWHERE: Final = (-1e7, 1e7, 1e7, -1e7)
 """Left, top, right, bottom of a box that holds any page, in points."""
 _TAIL_BYTES: Final = 8_192
+_END_BYTES: Final = 2
+"""The size of an empty string, as pdfium tells it: its end mark."""
 _FLATTENED: Final = frozenset({pdfium.FPDF_ANNOT_WIDGET, pdfium.FPDF_ANNOT_FREETEXT})
 
 
@@ -74,7 +76,11 @@ class _PdfiumReading:
         self._form = _Form(document)
 
     def pages(self) -> Iterator[RawPage]:
-        for index in range(self.total):
+        return self.part(0, self.total)
+
+    def part(self, first: int, stop: int) -> Iterator[RawPage]:
+        """Yield the pages from index `first` (0-based) up to and without `stop`."""
+        for index in range(first, stop):
             yield self._page(index)
 
     def close(self) -> None:
@@ -82,7 +88,7 @@ class _PdfiumReading:
         pdfium.FPDF_CloseDocument(self._document)
 
     def _page(self, index: int) -> RawPage:
-        label = _string(lambda *into: pdfium.FPDF_GetPageLabel(self._document, index, *into))
+        label = self._label(index)
         page = pdfium.FPDF_LoadPage(self._document, index)
         if not page:
             return self._second_opinion(index, label)
@@ -94,6 +100,11 @@ class _PdfiumReading:
             return RawPage(index + 1, text, label, _largest_image(page) if _is_sparse(text) else 0.0)
         finally:
             pdfium.FPDF_ClosePage(page)
+
+    def _label(self, index: int) -> str | None:
+        if pdfium.FPDF_GetPageLabel(self._document, index, None, 0) <= _END_BYTES:
+            return None
+        return _string(lambda *into: pdfium.FPDF_GetPageLabel(self._document, index, *into))
 
     def _with_fields(self, page: Any, index: int) -> Any:  # noqa: ANN401 - C pointers
         """Draw form fields and text notes into the page: what was filled in is part of what it says."""

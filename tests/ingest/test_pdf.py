@@ -13,6 +13,7 @@ import pytest
 from ingest.document import Unit
 from ingest.errors import DamagedDocument, EncryptedDocument
 from ingest.formats import PDF, RawPage, Reading, pdf, pdf_rescue
+from ingest.reader import Divisible
 from tests.support import pdfs
 
 SAMPLES = Path(__file__).resolve().parents[2] / "../shared/samples"
@@ -50,6 +51,14 @@ def test_every_page_comes_in_order_with_its_lines(tmp_path: Path) -> None:
 def test_printed_page_numbers_are_labels(tmp_path: Path) -> None:
     pages = pages_of(pdfs.labelled_pdf(tmp_path / "a.pdf", 5))
     assert [page.label for page in pages] == ["i", "ii", "1", "2", "3"]
+
+
+def test_a_part_is_what_the_whole_has_there(tmp_path: Path) -> None:
+    path = pdfs.labelled_pdf(tmp_path / "a.pdf", 5)
+    whole = pages_of(path)
+    with opened(path) as reading:
+        assert isinstance(reading, Divisible)
+        assert [*reading.part(3, 5), *reading.part(0, 3)] == [*whole[3:], *whole[:3]]
 
 
 @pytest.mark.parametrize("algorithm", ["RC4-40", "RC4-128", "AES-128", "AES-256-R5", "AES-256"])

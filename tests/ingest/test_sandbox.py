@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import ingest
-from ingest import Finished, Limits, Page, Started, sandbox
+from ingest import Finished, Limits, Page, Started, child, sandbox
 from ingest.reader import Frame
 from ingest.tokens import count_tokens
 from tests.support import frames, pdfs
@@ -239,7 +239,7 @@ def test_a_frame_of_the_main_module_is_refused(three: Path, monkeypatch: pytest.
 def test_a_child_that_lies_is_not_believed(caplog: pytest.LogCaptureFixture) -> None:
     lies = bytearray(b"\0\0\0\x02{}")
     with pytest.raises(ingest.ReaderCrashed):
-        list(sandbox.complete(lies))
+        list(child.complete(lies))
     assert "no event" in caplog.text
 
 

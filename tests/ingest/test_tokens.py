@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import itertools
 import random
 import re
+import resource
 import sys
 import threading
+import tracemalloc
 import unicodedata
 import warnings
 from typing import Any
 
 import pytest
+import regex  # type: ignore[import-untyped]
 import tiktoken
+import toktok  # type: ignore[import-untyped]
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -204,3 +209,98 @@ def test_threads_share_one_encoder() -> None:
         thread.join()
     assert len(seen) == 4
     assert len(set(map(id, seen))) == 1
+
+
+# The quick way, and its fence
+
+SPLITS = ("{}\n \n", "!!{}\n \n", "1{}23456", "a{}A", "A{}a", "a'{}", "'{}s", " {}\n\n \n")
+"""Where it shows by the count whether a character is a letter, a mark, a number or a blank."""
+
+
+def kind(character: str) -> str:
+    """Return what the encoder's pattern takes the character for, by Python's Unicode tables."""
+    category = unicodedata.category(character)
+    return {"Lt": "Lu", "Lo": "Lm"}.get(category, category if category in {"Lu", "Ll", "Lm"} else category[0])
+
+
+def test_what_changed_its_kind_lately_is_fenced() -> None:
+    """By tables newer than Python's: `regex` comes with tiktoken."""
+    points = "".join(map(chr, (*range(0xD800), *range(0xE000, sys.maxunicode + 1))))
+    patterns = {
+        "Lu": r"[\p{Lu}\p{Lt}]",
+        "Ll": r"\p{Ll}",
+        "Lm": r"[\p{Lm}\p{Lo}]",
+        "M": r"\p{M}",
+        "N": r"\p{N}",
+    }
+    newest = {
+        character: name for name, pattern in patterns.items() for character in regex.findall(pattern, points)
+    }
+    assert len(newest) > 140_000
+    before = ((character, kind(character)) for character in points)
+    changed = [one for one, was in before if (was if was in patterns else "") != newest.get(one, "")]
+    assert not [ascii(one) for one in changed if tokens.is_settled(one)]
+
+
+@pytest.mark.parametrize("probe", SPLITS)
+def test_the_encoders_differ_behind_the_fence_alone(arbiter: tiktoken.Encoding, probe: str) -> None:
+    quick = toktok._encoding(tokens.ENCODING)  # noqa: SLF001 - as the counter calls it
+    for code in (*range(0xD800), *range(0xE000, 0x33500, 3)):
+        text = probe.replace("{}", chr(code))
+        if quick.count(text) != len(arbiter.encode_ordinary(text)):
+            assert not tokens.is_settled(text), hex(code)
+
+
+def test_the_fence_lets_ordinary_text_through() -> None:
+    ordinary = (
+        "Zoë\u2019s “naïve” café \u2013 ½ €5…\n日本語 한국어 ไทย हिन्दी العربية שלום Москва 😀 \U0001d465\x00"
+    )
+    assert tokens.is_settled(ordinary)
+    for odd in ("'\u017f", "\ud800", "\u1c89", "\U000323b0", "plain\n\u017f\nplain"):
+        assert not tokens.is_settled(odd)
+
+
+def test_another_release_of_the_quick_encoder_is_not_asked(
+    arbiter: tiktoken.Encoding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert toktok.__version__ == tokens.QUICK_VERSION
+    monkeypatch.setattr(toktok, "__version__", "0.3.1")
+    assert not tokens.is_settled("plain")
+    assert tokens.count_tokens("plain text") == len(arbiter.encode_ordinary("plain text"))
+
+
+@given(text=HOSTILE)
+@example("don'\u017f'S")
+@example("\x1c\x85\u2028 \n/")
+@settings(max_examples=3_000, deadline=None)
+def test_a_count_is_the_arbiters(arbiter: tiktoken.Encoding, text: str) -> None:
+    assert tokens.count_tokens(text) == len(arbiter.encode_ordinary(text))
+
+
+@pytest.mark.parametrize("symbols", ["aB'1 \n", "Aǅʰ日\u03011", " \u3000\r\n/a", "'sS tLl", "!/ \n\ta"])
+def test_every_short_string_is_counted_as_the_arbiter_does(arbiter: tiktoken.Encoding, symbols: str) -> None:
+    for size in range(1, 6):
+        for parts in itertools.product(symbols, repeat=size):
+            text = "".join(parts)
+            assert tokens.is_settled(text)
+            assert tokens.count_tokens(text) == len(arbiter.encode_ordinary(text)), ascii(text)
+
+
+@pytest.mark.parametrize(
+    "one", ["a", "A", "é", "日", "!", "1", "\n", "\x00", "ab", "Aa", "</", "\ud800", "\u017f"]
+)
+def test_a_long_run_is_counted_as_the_arbiter_does(arbiter: tiktoken.Encoding, one: str) -> None:
+    text = one * 60_000
+    assert tokens.count_tokens(text) == len(arbiter.encode_ordinary(text))
+
+
+def test_a_huge_text_takes_little_memory() -> None:
+    text = "A line of a text, naïve and “quoted”.\n" * 500_000
+    tracemalloc.start()
+    try:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert tokens.count_tokens(text) == 500_000 * tokens.count_tokens(text[:38])
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
+    finally:
+        tracemalloc.stop()

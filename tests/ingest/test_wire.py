@@ -9,20 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest import wire
-from ingest.document import Finished, Flag, Notice, Page, Started, Unit
+from ingest.document import Flag, Notice, Page, Started, Unit
 
 TEXT = st.text(alphabet=st.characters(codec=None))
 NUMBER = st.integers(0, 2**40)
 EVENTS = st.one_of(
-    st.builds(Started, TEXT, st.sampled_from(Unit), NUMBER),
+    st.builds(wire.Opened, st.builds(Started, TEXT, st.sampled_from(Unit), NUMBER), NUMBER),
+    st.builds(wire.Taken, NUMBER),
     st.builds(
         Page, NUMBER, TEXT, st.none() | TEXT, NUMBER, st.lists(st.sampled_from(Flag), unique=True).map(tuple)
     ),
     st.builds(
-        Finished,
+        wire.Given,
         st.none() | TEXT,
         TEXT,
         st.lists(st.builds(Notice, TEXT, TEXT, st.none() | NUMBER)).map(tuple),
+        NUMBER,
+        NUMBER,
     ),
     st.builds(wire.Failed, TEXT, TEXT),
     st.builds(wire.Defect, TEXT),
@@ -54,10 +57,13 @@ def test_bytes_that_are_no_event_are_refused(body: bytes) -> None:
         ["page", 1, "text", 5, 1, []],
         ["page", 1, "text", None, 1, ["made_up"]],
         ["page", 1, "text", None, 1, [[]]],
-        ["started", "x", "book", 1],
-        ["finished", None, "x", [["code"]]],
-        ["finished", None, "x", [["code", "detail", {}]]],
-        ["finished", None, "x", [7]],
+        ["opened", "x", "book", 1, 0],
+        ["opened", "x", "page", 1, None],
+        ["taken", None],
+        ["given", None, "x", [["code"]], 0, 0],
+        ["given", None, "x", [["code", "detail", {}]], 0, 0],
+        ["given", None, "x", [7], 0, 0],
+        ["given", None, "x", [], 0],
         ["unknown", 1],
     ],
 )

@@ -1,0 +1,199 @@
+"""The reading processes of one document: its ranges put together in the order of the pages.
+
+The ranges' numbers lie in a pipe from which each process takes the next; see `ingest.reader`. One process
+leads: it opens the file, says what it is and begins at once. Others join while processors are free. What runs
+ahead is held, up to a bound for each process; past it the process waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import time
+from collections.abc import Iterator
+from typing import Final, Protocol, Self
+
+from ingest import wire
+from ingest.child import CRASHED, TOO_SLOW, Child, error_of
+from ingest.document import Finished, Notice, Page, Started
+from ingest.errors import ReaderCrashed, TimedOut
+from ingest.limits import Limits
+from ingest.reader import MAX_NOTICES, ORDER_BYTES, too_much_text
+
+WORTH_ANOTHER: Final = 2
+"""Ranges that nobody has taken: with fewer, another process would cost more than it saves."""
+
+
+class Employer(Protocol):
+    """Where reading processes come from."""
+
+    def hire(self, orders: int, *, leads: bool) -> Child:
+        """Start one that takes its ranges from the pipe `orders`.
+
+        Raises:
+            ReaderCrashed: none could be started.
+        """
+        ...
+
+    def is_busy(self) -> bool:
+        """Whether there is no processor left for one more."""
+        ...
+
+
+class Crew:
+    """Reads one document; use it in a `with` block, whose end is the end of all its processes."""
+
+    def __init__(self, employer: Employer, limits: Limits) -> None:
+        self._employer = employer
+        self._limits = limits
+        self._orders, self._write_end = os.pipe()
+        self._children: list[Child] = []
+        self._silent = self._waited = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self._children:
+            child.dismiss()
+        for child in self._children:
+            child.close()
+        os.close(self._orders)
+        self._give_out(())
+
+    def events(self) -> Iterator[Started | Page | Finished]:
+        """Yield `Started`, all pages in order, `Finished`.
+
+        Raises:
+            ingest.errors.IngestError: as the document's first faulty range ends, or a limit is passed.
+        """
+        opened = self._opened()
+        yield opened.started
+        firsts = range(0, opened.started.total, opened.step) if opened.step else range(1)
+        self._give_out(firsts[1:])
+        report = _Report(self._limits)
+        for first in firsts:
+            self._reinforce(len(firsts))
+            yield from self._pages(self._taker(first), report)
+        yield report.finished()
+
+    def _opened(self) -> wire.Opened:
+        lead = self._employer.hire(self._orders, leads=True)
+        self._children.append(lead)
+        event = self._next(lead)
+        if not isinstance(event, wire.Opened):
+            raise ReaderCrashed(CRASHED)
+        return event
+
+    def _reinforce(self, ranges: int) -> None:
+        """Hire one more process where it pays."""
+        untaken = ranges - sum(child.taken for child in self._children)
+        if untaken >= WORTH_ANOTHER and not self._employer.is_busy():
+            with contextlib.suppress(ReaderCrashed):  # those that are there do it alone
+                self._children.append(self._employer.hire(self._orders, leads=False))
+
+    def _give_out(self, firsts: range | tuple[()]) -> None:
+        """Leave the orders in the pipe and end it: the last process to come finds that there is no more."""
+        if self._write_end < 0:
+            return
+        os.write(self._write_end, b"".join(first.to_bytes(ORDER_BYTES, "big") for first in firsts))
+        os.close(self._write_end)
+        self._write_end = -1
+
+    def _taker(self, first: int) -> Child:
+        """Return the child that has taken the range, its pages next."""
+        while True:
+            for child in self._children:
+                if child.front == wire.Taken(first):
+                    self._next(child)
+                    return child
+            alive = [child for child in self._children if not child.over]
+            if not alive:
+                self._blame()
+            self._receive()
+
+    def _blame(self) -> None:
+        """Raise the reason why nobody is left though pages are missing."""
+        for child in self._children:
+            if isinstance(child.front, wire.Failed | wire.Defect):
+                raise error_of(child.front)
+        raise self._children[0].verdict()
+
+    def _pages(self, child: Child, report: _Report) -> Iterator[Page]:
+        while True:
+            event = self._next(child)
+            if isinstance(event, wire.Given):
+                report.add(event)
+                return
+            if not isinstance(event, Page):
+                raise ReaderCrashed(CRASHED)
+            yield event
+
+    def _next(self, child: Child) -> wire.Event:
+        """Return the child's next event.
+
+        Raises:
+            TimedOut: it was silent for too long, or all of them slow in all.
+            ingest.errors.IngestError: the one that the child reported, or its end without a word.
+        """
+        while child.front is None:
+            if child.over:
+                raise child.verdict()
+            self._receive()
+        self._silent = 0.0
+        event = child.pop()
+        if isinstance(event, wire.Failed | wire.Defect):
+            raise error_of(event)
+        return event
+
+    def _receive(self) -> None:
+        """Wait until something arrives, and take it.
+
+        Only time spent here counts against the limits: a caller may take as long as it likes.
+        """
+        began = time.monotonic()
+        seconds = min(self._limits.silent_seconds - self._silent, self._limits.wall_seconds - self._waited)
+        if seconds <= 0:
+            raise TimedOut(TOO_SLOW)
+        with selectors.PollSelector() as selector:
+            for child in self._children:
+                if not child.over and not child.full:
+                    selector.register(child.answer, selectors.EVENT_READ, child)
+            ready = selector.select(seconds)
+        self._waited += time.monotonic() - began
+        self._silent += time.monotonic() - began
+        for key, _ in ready:
+            key.data.receive()
+
+
+class _Report:
+    """What the ranges say together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._title: str | None = None
+        self._encoding = ""
+        self._notices: list[Notice] = []
+        self._more = self._chars = 0
+
+    def add(self, given: wire.Given) -> None:
+        """Add a range, in order.
+
+        Raises:
+            ingest.errors.TooLarge: all ranges so far have too many characters.
+        """
+        self._title, self._encoding = given.title, given.encoding
+        kept = given.notices[: MAX_NOTICES - len(self._notices)]
+        self._notices.extend(kept)
+        self._more += len(given.notices) - len(kept) + given.more_notices
+        self._chars += given.chars
+        if self._chars > self._limits.max_chars:
+            raise too_much_text(self._limits)
+
+    def finished(self) -> Finished:
+        """Return the last event; notices too many to read are summed up."""
+        notices = tuple(self._notices)
+        if self._more:
+            notices = (*notices, Notice("more_notices", f"{self._more:,} more notices are left out here."))
+        return Finished(self._title, self._encoding, notices)
