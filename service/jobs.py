@@ -51,6 +51,9 @@ WAITING_FOR_EACH = 8
 """Documents that a process takes from the queue for each one it reads: a poll must not be what limits it."""
 
 POLL_SECONDS = 0.25
+COMMAND_POLL_SECONDS = 0.05
+"""A command lives for its documents alone and is waited for; a service is there for hours."""
+
 MAX_SEATS = 256
 MAX_WORKFLOWS = 100
 STORE_SECONDS = 5.0
@@ -188,14 +191,14 @@ def working(
             DBOS.register_queue(
                 EXTRACT,
                 worker_concurrency=readers * WAITING_FOR_EACH,
-                polling_interval_sec=POLL_SECONDS,
+                polling_interval_sec=POLL_SECONDS if serving else COMMAND_POLL_SECONDS,
                 on_conflict="always_update",
             )
             worker = Worker(jobs, seat)
             _take_up(worker, dead)
             yield worker
         finally:
-            DBOS.destroy(workflow_completion_timeout_sec=SHUTDOWN_SECONDS)
+            DBOS.destroy(workflow_completion_timeout_sec=SHUTDOWN_SECONDS if serving else 0)
 
 
 def _take_up(worker: Worker, dead: list[_Seat]) -> None:

@@ -89,7 +89,7 @@ def test_a_long_document_is_shared_by_as_many_processes_as_there_are_processors(
 
 
 def test_a_short_document_has_one_process(tmp_path: Path) -> None:
-    path = pdfs.text_pdf(tmp_path / "a.pdf", [["x"]] * (2 * reader.RANGE_PAGES))
+    path = pdfs.text_pdf(tmp_path / "a.pdf", [["x"]] * reader.RANGE_PAGES)
     pages = [event for event in read(path, range_frames.process) if isinstance(event, Page)]
     assert len({page.tokens for page in pages}) == 1
 
