@@ -5,7 +5,7 @@ UnabridgedError
 ├── Invalid                         the request does not fit
 ├── Conflict                        the state does not allow it now
 │   ├── DocumentNotReady  DocumentFailed
-│   ├── PlanChanged
+│   ├── PlanChanged  ProviderChanged
 │   └── OverThreshold               the long-context price was not accepted
 ├── PlanExpired
 ├── OverWindow                      more input than the model takes
@@ -108,6 +108,13 @@ class PlanChanged(Conflict):
 
     code = "plan_changed"
     title = "The plan no longer holds"
+
+
+class ProviderChanged(Conflict):
+    """The question was accepted for another engine than the one that is configured now."""
+
+    code = "provider_changed"
+    title = "The provider has changed since the question was accepted"
 
 
 class OverThreshold(Conflict):

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import IO
@@ -36,7 +37,7 @@ import ingest
 from service.domain.documents import Failure
 from service.errors import StoreUnavailable
 from service.settings import Settings
-from service.store import answers
+from service.store import answers, plans
 from service.store.session import Database, Transaction, make_engine
 from service.usecases.context import Context
 from service.usecases.extract_document import extract_document, fail
@@ -53,6 +54,9 @@ WAITING_FOR_EACH = 8
 POLL_SECONDS = 0.25
 COMMAND_POLL_SECONDS = 0.05
 """A command lives for its documents alone and is waited for; a service is there for hours."""
+
+KEEP_PLANS = timedelta(days=30)
+"""After their time; plans that an answer refers to stay."""
 
 MAX_SEATS = 256
 MAX_WORKFLOWS = 100
@@ -212,7 +216,8 @@ def _take_up(worker: Worker, dead: list[_Seat]) -> None:
     ctx.blobs.sweep()
     if not worker.jobs.serving:
         return
-    with ctx.db.read() as tx:
+    with ctx.db.write() as tx:
+        plans.forget_expired(tx, ctx.now() - KEEP_PLANS)
         unfinished = answers.unfinished(tx)
     for answer_id in unfinished:
         with SetWorkflowID(_fresh_id(answer_id)):

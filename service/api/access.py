@@ -1,4 +1,4 @@
-"""Who may call: without keys, one local user, from this machine, and no page of another site."""
+"""Who may call: without keys, one local user, from this machine, and no page but the service's own."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from service.errors import NotAllowed
 from service.usecases.context import LOCAL
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+_USUAL_PORTS = {"http": 80, "https": 443}
 
 
 class LoopbackOnly:
-    """Refuses requests whose Host or Origin is not this machine: DNS rebinding and foreign pages."""
+    """Refuses requests whose Host is not this machine, and those of pages of any other origin.
+
+    That is DNS rebinding and foreign pages, those of this machine's other ports included.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -34,20 +38,34 @@ class LoopbackOnly:
 
 
 def _refusal(scope: Scope) -> str | None:
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    if not is_loopback(_host(f"//{headers.get(b'host', '')}")):
+    headers = [(name, value.decode("latin-1")) for name, value in scope["headers"]]
+    host = next((value for name, value in headers if name == b"host"), "")
+    if not is_loopback(_host(f"//{host}")):
         return "Without keys the service answers on this machine only: call it by localhost or 127.0.0.1."
-    origin = headers.get(b"origin")
-    if origin is not None and not is_loopback(_host(origin)):
-        return "Pages of other sites may not drive this service."
+    if not all(_is_own(value, host) for name, value in headers if name == b"origin"):
+        return "Pages of other sites, and of other ports of this machine, may not drive this service."
     return None
 
 
-def _host(url: str) -> str | None:
+def _is_own(origin: str, host: str) -> bool:
+    """Whether a page's origin is where the request goes; its scheme matters for the port alone."""
+    usual = _USUAL_PORTS.get(origin.partition("://")[0].lower())
+    asking = _place(origin, usual)
+    return asking is not None and asking == _place(f"//{host}", usual)
+
+
+def _place(url: str, usual_port: int | None) -> tuple[str, int | None] | None:
     try:
-        return urlsplit(url).hostname
-    except ValueError:  # brackets that do not close
+        parts = urlsplit(url)
+        port = parts.port or usual_port
+    except ValueError:  # brackets that do not close, a port that is none
         return None
+    return (parts.hostname, port) if parts.hostname else None
+
+
+def _host(url: str) -> str | None:
+    place = _place(url, None)
+    return place[0] if place else None
 
 
 def is_loopback(host: str | None) -> bool:

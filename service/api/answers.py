@@ -43,7 +43,7 @@ async def ask(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Ask: by a plan that was offered, or by a question, which takes the recommended plan."""
-    request = _request(ctx, body, idempotency_key)
+    request = _request(body, idempotency_key, model=ctx.terms.model)
     answer = await asyncio.to_thread(ask_question.ask_question, ctx, owner, corpus_id, request)
     await start(answer.id)
     if body.stream:
@@ -90,9 +90,12 @@ def cancel(ctx: Ctx, owner: Tenant, answer_id: str) -> dict[str, Any]:
 
 
 def _finished(answer: Answer) -> JSONResponse:
-    """Return an answer that has ended; one that failed is the problem that it failed with, and says which."""
+    """Return an answer that has ended; one that failed or is in doubt is that problem, and holds the answer.
+
+    The same rule as the stream's `error`; one that was cancelled is what was asked for.
+    """
     described = describe_answer(answer)
-    if answer.status is AnswerStatus.FAILED and answer.error:
+    if answer.status in {AnswerStatus.FAILED, AnswerStatus.IN_DOUBT} and answer.error:
         return problems.response(problems.problem_named(answer.error, answer=described))
     return JSONResponse(described, status_code=201)
 
@@ -103,11 +106,11 @@ def _number(last_event_id: str) -> int:
     return int(digits) if len(digits) < 10 else 0  # noqa: PLR2004 - no answer has a billion events
 
 
-def _request(ctx: Context, body: AnswerRequest, idempotency_key: str | None) -> Request:
+def _request(body: AnswerRequest, idempotency_key: str | None, *, model: str) -> Request:
     if (body.plan_id is None) == (body.question is None):
         raise Invalid("Say what to ask: either `question`, or the `plan_id` of a plan.")
     return Request(
-        question=_question(ctx, body) if body.plan_id is None else None,
+        question=_question(body, model) if body.plan_id is None else None,
         plan_id=body.plan_id,
         allow_long_context=body.allow_long_context,
         max_cost_usd=body.max_cost_usd,
@@ -115,8 +118,8 @@ def _request(ctx: Context, body: AnswerRequest, idempotency_key: str | None) -> 
     )
 
 
-def _question(ctx: Context, body: AnswerRequest) -> Question:
-    question = replace(body.as_question(ctx.terms.model), citations=body.citations)
+def _question(body: AnswerRequest, model: str) -> Question:
+    question = replace(body.as_question(model), citations=body.citations)
     return replace(question, strategies=(body.strategy,)) if body.strategy else question
 
 

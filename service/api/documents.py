@@ -165,7 +165,7 @@ async def _upload_parts(request: Request, ctx: Context, owner: str, corpus_id: s
         elif part.name == "corpus_id":
             placed = await part.text()
             for one in added:  # the field came after files
-                arrange_corpus.append(ctx, owner, placed, one.document.id)
+                await asyncio.to_thread(arrange_corpus.append, ctx, owner, placed, one.document.id)
     if not added:
         raise Invalid("The form holds no file: send one or more parts named file.")
     return added

@@ -15,6 +15,12 @@ from service.domain.usage import Usage
 from service.store.session import Transaction
 from service.store.tables import answer_events, answers, calls
 
+TERMINAL = frozenset({"done", "error"})
+"""Events after which nothing follows."""
+
+RESUMED = "resumed"
+"""Marks in the stored stream where a later running took over; clients are not told of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -153,10 +159,16 @@ def events_after(tx: Transaction, answer_id: str, number: int) -> list[Event]:
     return [Event(row.number, row.name, row.data) for row in tx.execute(query)]
 
 
-def last_event_number(tx: Transaction, answer_id: str) -> int:
-    """Return the number of the newest event, 0 before the first."""
-    query = select(func.max(answer_events.c.number)).where(answer_events.c.answer_id == answer_id)
-    return tx.execute(query).scalar_one() or 0
+def terminal_event(tx: Transaction, answer_id: str) -> Event | None:
+    """Return the event that ended the stream; None while there is none."""
+    query = (
+        select(answer_events)
+        .where(answer_events.c.answer_id == answer_id, answer_events.c.name.in_(TERMINAL))
+        .order_by(answer_events.c.number.desc())
+        .limit(1)
+    )
+    row = tx.execute(query).one_or_none()
+    return None if row is None else Event(row.number, row.name, row.data)
 
 
 def call_of(tx: Transaction, answer_id: str, part: int) -> Call | None:

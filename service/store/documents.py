@@ -78,12 +78,6 @@ def page_through(tx: Transaction, tenant: str, *, after: str | None, limit: int)
     return [_document(row) for row in tx.execute(query)]
 
 
-def with_status(tx: Transaction, statuses: Sequence[DocumentStatus]) -> list[Document]:
-    """Return every tenant's documents in one of these states."""
-    query = select(documents).where(documents.c.status.in_([s.value for s in statuses]))
-    return [_document(row) for row in tx.execute(query)]
-
-
 def of_corpus(tx: Transaction, corpus_id: str) -> list[Document]:
     """Return the documents of a corpus in their order."""
     query = (

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 
 from service.store.session import Transaction
-from service.store.tables import plans
+from service.store.tables import answers, plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +48,6 @@ def get(tx: Transaction, tenant: str, plan_id: str) -> StoredPlan | None:
 
 
 def forget_expired(tx: Transaction, before: datetime) -> int:
-    """Drop plans whose time was over before that; return how many."""
-    return tx.execute(delete(plans).where(plans.c.expires_at < before)).rowcount
+    """Drop plans whose time was over before that and that no answer was made from; return how many."""
+    answered = select(answers.c.plan_id)
+    return tx.execute(delete(plans).where(plans.c.expires_at < before, plans.c.id.not_in(answered))).rowcount

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from service.domain.documents import Document, DocumentStatus, Progress
-from service.errors import NotFound
+from service.errors import NotFound, StoreUnavailable
 from service.store import corpora, documents
 from service.store.blobs import ReceivedBlob
+from service.store.session import Transaction
 from service.usecases.arrange_corpus import append_in
 from service.usecases.context import Context, new_id
+from service.usecases.remove_document import forget_file
 
 MAX_NAME = 255
 
@@ -34,7 +37,7 @@ async def add_document(
     The same bytes again are the same document; if it had failed before, it is read again.
 
     Raises:
-        NotFound: no such corpus.
+        NotFound: no such corpus (any more); nothing is kept.
         TooLarge, StoreUnavailable: see `Blobs.receive`.
     """
     if corpus_id is not None:
@@ -56,28 +59,44 @@ def safe_name(filename: str) -> str:
 def require_corpus(ctx: Context, tenant: str, corpus_id: str) -> None:
     """Raise NotFound unless the tenant has that corpus."""
     with ctx.db.read() as tx:
-        if corpora.get(tx, tenant, corpus_id) is None:
-            raise NotFound(f"There is no corpus {corpus_id}.")
+        _require_corpus(tx, tenant, corpus_id)
+
+
+def _require_corpus(tx: Transaction, tenant: str, corpus_id: str) -> None:
+    if corpora.get(tx, tenant, corpus_id) is None:
+        raise NotFound(f"There is no corpus {corpus_id}.")
 
 
 def _record(ctx: Context, tenant: str, filename: str, received: ReceivedBlob, corpus_id: str | None) -> Added:
-    with ctx.db.write() as tx:
-        known = documents.get_by_hash(tx, tenant, received.sha256)
-        if known is None:
-            document = _new(ctx, tenant, filename, received)
-            ctx.blobs.keep(received)
-            documents.add(tx, document)
-            ctx.queue.extract(tx, document.id)
-        else:
-            document = known
-            ctx.blobs.discard(received)
-            if known.status is DocumentStatus.FAILED:
+    with ExitStack() as failing:
+        failing.callback(_withdraw, ctx, received)
+        with ctx.db.write() as tx:
+            if corpus_id is not None:
+                _require_corpus(tx, tenant, corpus_id)
+            known = documents.get_by_hash(tx, tenant, received.sha256)
+            document = known or _new(ctx, tenant, filename, received)
+            if known is None:
+                ctx.blobs.keep(received)
+                documents.add(tx, document)
+                ctx.queue.extract(tx, document.id)
+            elif known.status is DocumentStatus.FAILED:
                 documents.requeue(tx, known.id)
                 ctx.queue.extract(tx, known.id)
-        if corpus_id is not None:
-            append_in(tx, corpus_id, document)
-        stored = documents.get(tx, tenant, document.id)
+            if corpus_id is not None:
+                append_in(tx, corpus_id, document)
+            stored = documents.get(tx, tenant, document.id)
+        failing.pop_all()
+    if known is not None:
+        ctx.blobs.discard(received)
     return Added(document=stored or document, duplicate=known is not None)
+
+
+def _withdraw(ctx: Context, received: ReceivedBlob) -> None:
+    """Drop what was received and could not be recorded, under its waiting name or its last one."""
+    with suppress(FileNotFoundError):  # it was kept already
+        ctx.blobs.discard(received)
+    with suppress(StoreUnavailable):  # what is told is why it could not be recorded
+        forget_file(ctx, received.sha256)
 
 
 def _new(ctx: Context, tenant: str, filename: str, received: ReceivedBlob) -> Document:

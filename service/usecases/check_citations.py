@@ -21,27 +21,43 @@ def _check(ctx: Context, planned: tuple[PlannedCall, ...], text: str) -> list[di
     claims = find_claims(text)
     if not claims:
         return []
-    index = Index(_sources(ctx, planned))
-    return [describe_citation(verify(claim, index)) for claim in claims]
+    there, gone = _sources(ctx, planned)
+    index, lost = Index(there), Index(gone)
+    return [
+        describe_citation(verify(claim, lost), source_gone=True)
+        if lost.source(claim.document)
+        else describe_citation(verify(claim, index))
+        for claim in claims
+    ]
 
 
-def _sources(ctx: Context, planned: tuple[PlannedCall, ...]) -> list[Source]:
+def _sources(ctx: Context, planned: tuple[PlannedCall, ...]) -> tuple[list[Source], list[Source]]:
+    """Return the documents that were asked and are there, and without pages those that are gone by now."""
     asked = {piece.document_id: piece for call in planned for piece in call.slices}
+    there: list[Source] = []
+    gone: list[Source] = []
     with ctx.db.read() as tx:
-        return [
-            Source(
+        for piece in asked.values():
+            known = documents.get_any(tx, piece.document_id) is not None
+            pages = documents.page_texts_of(tx, piece.document_id) if known else ()
+            source = Source(
                 document_id=piece.document_id,
                 ordinal=piece.ordinal,
                 filename=piece.filename,
-                pages=[
-                    SourcePage(page.number, page.text, page.label)
-                    for page in documents.page_texts_of(tx, piece.document_id)
-                ],
+                pages=[SourcePage(page.number, page.text, page.label) for page in pages],
             )
-            for piece in asked.values()
-        ]
+            (there if known else gone).append(source)
+    return there, gone
 
 
-def describe_citation(citation: Citation) -> dict[str, Any]:
-    """Return a citation in the words of the REST contract."""
-    return {**asdict(citation), "verdict": citation.verdict.value, "source_gone": False}
+def describe_citation(citation: Citation, *, source_gone: bool = False) -> dict[str, Any]:
+    """Return a citation in the words of the REST contract.
+
+    Where the source is gone, `missing` says that nobody can look any more, not that the quote is false.
+    """
+    return {
+        **asdict(citation),
+        "verdict": citation.verdict.value,
+        "differences": [asdict(edit) for edit in citation.differences],
+        "source_gone": source_gone,
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,8 +31,8 @@ def extract_document(ctx: Context, document_id: str) -> None:
         if document is None or not documents.start(tx, document_id):
             return
     try:
-        with ctx.blobs.as_path(document.sha256) as path:
-            _store(ctx, document, path)
+        with ctx.blobs.as_path(document.sha256) as path, _held(path, document_id) as held:
+            _store(ctx, document, held)
     except (IngestError, NotFound) as error:  # the latter: the stored file itself is gone
         fail(ctx, document_id, Failure(error.code, str(error)))
 
@@ -40,6 +41,30 @@ def fail(ctx: Context, document_id: str, failure: Failure) -> None:
     """Record why a document could not be read."""
     with ctx.db.write() as tx:
         documents.fail(tx, document_id, failure)
+
+
+@contextmanager
+def _held(path: Path, document_id: str) -> Iterator[Path]:
+    """Give the file a second name while it is read: a removal of the document takes the first one only.
+
+    The name is the document's, so that a reading which starts over takes the place of one that was killed.
+
+    Raises:
+        NotFound: it has been removed just now.
+    """
+    held = path.with_name(f"{path.name}.{document_id}")
+    try:
+        held.unlink(missing_ok=True)
+        held.hardlink_to(path)
+    except FileNotFoundError as error:
+        raise NotFound("The original file is gone.") from error
+    except OSError:  # a file system without hard links
+        held = path
+    try:
+        yield held
+    finally:
+        if held != path:
+            held.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)

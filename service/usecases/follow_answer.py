@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 from service.domain.answers import Answer
 from service.errors import NotFound
 from service.store import answers
-from service.store.answers import Event
+from service.store.answers import RESUMED, TERMINAL, Event
 from service.usecases.context import Context
-from service.usecases.feed import TERMINAL
+from service.usecases.feed import Channel
 
 POLL_SECONDS = 0.25
 BEAT_SECONDS = 15.0
@@ -21,29 +22,32 @@ async def follow_answer(
 ) -> AsyncIterator[Event | None]:
     """Yield the events behind that number, in order, until the last one; None now and then while it is quiet.
 
+    Of an answer that has ended, a number beyond its last event gets that event again.
+
     Raises:
         NotFound: there is no such answer.
     """
     await asyncio.to_thread(_require, ctx, tenant, answer_id)
-    quiet = 0.0
+    told_at = time.monotonic()
     while True:
         channel = ctx.feed.get(answer_id)
-        saved = await asyncio.to_thread(_saved, ctx, answer_id, after)
+        saved, end = await asyncio.to_thread(_saved, ctx, answer_id, after)
         events = {event.number: event for event in [*saved, *(channel.after(after) if channel else ())]}
         for number in sorted(events):
-            yield events[number]
-            after, quiet = number, 0.0
+            after = number
+            if events[number].name != RESUMED:
+                yield events[number]
+                told_at = time.monotonic()
             if events[number].name in TERMINAL:
                 return
-        if channel is not None:
-            await channel.wait(after, seconds=BEAT_SECONDS)
-            quiet = BEAT_SECONDS
-        else:
-            await asyncio.sleep(POLL_SECONDS)
-            quiet += POLL_SECONDS
-        if quiet >= BEAT_SECONDS:
-            quiet = 0.0
+        if end is not None and not events:
+            if end.number < after:
+                yield end
+            return
+        await _wait(channel, after, seconds=told_at + BEAT_SECONDS - time.monotonic())
+        if time.monotonic() - told_at >= BEAT_SECONDS:
             yield None
+            told_at = time.monotonic()
 
 
 async def wait_for_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
@@ -51,6 +55,14 @@ async def wait_for_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
     async for _ in follow_answer(ctx, tenant, answer_id):
         pass
     return await asyncio.to_thread(_require, ctx, tenant, answer_id)
+
+
+async def _wait(channel: Channel | None, after: int, *, seconds: float) -> None:
+    """Wait until there may be news."""
+    if channel is None:
+        await asyncio.sleep(POLL_SECONDS)
+    else:
+        await channel.wait(after, seconds=max(0.0, seconds))
 
 
 def _require(ctx: Context, tenant: str, answer_id: str) -> Answer:
@@ -61,6 +73,7 @@ def _require(ctx: Context, tenant: str, answer_id: str) -> Answer:
     return answer
 
 
-def _saved(ctx: Context, answer_id: str, after: int) -> list[Event]:
+def _saved(ctx: Context, answer_id: str, after: int) -> tuple[list[Event], Event | None]:
+    """Return the stored events behind that number, and the one that ended the stream."""
     with ctx.db.read() as tx:
-        return answers.events_after(tx, answer_id, after)
+        return answers.events_after(tx, answer_id, after), answers.terminal_event(tx, answer_id)

@@ -18,5 +18,15 @@ def remove_document(ctx: Context, tenant: str, document_id: str) -> None:
         if document is None:
             raise NotFound(f"There is no document {document_id}.")
         documents.remove(tx, document_id)
-        if documents.uses_of_blob(tx, document.sha256) == 0:
-            ctx.blobs.delete(document.sha256)
+    forget_file(ctx, document.sha256)
+
+
+def forget_file(ctx: Context, sha256: str) -> None:
+    """Delete a stored file unless a document has these bytes.
+
+    In a writing transaction of its own: an upload of the same bytes comes wholly before it or wholly after,
+    and a removal that is rolled back has not lost its file.
+    """
+    with ctx.db.write() as tx:
+        if documents.uses_of_blob(tx, sha256) == 0:
+            ctx.blobs.delete(sha256)

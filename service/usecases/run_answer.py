@@ -19,16 +19,23 @@ from service.domain.documents import Failure
 from service.domain.questions import Question
 from service.errors import StoreUnavailable, UnabridgedError
 from service.store import answers
+from service.store.answers import RESUMED, Event
+from service.store.session import Transaction
 from service.usecases.check_citations import check_citations
 from service.usecases.context import Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.describe_plan import calls_of
+from service.usecases.feed import Channel
 from service.usecases.make_call import make_call
 from service.usecases.running import IN_DOUBT, Cancelled, Run, Stopped
 from service.usecases.settle_call import release
 
 SAVE_SECONDS = 0.25
 """How often the stream is saved while it comes; a crash loses no more of the shown text than this."""
+
+FIRST_NUMBERS = 1_000_000
+"""Each running after the first numbers its events from the next multiple of this on: a running that was
+killed may have shown more events than it saved, and a client that saw them resumes behind their numbers."""
 
 
 async def run_answer(ctx: Context, answer_id: str, *, may_send: bool = True) -> None:
@@ -38,38 +45,50 @@ async def run_answer(ctx: Context, answer_id: str, *, may_send: bool = True) -> 
         ctx: what it works in.
         answer_id: an accepted question.
         may_send: False concludes what another process left without sending what it had not sent.
+
+    Raises:
+        StoreUnavailable: it has not ended; run it again, and who follows it here misses nothing.
     """
-    run = await asyncio.to_thread(_begin, ctx, answer_id)
-    if run is None:
+    channel = ctx.feed.open(answer_id)
+    if channel is None:
         return
-    run.may_send = may_send
+    leave = ctx.feed.close
+    try:
+        run = await asyncio.to_thread(_begin, ctx, answer_id, channel)
+        if run is not None:
+            run.may_send = may_send
+            await _run_to_the_end(run)
+    except StoreUnavailable:
+        leave = ctx.feed.pause
+        raise
+    finally:
+        leave(answer_id)
+
+
+async def _run_to_the_end(run: Run) -> None:
     ended = asyncio.Event()
     saver = asyncio.create_task(_save_until(ended, run))
     try:
-        try:
-            outcome = await _outcome(run)
-        finally:
-            ended.set()
-            await saver
-        await asyncio.to_thread(_conclude, run, outcome)
+        outcome = await _outcome(run)
     finally:
-        ctx.feed.close(answer_id)
+        ended.set()
+        await saver
+    await asyncio.to_thread(_conclude, run, outcome)
 
 
-def _begin(ctx: Context, answer_id: str) -> Run | None:
-    """Take the answer up; None where it has ended, or runs here already."""
+def _begin(ctx: Context, answer_id: str, channel: Channel) -> Run | None:
+    """Take the answer up; None where it has ended."""
     now = ctx.now()
     with ctx.db.write() as tx:
         answer = answers.get_any(tx, answer_id)
         if answer is None or not answers.begin(tx, answer_id, now):
             return None
         saved = answers.events_after(tx, answer_id, 0)
+        opening = _opening(tx, answer, saved, channel)
         to_stop = answers.cancel_requested(tx, answer_id)
-    channel = ctx.feed.open(answer_id, after=saved[-1].number if saved else 0)
-    if channel is None:
-        return None
-    if not saved:
-        channel.publish("plan", answer.plan)
+    channel.number_from(opening.number)
+    channel.saved([*saved, opening])
+    told = [*saved, *channel.unsaved()]
     if to_stop:
         channel.cancelled.set()
     running = replace(answer, status=AnswerStatus.RUNNING, started_at=answer.started_at or now)
@@ -79,9 +98,20 @@ def _begin(ctx: Context, answer_id: str) -> Run | None:
         channel=channel,
         planned=calls_of(answer.plan),
         question=Question.from_dict(answer.request),
-        shown="".join(event.data["text"] for event in saved if event.name == "delta"),
-        citations_shown=sum(event.name == "citation" for event in saved),
+        shown="".join(event.data["text"] for event in told if event.name == "delta"),
+        citations_shown=sum(event.name == "citation" for event in told),
     )
+
+
+def _opening(tx: Transaction, answer: Answer, saved: Sequence[Event], channel: Channel) -> Event:
+    """Save and return the event behind which this running's numbers begin: no two runnings share one."""
+    if saved and channel.after(0):
+        return saved[-1]  # the channel of an earlier running here, whose numbers go on
+    opening = Event(1, "plan", answer.plan)
+    if saved:
+        opening = Event((saved[-1].number // FIRST_NUMBERS + 1) * FIRST_NUMBERS, RESUMED, {})
+    answers.add_events(tx, answer.id, [opening])
+    return opening
 
 
 async def _outcome(run: Run) -> Answer:
@@ -129,11 +159,26 @@ def _output(question: Question, text: str) -> Any:  # noqa: ANN401 - any JSON va
 
 async def _work(run: Run) -> Call:
     """Make the calls; return the one whose text is the answer's."""
+    await asyncio.to_thread(_check_engine, run)
     if len(run.planned) == 1:
         return await make_call(run, 0, findings=(), aloud=True)
     parts = [n for n, planned in enumerate(run.planned) if planned.kind == "part"]
     found = await _parts(run, parts)
     return await make_call(run, len(parts), findings=[call.text for call in found], aloud=True)
+
+
+def _check_engine(run: Run) -> None:
+    """Raise ProviderChanged where something would be sent to another engine than the price was for."""
+    accepted, configured = run.answer.engine, run.ctx.provider.name
+    if accepted == configured or not run.may_send:
+        return
+    with run.ctx.db.read() as tx:
+        calls = answers.calls_of(tx, run.answer.id)
+    if any(call.state is CallState.READY for call in calls):
+        raise ProviderChanged(
+            f"The question was accepted for {accepted}, and the service runs with {configured} now: "
+            "what was not sent yet is not sent. Ask again."
+        )
 
 
 async def _parts(run: Run, parts: Sequence[int]) -> list[Call]:
@@ -165,8 +210,15 @@ async def _broken(run: Run, status: AnswerStatus, failure: Failure | None) -> An
     """Return the answer as it ended without being done, with the text that had come."""
     ended = await asyncio.to_thread(_totals, run)
     if ended.status is AnswerStatus.IN_DOUBT:
-        return replace(ended, error=failure or IN_DOUBT, text=run.shown)
+        return replace(ended, error=_doubt(failure), text=run.shown)
     return replace(ended, status=status, error=failure, text=run.shown)
+
+
+def _doubt(failure: Failure | None) -> Failure:
+    """Return the failure of an answer in doubt: whatever else went wrong, that is what matters."""
+    if failure is None or failure.code == IN_DOUBT.code:
+        return failure or IN_DOUBT
+    return Failure(IN_DOUBT.code, f"{failure.detail} {IN_DOUBT.detail}")
 
 
 def _totals(run: Run) -> Answer:

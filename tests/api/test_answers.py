@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -170,6 +171,31 @@ def test_event_ids_that_are_none(server: Server, corpus: str, upstream: Upstream
     with server.client.stream("GET", f"/v1/answers/{answer_id}/events", headers=headers) as response:
         assert next(sent_events(response)).name == "plan"
     assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("behind", [1, 100, 999_000_000])
+def test_stream_ends_whatever_the_client_claims_to_have(
+    server: Server, corpus: str, upstream: Upstream, behind: int
+) -> None:
+    """A client that reconnects to an answer that has ended is let go, and knows the end."""
+    events = stream(server, corpus)
+    last = events[-1]
+    assert last.id is not None
+    assert server.events(last.data["id"], after=last.id) == []
+    assert server.events(last.data["id"], after=last.id + behind) == [last]
+    assert len(upstream.requests) == 1
+
+
+def test_cancelled_while_waited_for(server: Server, corpus: str, upstream: Upstream) -> None:
+    upstream.script.append(stall_after(3))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(server.ask, corpus, question="When, or not?")
+        until(lambda: len(upstream.invoice) == 1)
+        listed = server.client.get("/v1/answers", params={"corpus_id": corpus}).json()["data"]
+        server.client.post(f"/v1/answers/{listed[0]['id']}/cancel")
+        response = waiting.result(WAIT_S)
+    assert (response.status_code, response.json()["status"]) == (201, "cancelled")
+    assert server.events(listed[0]["id"])[-1].name == "done"
 
 
 def test_resumption_while_it_runs(server: Server, corpus: str, upstream: Upstream) -> None:

@@ -99,8 +99,10 @@ def test_broken_replies_are_in_doubt(
     server.limit(f"corpus:{corpus}", 10_000_000)
     upstream.script.append(act)
     response = server.ask(corpus, question="When?")
-    assert response.status_code == 201
-    answer = response.json()
+    problem = response.json()
+    fits(problem, PROBLEM)
+    assert (response.status_code, problem["status"], problem["code"]) == (502, 502, "in_doubt")
+    answer = problem["answer"]
     fits(answer, ANSWER)
     assert (answer["status"], answer["error"]["code"]) == ("in_doubt", "in_doubt")
     assert bool(answer["text"]) is partial
@@ -112,13 +114,14 @@ def test_broken_replies_are_in_doubt(
     assert len(upstream.requests) == 1
     events = server.events(answer["id"])
     assert events[-1].name == "error"
+    assert events[-1].data["problem"] == {name: problem[name] for name in problem if name != "answer"}
     assert "".join(event.data["text"] for event in events if event.name == "delta") == answer["text"]
 
 
 def test_split_with_one_broken_part(server: Server, upstream: Upstream, large: list[str]) -> None:
     corpus = server.corpus(*large)
     upstream.script.extend([acts.well(), acts.cut_after(3)])
-    answer = server.ask(corpus, question="Winter?", strategy="split").json()
+    answer = server.ask(corpus, question="Winter?", strategy="split").json()["answer"]
     assert answer["status"] == "in_doubt"
     states = [call.state.value for call in server.calls(answer["id"])]
     assert sorted(states) == ["done", "failed", "in_doubt"]

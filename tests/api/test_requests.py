@@ -230,6 +230,50 @@ def test_other_names_may_not(server: Server, name: str) -> None:
     assert asked(server, Host="localhost", Origin=f"https://{name}") == 403
 
 
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("localhost:8000", "http://localhost:3000"),
+        ("localhost:8000", "http://localhost"),
+        ("localhost:8000", "http://127.0.0.1:8000"),
+        ("127.0.0.1:8000", "http://[::1]:8000"),
+        ("localhost", "http://localhost:8000"),
+        ("localhost", "null"),
+        ("localhost", ""),
+        ("localhost", "localhost"),
+        ("localhost:8000", "http://localhost:99999"),
+        ("localhost:8000", "http://localhost:x"),
+        ("localhost:8000", "http://localhost:8000, http://evil.example"),
+    ],
+)
+def test_pages_of_other_origins_may_not(server: Server, host: str, origin: str) -> None:
+    assert asked(server, Host=host, Origin=origin) == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("localhost:8000", "http://LOCALHOST:8000"),
+        ("localhost:8000", "https://localhost:8000"),
+        ("localhost", "http://localhost:80"),
+        ("localhost:80", "http://localhost"),
+        ("localhost:443", "https://localhost"),
+    ],
+)
+def test_the_services_own_pages_may(server: Server, host: str, origin: str) -> None:
+    assert asked(server, Host=host, Origin=origin) == 200
+
+
+def test_pages_of_other_ports_may_not_write(server: Server) -> None:
+    before = server.client.get("/v1/corpora").json()["data"]
+    headers = {"Origin": f"http://127.0.0.1:{server.port - 1}"}
+    made = server.client.post("/v1/corpora", json={"name": "driven"}, headers=headers)
+    refused(made, 403)
+    assert server.client.get("/v1/corpora").json()["data"] == before
+    own = {"Origin": f"http://127.0.0.1:{server.port}"}
+    assert server.client.post("/v1/corpora", json={"name": "own"}, headers=own).status_code == 201
+
+
 def test_sandboxed_pages_may_not(server: Server) -> None:
     assert asked(server, Host="localhost", Origin="null") == 403
 

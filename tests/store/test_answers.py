@@ -111,7 +111,6 @@ def test_events_keep_their_order_and_are_read_from_anywhere(db: Database) -> Non
     events = [Event(n, "delta", {"text": f"piece {n}"}) for n in range(1, 13)]
     with db.write() as tx:
         one, two = rows.add_answer(tx, 1), rows.add_answer(tx, 2)
-        assert answers.last_event_number(tx, one.id) == 0
         answers.add_events(tx, one.id, events[6:])
         answers.add_events(tx, one.id, events[:6])
         answers.add_events(tx, one.id, [])
@@ -119,9 +118,17 @@ def test_events_keep_their_order_and_are_read_from_anywhere(db: Database) -> Non
         assert answers.events_after(tx, one.id, 0) == events
         assert answers.events_after(tx, one.id, 9) == events[9:]
         assert answers.events_after(tx, one.id, 12) == []
-        assert answers.last_event_number(tx, one.id) == 12
     with pytest.raises(IntegrityError), db.write() as tx:
         answers.add_events(tx, one.id, [Event(5, "delta", {})])
+
+
+def test_the_end_of_the_stream_is_found(db: Database) -> None:
+    with db.write() as tx:
+        one, two = rows.add_answer(tx, 1), rows.add_answer(tx, 2)
+        answers.add_events(tx, one.id, [Event(1, "delta", {}), Event(1_000_001, "error", {"n": 1})])
+        answers.add_events(tx, two.id, [Event(1, "delta", {})])
+        assert answers.terminal_event(tx, one.id) == Event(1_000_001, "error", {"n": 1})
+        assert answers.terminal_event(tx, two.id) is None
 
 
 def test_calls_are_kept_in_the_plans_order(db: Database) -> None:

@@ -202,13 +202,3 @@ def test_lists_go_on_where_they_ended(db: Database) -> None:
         second = documents.page_through(tx, rows.TENANT, after=first[-1].id, limit=2)
         third = documents.page_through(tx, rows.TENANT, after=second[-1].id, limit=2)
     assert [d.id[-1] for d in first + second + third] == ["1", "2", "3", "4", "5"]
-
-
-def test_documents_are_found_by_their_state(db: Database) -> None:
-    with db.write() as tx:
-        documents.add(tx, rows.document(1))
-        documents.add(tx, rows.document(2, tenant="other"))
-        documents.start(tx, "doc_0002")
-        rows.add_ready(tx, 3)
-        waiting = documents.with_status(tx, [DocumentStatus.QUEUED, DocumentStatus.PROCESSING])
-    assert sorted(d.id for d in waiting) == ["doc_0001", "doc_0002"]

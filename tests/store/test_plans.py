@@ -41,6 +41,16 @@ def test_only_what_has_expired_is_forgotten(db: Database) -> None:
         assert plans.get(tx, rows.TENANT, "pln_2") == plan(2, expires=20)
 
 
+def test_a_plan_that_was_answered_is_kept(db: Database) -> None:
+    with db.write() as tx:
+        rows.add_corpus(tx)
+        plans.add(tx, [plan(1, expires=10), plan(2, expires=10)])
+        rows.add_answer(tx, plan_id="pln_2")
+        assert plans.forget_expired(tx, rows.later(3600)) == 1
+        assert plans.get(tx, rows.TENANT, "pln_1") is None
+        assert plans.get(tx, rows.TENANT, "pln_2") == plan(2, expires=10)
+
+
 def test_a_plan_goes_with_its_corpus(db: Database) -> None:
     with db.write() as tx:
         rows.add_corpus(tx)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -27,8 +28,8 @@ from service.usecases.ask_question import Request, ask_question
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context, Terms
 from service.usecases.remove_document import remove_document
-from service.usecases.run_answer import run_answer
-from tests.support.server import serving, stored
+from service.usecases.run_answer import FIRST_NUMBERS, run_answer
+from tests.support.server import serving, settings_in, stored
 from tests.support.upstream import Upstream, slow, stall_after
 
 
@@ -144,7 +145,10 @@ def test_shown_text_is_kept_when_the_reply_breaks(settings: Settings, upstream: 
         events = after_events(ctx, answer)
     assert (ended.status, states(calls)) == (AnswerStatus.IN_DOUBT, ["in_doubt"])
     assert ended.text == shown != ""
-    assert [event.number for event in events] == list(range(1, len(events) + 1))
+    earlier = [event.number for event in events if event.number < FIRST_NUMBERS]
+    later = [event.number for event in events[len(earlier) :]]
+    assert earlier == list(range(1, len(earlier) + 1))
+    assert later == list(range(FIRST_NUMBERS, FIRST_NUMBERS + len(later)))
     assert [event.name for event in events].count("plan") == 1
     assert len(upstream.requests) == 1
 
@@ -249,6 +253,66 @@ def test_document_that_goes_before_it_is_read(settings: Settings, upstream: Upst
         assert books(ctx) == {call.id: 0}
     assert ended.error is not None
     assert (ended.status, ended.error.code) == (AnswerStatus.FAILED, "plan_changed")
+    assert upstream.requests == []
+
+
+def test_free_question_is_never_paid_for(settings: Settings, upstream: Upstream, tmp_path: Path) -> None:
+    with process(settings_in(tmp_path)) as ctx:
+        answer = asked(ctx)
+        assert answer.engine == "offline"
+    with process(settings) as ctx:
+        run(ctx, answer)
+        ended, calls = after(ctx, answer)
+    assert ended.error is not None
+    assert (ended.status, ended.error.code) == (AnswerStatus.FAILED, "provider_changed")
+    assert "offline" in ended.error.detail
+    assert "openai" in ended.error.detail
+    assert states(calls) == ["failed"]
+    assert upstream.requests == []
+
+
+def test_paid_question_is_not_finished_with_passages(
+    settings: Settings, upstream: Upstream, tmp_path: Path
+) -> None:
+    with process(settings) as ctx:
+        answer = asked(ctx)
+    with process(settings_in(tmp_path)) as ctx:
+        run(ctx, answer)
+        ended, (call,) = after(ctx, answer)
+        assert books(ctx) == {call.id: 0}
+    assert ended.error is not None
+    assert (ended.status, ended.error.code, ended.text) == (AnswerStatus.FAILED, "provider_changed", "")
+    assert upstream.requests == []
+
+
+def test_what_was_paid_is_kept_when_the_provider_changes(
+    settings: Settings, upstream: Upstream, tmp_path: Path
+) -> None:
+    with process(settings) as ctx:
+        answer = asked(ctx)
+    with process(settings, dies=lambda ctx: done_calls(ctx) == 1) as ctx, pytest.raises(Killed):
+        run(ctx, answer)
+    with process(settings_in(tmp_path)) as ctx:
+        run(ctx, answer)
+        ended, _ = after(ctx, answer)
+    assert (ended.status, ended.engine) == (AnswerStatus.DONE, "openai")
+    assert ended.actual_usd == upstream.invoice[0].usd
+    assert len(upstream.requests) == 1
+
+
+def test_part_in_doubt_stays_so_when_the_provider_changes(
+    settings: Settings, upstream: Upstream, tmp_path: Path
+) -> None:
+    with process(settings) as ctx:
+        answer = asked(ctx, documents=3, tokens=140_000, strategy="split")
+        with ctx.db.write() as tx:
+            assert answers.take_for_sending(tx, f"{answer.id}.0", ctx.now())
+    with process(settings_in(tmp_path)) as ctx:
+        run(ctx, answer)
+        ended, calls = after(ctx, answer)
+    assert ended.error is not None
+    assert (ended.status, ended.error.code) == (AnswerStatus.IN_DOUBT, "in_doubt")
+    assert states(calls) == ["in_doubt", "failed", "failed", "failed"]
     assert upstream.requests == []
 
 

@@ -1,0 +1,227 @@
+"""A stream goes on wherever its client left it, also behind a crash or a store that was away, and it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.domain.answers import Answer, AnswerStatus
+from service.errors import StoreUnavailable
+from service.settings import Settings
+from service.store import answers
+from service.store.answers import RESUMED, TERMINAL, Event
+from service.store.session import Database, Transaction
+from service.usecases import follow_answer as following
+from service.usecases import run_answer as running
+from service.usecases.context import LOCAL, Context
+from service.usecases.feed import Feed
+from service.usecases.follow_answer import follow_answer, wait_for_answer
+from service.usecases.run_answer import FIRST_NUMBERS, run_answer
+from tests.support.upstream import Upstream, slow, stall_after
+from tests.usecases.test_run_answer import after, after_events, asked, process, run
+
+SOON = 10.0
+
+
+async def followed(ctx: Context, answer: Answer, *, behind: int = 0) -> list[Event]:
+    """What a client is sent, beats left out; it must end soon."""
+    async with asyncio.timeout(SOON):
+        return [event async for event in follow_answer(ctx, LOCAL, answer.id, after=behind) if event]
+
+
+class Full:
+    """A database whose disk is full while `full` says so."""
+
+    def __init__(self, db: Database, full: Callable[[], bool]) -> None:
+        self._db = db
+        self._full = full
+        self.read = db.read
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        if self._full():
+            raise StoreUnavailable("The disk is full.")
+        with self._db.write() as tx:
+            yield tx
+
+
+def test_client_that_saw_more_than_was_saved_gets_the_end(
+    settings: Settings, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "SAVE_SECONDS", 60.0)
+    upstream.script.append(stall_after(12))
+
+    async def die_unsaved(ctx: Context, answer: Answer) -> list[Event]:
+        work = asyncio.create_task(run_answer(ctx, answer.id))
+        seen: list[Event] = []
+        async with asyncio.timeout(SOON), aclosing(_following(ctx, answer)) as events:
+            async for event in events:
+                seen.append(event)
+                if len(seen) == 8:
+                    break
+        monkeypatch.setattr(running, "_save", lambda _run: False)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        return seen
+
+    with process(settings) as ctx:
+        answer = asked(ctx)
+        seen = asyncio.run(die_unsaved(ctx, answer))
+        assert [event.number for event in after_events(ctx, answer)] == [1], "only the plan was saved"
+    with process(settings) as ctx:
+        run(ctx, answer)
+        rest = asyncio.run(followed(ctx, answer, behind=seen[-1].number))
+    assert rest[-1].name == "error"
+    assert all(event.number > FIRST_NUMBERS for event in rest)
+    assert RESUMED not in {event.name for event in rest}
+    assert len(upstream.requests) == 1
+
+
+async def _following(ctx: Context, answer: Answer) -> AsyncGenerator[Event, None]:
+    async for event in follow_answer(ctx, LOCAL, answer.id):
+        if event is not None:
+            yield event
+
+
+def test_numbers_beyond_the_end(settings: Settings, upstream: Upstream) -> None:
+    with process(settings) as ctx:
+        answer = asked(ctx)
+        run(ctx, answer)
+        events = after_events(ctx, answer)
+        last = events[-1]
+        assert asyncio.run(followed(ctx, answer, behind=last.number)) == []
+        assert asyncio.run(followed(ctx, answer, behind=last.number + 1)) == [last]
+        assert asyncio.run(followed(ctx, answer, behind=999_999_999)) == [last]
+    assert len(upstream.requests) == 1
+
+
+def test_number_beyond_the_end_while_it_runs(settings: Settings, upstream: Upstream) -> None:
+    upstream.script.append(slow(0.1, between_s=0.02))
+
+    async def both(ctx: Context, answer: Answer) -> list[Event]:
+        found, _ = await asyncio.gather(followed(ctx, answer, behind=999), run_answer(ctx, answer.id))
+        return found
+
+    with process(settings) as ctx:
+        answer = asked(ctx)
+        (last,) = asyncio.run(both(ctx, answer))
+        assert last == after_events(ctx, answer)[-1]
+
+
+def test_live_stream_is_whole_and_without_beats(settings: Settings, upstream: Upstream) -> None:
+    upstream.script.append(slow(0.05, between_s=0.02))
+
+    async def both(ctx: Context, answer: Answer) -> list[Event | None]:
+        async def client() -> list[Event | None]:
+            return [event async for event in follow_answer(ctx, LOCAL, answer.id)]
+
+        async with asyncio.timeout(SOON):
+            found, _ = await asyncio.gather(client(), run_answer(ctx, answer.id))
+        return found
+
+    with process(settings) as ctx:
+        answer = asked(ctx)
+        events = asyncio.run(both(ctx, answer))
+        assert events == after_events(ctx, answer)
+    assert None not in events
+
+
+def test_quiet_stream_beats(settings: Settings, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "BEAT_SECONDS", 0.1)
+    upstream.script.append(slow(1.0))
+
+    async def both(ctx: Context, answer: Answer) -> list[Event | None]:
+        async def client() -> list[Event | None]:
+            return [event async for event in follow_answer(ctx, LOCAL, answer.id)]
+
+        found, _ = await asyncio.gather(client(), run_answer(ctx, answer.id))
+        return found
+
+    with process(settings) as ctx:
+        events = asyncio.run(both(ctx, asked(ctx)))
+    first_delta = next(n for n, event in enumerate(events) if event and event.name == "delta")
+    assert 4 <= events[:first_delta].count(None) <= 12
+
+
+def test_connected_client_gets_the_end_over_a_full_disk(settings: Settings, upstream: Upstream) -> None:
+    """The end can't be written at first; the client stays, misses nothing and is told nothing twice."""
+
+    async def both(ctx: Context, answer: Answer, full: list[bool]) -> list[Event]:
+        client = asyncio.create_task(followed(ctx, answer))
+        with pytest.raises(StoreUnavailable):
+            await run_answer(ctx, answer.id)
+        assert not client.done()
+        full.append(False)
+        await run_answer(ctx, answer.id)
+        return await client
+
+    with process(settings) as ctx:
+        answer = asked(ctx)
+        full: list[bool] = []
+        done = [False]
+
+        def is_full() -> bool:
+            with ctx.db.read() as tx:
+                done[0] = done[0] or all(
+                    call.state.value == "done" for call in answers.calls_of(tx, answer.id)
+                )
+            return done[0] and not full
+
+        limited: Any = Full(ctx.db, is_full)
+        events = asyncio.run(both(replace(ctx, db=limited), answer, full))
+        ended, _ = after(ctx, answer)
+        stored = [event for event in after_events(ctx, answer) if event.name != RESUMED]
+    assert ended.status is AnswerStatus.DONE
+    assert events == stored
+    assert [event.name in TERMINAL for event in events].count(True) == 1
+    assert "".join(event.data["text"] for event in events if event.name == "delta") == ended.text
+    assert len(upstream.requests) == 1
+
+
+def test_who_waits_gets_the_answer(settings: Settings, upstream: Upstream) -> None:
+    async def both(ctx: Context, answer: Answer) -> Answer:
+        found, _ = await asyncio.gather(wait_for_answer(ctx, LOCAL, answer.id), run_answer(ctx, answer.id))
+        return found
+
+    with process(settings) as ctx:
+        ended = asyncio.run(both(ctx, asked(ctx)))
+    assert ended.status is AnswerStatus.DONE
+    assert len(upstream.requests) == 1
+
+
+def test_paused_channel_goes_on_with_its_numbers() -> None:
+    feed = Feed()
+    first = feed.open("ans_1")
+    assert first is not None
+    first.number_from(7)
+    first.publish("delta", {"text": "one"})
+    assert feed.open("ans_1") is None
+    feed.pause("ans_1")
+    again = feed.open("ans_1")
+    assert again is first
+    again.number_from(1_000_000)
+    again.publish("delta", {"text": "two"})
+    assert [event.number for event in again.unsaved()] == [8, 9]
+    feed.close("ans_1")
+    assert feed.get("ans_1") is None
+    assert feed.open("ans_1") is not first
+
+
+def test_closing_lets_followers_go() -> None:
+    async def waited() -> None:
+        feed = Feed()
+        channel = feed.open("ans_1")
+        assert channel is not None
+        waiting = asyncio.create_task(channel.wait(0, seconds=60))
+        await asyncio.sleep(0)
+        feed.close("ans_1")
+        async with asyncio.timeout(5):
+            await waiting
+            await channel.wait(0, seconds=60)
+
+    asyncio.run(waited())
