@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
+import logging
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from decimal import Decimal
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -16,25 +20,39 @@ import typer
 import uvicorn
 from rich.markup import escape
 
-from service import console, factory, jobs
+from service import console, factory, folders, jobs, terminal
 from service.api.access import is_loopback
 from service.app import create_app
+from service.domain.answers import AnswerStatus
+from service.domain.catalog import Catalog, Model
 from service.domain.documents import Document, DocumentStatus
 from service.domain.questions import DEFAULT_MAX_COMPLETION_TOKENS, Question
-from service.errors import Fix, Invalid, NotAllowed, OverMaxCost, UnabridgedError
+from service.errors import (
+    Conflict,
+    Fix,
+    Invalid,
+    NotAllowed,
+    NotFound,
+    OverMaxCost,
+    StoreUnavailable,
+    UnabridgedError,
+)
 from service.jobs import Worker
-from service.settings import Settings
-from service.usecases import arrange_corpus, preview_question, read_document
-from service.usecases.add_document import add_document
-from service.usecases.ask_question import Request, ask_question
+from service.settings import Settings, mistake
+from service.usecases import arrange_corpus, preview_question
+from service.usecases.ask_question import Request, ask_question, get_answer
+from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context
+from service.usecases.describe_answer import describe_answer
 from service.usecases.describe_model import describe_model
 from service.usecases.follow_answer import follow_answer
 from service.usecases.preview_question import Preview
 
-CHUNK = 1 << 20
-POLL_SECONDS = 0.1
 UNREADABLE = 4
+STOP_SECONDS = 10.0
+"""How long a stopped answer may take to end before the command leaves it to its record."""
+
+READING_STOPPED = "Stopped. What was not read yet is read the next time unabridged runs."
 
 app = typer.Typer(
     name="unabridged",
@@ -44,33 +62,55 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Model = Annotated[str | None, typer.Option(help="Model to price or ask; `unabridged models` lists them.")]
-Tier = Annotated[str | None, typer.Option("--tier", help="standard, flex, batch or priority.")]
-Effort = Annotated[str | None, typer.Option("--effort", help="none, low, medium, high or xhigh.")]
-MaxTokens = Annotated[int, typer.Option("--max-tokens", help="Output reserved a call, reasoning included.")]
+ModelName = Annotated[str | None, typer.Option(help="Model to price or ask; `unabridged models` lists them.")]
+Tier = Annotated[terminal.TierName | None, typer.Option("--tier", help="How it is processed and priced.")]
+Effort = Annotated[terminal.EffortName | None, typer.Option("--effort", help="How long the model may think.")]
+MaxTokens = Annotated[
+    int, typer.Option("--max-tokens", min=1, help="Output reserved a call, reasoning included.")
+]
 
 
 def main() -> NoReturn:
-    """Run a command and exit with its code: 0, 1 failed, 2 usage, 3 price or window, 4 unreadable."""
+    """Run a command; exit with its code: 0, 1 failed, 2 usage, 3 price or window, 4 unread, 130 stopped."""
     try:
         app()
     except UnabridgedError as error:
-        said = console.errors()
-        said.print(f"[red]{error.title}.[/] {escape(error.detail)}")
-        for fix in error.fixes:
-            said.print(f"  → {escape(_said(fix))}")
+        console.show_error(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(terminal.STOPPED)
     except Exception as error:
-        if Settings().debug:
+        if _debugging():
             raise
         said = console.errors()
         said.print(f"[red]Something went wrong here.[/] {type(error).__name__}: {escape(str(error))}")
         said.print("  → Nothing stored or paid for is lost. UNABRIDGED_DEBUG=1 shows where it happened.")
         sys.exit(1)
     sys.exit(0)
+
+
+def _debugging() -> bool:
+    try:
+        return Settings().debug
+    except (ValueError, OSError):
+        return False
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - the form of an option's callback
+    if asked:
+        typer.echo(f"unabridged {version('unabridged')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Say which version this is.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -80,8 +120,10 @@ def ask(
         typer.Argument(metavar="[PATH]… QUESTION", help="What to ask, then the question."),
     ],
     corpus: Annotated[str | None, typer.Option(help="Ask a corpus by name or id instead of paths.")] = None,
-    strategy: Annotated[str | None, typer.Option(help="whole or split; recommended by default.")] = None,
-    model: Model = None,
+    strategy: Annotated[
+        terminal.StrategyName | None, typer.Option(help="One call or several; recommended by default.")
+    ] = None,
+    model: ModelName = None,
     tier: Tier = None,
     effort: Effort = None,
     max_tokens: MaxTokens = DEFAULT_MAX_COMPLETION_TOKENS,
@@ -99,16 +141,21 @@ def ask(
     paths, question = [Path(word) for word in words[:-1]], words[-1]
     if not paths and corpus is None:
         raise Invalid('Name what to ask: unabridged ask FOLDER "question", or --corpus NAME.')
-    asked = Question(
-        text=question,
-        model=model or Settings().model,
-        strategies=(strategy,) if strategy else (),
-        service_tier=tier,
-        reasoning_effort=effort,
-        max_completion_tokens=max_tokens,
+    if paths and corpus is not None:
+        raise Invalid(
+            "Ask either files or a corpus: leave out the paths, or --corpus. "
+            "`unabridged add PATH --corpus NAME` puts files into one."
+        )
+    limits = _Limits(
+        None if max_cost is None else terminal.usd(max_cost, option="--max-cost"),
+        terminal.usd(confirm_above, option="--confirm-above"),
+        yes=yes,
     )
-    limits = _Limits(_usd(max_cost), _usd(confirm_above) or Decimal(0), yes=yes)
-    with _working() as (ctx, worker):
+    settings = _settings()
+    asked = _question(question, settings, model, tier, effort, max_tokens)
+    asked = replace(asked, strategies=(strategy.value,) if strategy else ())
+    with terminal.stopping_at_once(READING_STOPPED), _working(settings, quiet=True) as (ctx, worker):
+        _model(ctx.catalog, asked.model)
         code = asyncio.run(_ask(ctx, worker, paths, corpus, asked, limits, json=json))
     sys.exit(code)
 
@@ -117,7 +164,7 @@ def ask(
 def plan(
     question: Annotated[str, typer.Argument(help="The question to price.")],
     corpus: Annotated[str, typer.Option(help="Name or id of the corpus.")],
-    model: Model = None,
+    model: ModelName = None,
     tier: Tier = None,
     effort: Effort = None,
     max_tokens: MaxTokens = DEFAULT_MAX_COMPLETION_TOKENS,
@@ -127,21 +174,12 @@ def plan(
 
     Example: unabridged plan --corpus reports "What changed?"
     """
-    settings = Settings()
-    ctx = factory.open_context(settings, queue=jobs.JobQueue)
+    settings = _settings()
+    asked = _question(question, settings, model, tier, effort, max_tokens)
+    ctx = _context(settings)
     found = arrange_corpus.find(ctx, LOCAL, corpus)
-    preview = preview_question.preview_question(
-        ctx,
-        LOCAL,
-        found.id,
-        Question(
-            text=question,
-            model=model or settings.model,
-            service_tier=tier,
-            reasoning_effort=effort,
-            max_completion_tokens=max_tokens,
-        ),
-    )
+    _model(ctx.catalog, asked.model)
+    preview = preview_question.preview_question(ctx, LOCAL, found.id, asked)
     if json:
         console.as_json(_described(preview))
     else:
@@ -160,9 +198,9 @@ def add(
 
     Example: unabridged add reports/ --corpus reports
     """
-    with _working() as (ctx, _worker):
+    with terminal.stopping_at_once(READING_STOPPED), _working(_settings(), quiet=True) as (ctx, _worker):
         target = arrange_corpus.find_or_create(ctx, LOCAL, corpus) if corpus else None
-        documents = asyncio.run(_add(ctx, paths, target.id if target else None))
+        documents = asyncio.run(folders.add(ctx, paths, target.id if target else None))
         if json:
             console.as_json([_line(document) for document in documents])
         else:
@@ -174,7 +212,7 @@ def add(
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Loopback only while there are no keys.")] = "127.0.0.1",
-    port: int = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
     no_worker: Annotated[
         bool, typer.Option("--no-worker", help="Leave reading to `unabridged worker`.")
     ] = False,
@@ -185,7 +223,9 @@ def serve(
             f"Without keys the service only listens on this machine, not on {host}.",
             fixes=(Fix("use_host", "Use --host 127.0.0.1."),),
         )
-    settings = Settings()
+    settings = _settings()
+    settings.check_data()
+    settings.check_models_file()
     factory.open_database(settings).close()  # what is wrong with the store is said before the server starts
     uvicorn.run(
         create_app(settings, work=not no_worker),
@@ -202,7 +242,7 @@ def worker() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with _working() as (_ctx, working):
+    with _working(_settings(), quiet=False) as (_ctx, working):
         console.errors().print(f"working as {working.seat}; stop with Ctrl-C")
         stop.wait()
 
@@ -210,7 +250,7 @@ def worker() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the store's schema to this version's."""
-    ctx = factory.open_context(Settings(), queue=jobs.JobQueue, migrate=True)
+    ctx = _context(_settings(), migrate=True)
     jobs.migrate(ctx.db)
     console.errors().print("The store is up to date.")
 
@@ -220,14 +260,17 @@ def models(
     name: Annotated[str | None, typer.Argument(help="One model in full.")] = None, *, json: Json = False
 ) -> None:
     """Show the models with their windows, thresholds and dated prices."""
-    catalog = factory.make_catalog(Settings())
-    chosen = [catalog.model(name)] if name else list(catalog.models)
+    settings = _settings()
+    settings.check_models_file()
+    catalog = factory.make_catalog(settings)
+    chosen = [_model(catalog, name)] if name else list(catalog.models)
     if json or name:
         on = catalog.as_of
         described = [{"id": model.id, **describe_model(model, catalog, on=on)} for model in chosen]
         console.as_json(described[0] if name else described)
     else:
-        console.results().print(console.models_table(catalog, chosen, catalog.as_of))
+        out = console.results()
+        out.print(console.models_table(catalog, chosen, catalog.as_of, width=out.width))
 
 
 class _Limits:
@@ -239,12 +282,73 @@ class _Limits:
         self.yes = yes
 
 
-@contextmanager
-def _working() -> Iterator[tuple[Context, Worker]]:
-    settings = Settings()
-    ctx = factory.open_context(settings, queue=jobs.JobQueue)
+def _settings() -> Settings:
+    """Return the installation's settings.
+
+    Raises:
+        Invalid: one of them is none that it may be.
+    """
     try:
-        with jobs.working(ctx, settings) as worker:
+        return Settings()
+    except (ValueError, OSError) as error:
+        raise mistake(error) from error
+
+
+def _question(
+    text: str,
+    settings: Settings,
+    model: str | None,
+    tier: terminal.TierName | None,
+    effort: terminal.EffortName | None,
+    max_tokens: int,
+) -> Question:
+    if not text.strip():
+        raise Invalid("The question is empty.")
+    return Question(
+        text=text,
+        model=model or settings.model,
+        service_tier=tier.value if tier else None,
+        reasoning_effort=effort.value if effort else None,
+        max_completion_tokens=max_tokens,
+    )
+
+
+def _model(catalog: Catalog, name: str) -> Model:
+    """Return the model of that name.
+
+    Raises:
+        NotFound: there is none; the fixes name the nearest three.
+    """
+    try:
+        return catalog.model(name)
+    except NotFound as error:
+        ids = {known.casefold(): model.id for model in catalog.models for known in model.names}
+        near = difflib.get_close_matches(name.casefold(), ids, n=len(ids), cutoff=0.0)
+        nearest = list(dict.fromkeys(ids[known] for known in near))[:3]
+        fixes = [Fix("use_model", f"use model {known}", (("model", known),)) for known in nearest]
+        every = Fix("list_models", "`unabridged models` shows them all.")
+        raise NotFound(error.detail, fixes=(*fixes, every)) from error
+
+
+def _context(settings: Settings, *, migrate: bool | None = None) -> Context:
+    settings.check_data()
+    settings.check_models_file()
+    return factory.open_context(settings, queue=jobs.JobQueue, migrate=migrate)
+
+
+@contextmanager
+def _working(settings: Settings, *, quiet: bool) -> Iterator[tuple[Context, Worker]]:
+    """Open the store and carry jobs out.
+
+    Args:
+        settings: the installation's.
+        quiet: leave out what the job system says of its own end: a command says itself what became of it.
+    """
+    ctx = _context(settings)
+    if quiet:  # a filter, for the job system sets its logger's level itself
+        logging.getLogger("dbos").addFilter(lambda record: record.levelno >= logging.CRITICAL)
+    try:
+        with jobs.working(ctx, settings, serving=not quiet) as worker:
             yield ctx, worker
     finally:
         ctx.close()
@@ -262,7 +366,7 @@ async def _ask(
 ) -> int:
     unreadable = 0
     if paths:
-        corpus_id, documents = await _corpus_of(ctx, paths)
+        corpus_id, documents = await folders.corpus_of(ctx, paths)
         unreadable = sum(document.status is DocumentStatus.FAILED for document in documents)
         console.show_unreadable(documents)
         if unreadable == len(documents):
@@ -274,17 +378,46 @@ async def _ask(
     if preview.recommended is None:
         return 3
     _confirm(ctx, preview.recommended.description, limits)
-    request = Request(plan_id=preview.recommended.id, max_cost_usd=limits.max_cost)
-    answer = ask_question(ctx, LOCAL, corpus_id, request)
-    await worker.start_answer(answer.id)
-    ended = await _follow(ctx, answer.id, aloud=not json)
+    most = limits.max_cost if ctx.provider.charges else None
+    request = Request(plan_id=preview.recommended.id, max_cost_usd=most)
+    ended, stopped = await _answered(ctx, worker, corpus_id, request, aloud=not json)
     if json:
         console.as_json(ended)
+    if stopped:
+        console.show_stopped(ended)
+        if not AnswerStatus(ended["status"]).final:
+            terminal.leave()  # its record says the rest: the request to stop is kept with it
+        return terminal.STOPPED
     if ended["status"] != "done":
         detail = (ended["error"] or {}).get("detail", ended["status"])
         console.errors().print(f"[red]{ended['status']}[/] {escape(detail)}")
         return 1
     return UNREADABLE if unreadable else 0
+
+
+async def _answered(
+    ctx: Context, worker: Worker, corpus_id: str, request: Request, *, aloud: bool
+) -> tuple[dict[str, Any], bool]:
+    """Have the question answered; return the answer as it ended, and whether Ctrl-C stopped it.
+
+    After Ctrl-C it has some seconds to end; one that takes longer is returned as it stands.
+    """
+    with terminal.stopping_on_request() as asked_to_stop:
+        answer = ask_question(ctx, LOCAL, corpus_id, request)
+        await worker.start_answer(answer.id)
+        following = asyncio.create_task(_follow(ctx, answer.id, aloud=aloud))
+        stopping = asyncio.create_task(asked_to_stop.wait())
+        await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if following.done():
+            return following.result(), False
+        with suppress(Conflict, StoreUnavailable, TimeoutError):  # Conflict: it ended just now
+            async with asyncio.timeout(STOP_SECONDS):
+                await asyncio.to_thread(cancel_answer, ctx, LOCAL, answer.id)
+                await asyncio.wait({following})
+        if not following.cancel():
+            return following.result(), True
+        return describe_answer(await asyncio.to_thread(get_answer, ctx, LOCAL, answer.id)), True
 
 
 async def _follow(ctx: Context, answer_id: str, *, aloud: bool) -> dict[str, Any]:
@@ -306,75 +439,6 @@ async def _follow(ctx: Context, answer_id: str, *, aloud: bool) -> dict[str, Any
     raise AssertionError("a followed answer always ends")
 
 
-async def _corpus_of(ctx: Context, paths: Sequence[Path]) -> tuple[str, list[Document]]:
-    """Return the corpus that stands for these paths, holding exactly what can be read in them."""
-    name = ", ".join(sorted(str(path.expanduser().resolve()) for path in paths))
-    if len(name) > arrange_corpus.MAX_NAME:
-        name = f"…{name[1 - arrange_corpus.MAX_NAME :]}"
-    documents = await _add(ctx, paths, None)
-    corpus = arrange_corpus.find_or_create(ctx, LOCAL, name)
-    wanted = [document.id for document in documents if document.status is DocumentStatus.READY]
-    for member in arrange_corpus.members(ctx, LOCAL, corpus.id):
-        if member.document_id not in wanted:
-            arrange_corpus.take_out(ctx, LOCAL, corpus.id, member.document_id)
-    for document_id in wanted:
-        arrange_corpus.append(ctx, LOCAL, corpus.id, document_id)
-    return corpus.id, documents
-
-
-async def _add(ctx: Context, paths: Sequence[Path], corpus_id: str | None) -> list[Document]:
-    """Store files and wait until each is read or refused; each document once, in the order of its name."""
-    files = _files(paths)
-    added: dict[str, Document] = {}
-    with console.progress() as bar:
-        storing = bar.add_task("storing", total=len(files), note="files")
-        for path in files:
-            one = await add_document(
-                ctx, LOCAL, filename=path.name, chunks=_chunks(path), corpus_id=corpus_id
-            )
-            added[one.document.id] = one.document
-            bar.advance(storing)
-        reading = bar.add_task("reading", total=1, note="")
-        while True:
-            for document_id, document in added.items():
-                if document.status not in {DocumentStatus.READY, DocumentStatus.FAILED}:
-                    added[document_id] = await asyncio.to_thread(
-                        read_document.get_document, ctx, LOCAL, document_id
-                    )
-            console.show_reading(bar, reading, list(added.values()))
-            if all(d.status in {DocumentStatus.READY, DocumentStatus.FAILED} for d in added.values()):
-                return list(added.values())
-            await asyncio.sleep(POLL_SECONDS)
-
-
-def _files(paths: Sequence[Path]) -> list[Path]:
-    """Return the files that these paths mean, hidden ones left out.
-
-    Raises:
-        Invalid: a path does not exist, or there is no file at all.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = (p for p in path.rglob("*") if p.is_file())
-            found.extend(
-                sorted(p for p in inside if not any(s.startswith(".") for s in p.relative_to(path).parts))
-            )
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise Invalid(f"There is no file or folder {path}.")
-    if not found:
-        raise Invalid("There are no files to read in " + ", ".join(str(path) for path in paths) + ".")
-    return list(dict.fromkeys(found))
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK):
-            yield chunk
-
-
 def _confirm(ctx: Context, chosen: dict[str, Any], limits: _Limits) -> None:
     """Ask before money above the limit is spent.
 
@@ -389,7 +453,7 @@ def _confirm(ctx: Context, chosen: dict[str, Any], limits: _Limits) -> None:
     ceiling = f"${cost['max_usd']}" if cost else "an unknown amount"
     usual = f" (most likely ${cost['expected_usd']})" if cost else ""
     asked = f"Spend up to {ceiling}{usual} on {ctx.provider.name}?"
-    if not sys.stdin.isatty() or not typer.confirm(asked, err=True):
+    if not terminal.agrees(asked):
         raise OverMaxCost(
             f"Nothing was spent. {asked}", fixes=(Fix("agree", "Say --yes, or --max-cost USD."),)
         )
@@ -429,17 +493,3 @@ def _line(document: Document) -> dict[str, Any]:
         "tokens": document.pages_tokens,
         "error": {"code": document.error.code, "detail": document.error.detail} if document.error else None,
     }
-
-
-def _usd(text: str | None) -> Decimal | None:
-    if text is None:
-        return None
-    try:
-        return Decimal(text.lstrip("$"))
-    except InvalidOperation as error:
-        raise Invalid(f"“{text}” is no amount in dollars.") from error
-
-
-def _said(fix: Fix) -> str:
-    values = ", ".join(f"{name} {value}" for name, value in fix.values)
-    return fix.detail or " ".join(part for part in (fix.do.replace("_", " "), values) if part)

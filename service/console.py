@@ -6,20 +6,25 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from service.domain.catalog import Catalog, Model
 from service.domain.documents import Document, DocumentStatus
+from service.errors import Fix, UnabridgedError
 
 OFFLINE = "no key is set: closest passages are shown, nothing is spent"
 NONE = "-"
+GAP = 2
 GOOD = {"exact": "green", "close": "green", "elsewhere": "yellow", "altered": "red", "missing": "red"}
 
 
@@ -83,31 +88,100 @@ def show_unreadable(documents: Sequence[Document]) -> None:
             console.print(f"[yellow]note[/] {escape(document.filename)}: {len(document.warnings) - 3} more")
 
 
-def plan_table(plans: Sequence[dict[str, Any]], recommended: str | None) -> Table:
-    """Return the feasible plans side by side."""
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column before it is known whether there is room for it.
+
+    Attributes:
+        cells: in console markup.
+        leaves: 0 stays; of the others the highest leaves first where it is narrow.
+    """
+
+    title: str
+    cells: tuple[str, ...]
+    leaves: int = 0
+    left: bool = False
+
+    @property
+    def natural(self) -> int:
+        """Cells of the terminal that it takes unbroken."""
+        return max(cell_len(line) for line in (self.title, *self._lines))
+
+    @property
+    def least(self) -> int:
+        """Cells that it takes with its title broken into words."""
+        return max(cell_len(word) for word in (*self.title.split(), *self._lines, ""))
+
+    @property
+    def _lines(self) -> list[str]:
+        return [line for cell in self.cells for line in Text.from_markup(cell).plain.split("\n")]
+
+
+def _fitted(columns: Sequence[_Column], width: int) -> Table:
+    """Return a table in which no figure is ever cut: columns leave, and at last the rows are stacked."""
+    shown = list(columns)
+    while _room([column.least for column in shown]) > width and any(column.leaves for column in shown):
+        shown.remove(max(shown, key=lambda column: column.leaves))
+    natural = [column.natural for column in shown]
+    widths = natural if _room(natural) <= width else [column.least for column in shown]
+    if _room(widths) > width:
+        return _stacked(shown)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("plan", "calls", "input tokens", "rates", "cold", "warm", "at most", ""):
-        table.add_column(title, justify="left" if title in {"plan", ""} else "right")
-    for plan in plans:
-        chosen = plan["id"] == recommended
-        cost = plan["cost"] or {}
-        bands = {call["price_band"] for call in plan["calls"]}
-        table.add_row(
-            f"[bold]{plan['strategy']}[/]" if chosen else plan["strategy"],
-            str(len(plan["calls"])),
-            f"{plan['input_tokens']:,}",
-            "[red]long[/]" if "long" in bands else "short",
-            *(dollars(cost.get(name)) for name in ("cold_usd", "warm_usd", "max_usd")),
-            "[green]recommended[/]" if chosen else "",
-        )
+    for column, cells in zip(shown, widths, strict=True):
+        table.add_column(column.title, justify="left" if column.left else "right", width=cells)
+    for row in zip(*(column.cells for column in shown), strict=True):
+        table.add_row(*row)
     return table
+
+
+def _room(widths: Sequence[int]) -> int:
+    return sum(widths) + GAP * (len(widths) - 1)
+
+
+def _stacked(columns: Sequence[_Column]) -> Table:
+    """Each row as lines of its own; what is still too long is folded."""
+    table = Table.grid()
+    table.add_column(overflow="fold")
+    for name, *cells in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(name)
+        for column, cell in zip(columns[1:], cells, strict=True):
+            table.add_row(f"  {column.title} {cell}".rstrip())
+    return table
+
+
+def plan_table(plans: Sequence[dict[str, Any]], recommended: str | None, *, width: int) -> Table:
+    """Return the feasible plans side by side, in so many cells of the terminal."""
+    chosen = [plan["id"] == recommended for plan in plans]
+    names = [
+        f"[bold]{plan['strategy']}[/]" if yes else plan["strategy"]
+        for plan, yes in zip(plans, chosen, strict=True)
+    ]
+    costs = [plan["cost"] or {} for plan in plans]
+    long = ["long" in {call["price_band"] for call in plan["calls"]} for plan in plans]
+    middle = (
+        _Column("calls", tuple(str(len(plan["calls"])) for plan in plans), leaves=2),
+        _Column("input tokens", tuple(f"{plan['input_tokens']:,}" for plan in plans), leaves=1),
+        _Column("rates", tuple("[red]long[/]" if one else "short" for one in long), leaves=3),
+        *(
+            _Column(title, tuple(dollars(cost.get(name)) for cost in costs))
+            for title, name in (("cold", "cold_usd"), ("warm", "warm_usd"), ("at most", "max_usd"))
+        ),
+    )
+    mark = tuple("[green]recommended[/]" if yes else "" for yes in chosen)
+    beside = (_Column("plan", tuple(names), left=True), *middle, _Column("", mark, left=True))
+    if _room([column.natural for column in beside]) <= width:
+        return _fitted(beside, width)
+    below = tuple(f"{name}\n{one}" if one else name for name, one in zip(names, mark, strict=True))
+    return _fitted((_Column("plan", below, left=True), *middle), width)
 
 
 def show_plans(
     console: Console, plans: Sequence[dict[str, Any]], recommended: str | None, *, engine: str
 ) -> None:
     """Show the price before the question, with every warning."""
-    console.print(plan_table([plan for plan in plans if plan["feasible"]], recommended))
+    feasible = [plan for plan in plans if plan["feasible"]]
+    if feasible:
+        console.print(plan_table(feasible, recommended, width=console.width))
     for plan in plans:
         if not plan["feasible"] and plan["infeasible_code"] != "not_needed":
             console.print(f"[dim]{plan['strategy']}: {escape(plan['infeasible_because'])}[/]")
@@ -138,8 +212,11 @@ def show_answer_end(answer: dict[str, Any]) -> None:
     if answer["engine"] == "offline":
         console.print("[dim]cost $0.00: answered offline by closest passages[/]")
     else:
+        actual = dollars(cost["actual_usd"])
+        if (answer["usage"] or {}).get("estimated"):
+            actual = f"about {actual} (estimated: the provider sent no usage)"
         console.print(
-            f"[dim]cost {dollars(cost['actual_usd'])}, estimated {dollars(cost['estimated_usd'])}, "
+            f"[dim]cost {actual}, estimated {dollars(cost['estimated_usd'])}, "
             f"at most {dollars(cost['max_usd'])}[/]"
         )
 
@@ -151,20 +228,59 @@ def _label(label: str | None) -> str:
     return f" ({label})" if " " in label or not label.isascii() else f" (printed {label})"
 
 
-def models_table(catalog: Catalog, models: Sequence[Model], on: date) -> Table:
-    """Return the models with their standard prices per million tokens."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("model", "input", "threshold", "in", "cached", "out", "in above", "out above"):
-        table.add_column(title, justify="left" if title == "model" else "right", no_wrap=True)
-    for model in models:
-        short, long = model.rates("standard", "short", on), model.rates("standard", "long", on)
-        table.add_row(
-            model.id,
-            f"{model.max_input_tokens:,}",
-            f"{model.threshold_tokens:,}" if model.threshold_tokens else NONE,
-            *(_rate(getattr(short, name, None)) for name in ("input", "cached_input", "output")),
-            *(_rate(getattr(long, name, None)) for name in ("input", "output")),
+def show_stopped(answer: dict[str, Any]) -> None:
+    """Say how an answer stands that was stopped, and what was billed for it or may be."""
+    cost, status = answer["cost"], answer["status"]
+    if answer["engine"] == "offline":
+        money = "nothing was spent"
+    elif status == "done":
+        money = f"{dollars(cost['actual_usd'])} was billed"
+    elif status in {"cancelled", "failed"} and cost["actual_usd"] is None:
+        money = "nothing was billed"
+    elif status in {"cancelled", "failed"}:
+        money = (
+            f"about {dollars(cost['actual_usd'])} was billed (for the input, and the output that had come)"
         )
+    else:
+        money = f"up to {dollars(cost['reserved_usd'])} may be billed"
+    errors().print(f"Stopped. Answer {answer['id']}: {status.replace('_', ' ')}; {money}.")
+
+
+def show_error(error: UnabridgedError) -> None:
+    """Say what went wrong, and each way out."""
+    console = errors()
+    console.print(f"[red]{error.title}.[/] {escape(error.detail)}")
+    for fix in error.fixes:
+        console.print(f"  → {escape(_said(fix))}")
+
+
+def _said(fix: Fix) -> str:
+    values = ", ".join(f"{name} {value}" for name, value in fix.values)
+    return fix.detail or " ".join(part for part in (fix.do.replace("_", " "), values) if part)
+
+
+def models_table(catalog: Catalog, models: Sequence[Model], on: date, *, width: int) -> Table:
+    """Return the models with their standard prices per million tokens, in so many cells of the terminal."""
+    short = [model.rates("standard", "short", on) for model in models]
+    long = [model.rates("standard", "long", on) for model in models]
+    thresholds = (f"{m.threshold_tokens:,}" if m.threshold_tokens else NONE for m in models)
+    rates = (
+        ("in", "input", short, 0),
+        ("cached", "cached_input", short, 2),
+        ("out", "output", short, 0),
+        ("in above", "input", long, 0),
+        ("out above", "output", long, 0),
+    )
+    columns = (
+        _Column("model", tuple(model.id for model in models), left=True),
+        _Column("input", tuple(f"{model.max_input_tokens:,}" for model in models), leaves=3),
+        _Column("threshold", tuple(thresholds), leaves=1),
+        *(
+            _Column(title, tuple(_rate(getattr(one, name, None)) for one in of), leaves)
+            for title, name, of, leaves in rates
+        ),
+    )
+    table = _fitted(columns, width)
     table.caption = f"USD per 1M tokens, standard tier; catalog {catalog.version}"
     return table
 

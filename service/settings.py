@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal, Self
 
 import platformdirs
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from service.errors import Invalid
 
 FILE = "unabridged.toml"
 
@@ -129,3 +132,56 @@ class Settings(BaseSettings):
 
     def _usual_provider(self) -> ProviderName:
         return "offline" if self.provider_url is None and self.provider_key is None else "openai"
+
+    def check_data(self) -> None:
+        """Make the data folder, where it is not there yet.
+
+        Raises:
+            Invalid: it cannot be made, or nothing can be written to it.
+        """
+        try:
+            self.data.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Invalid(f"UNABRIDGED_DATA: {self.data} cannot be made a folder: {_why(error)}.") from error
+        if not os.access(self.data, os.R_OK | os.W_OK | os.X_OK):
+            raise Invalid(f"UNABRIDGED_DATA: the folder {self.data} cannot be written to.")
+
+    def check_models_file(self) -> None:
+        """Look whether the file with models of one's own is there.
+
+        Raises:
+            Invalid: it cannot be read, or is no text.
+        """
+        if self.models_file is None:
+            return
+        try:
+            self.models_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            because = "it is no UTF-8 text" if isinstance(error, UnicodeDecodeError) else _why(error)
+            raise Invalid(f"UNABRIDGED_MODELS_FILE: {self.models_file} cannot be read: {because}.") from error
+
+
+def mistake(error: ValueError | OSError) -> Invalid:
+    """Return what kept `Settings()` from being made: which setting it was, and what it may be."""
+    if isinstance(error, ValidationError):
+        return Invalid(" ".join(_wrong(one["loc"], one["msg"], one["input"]) for one in error.errors()))
+    if isinstance(error, OSError):
+        return Invalid(f"{FILE} cannot be read: {_why(error)}.")
+    return Invalid(f"{FILE} is not TOML: {error}")
+
+
+def _wrong(place: tuple[int | str, ...], message: str, given: object) -> str:
+    """One setting's mistake in words; what stands where a secret belongs is not repeated."""
+    said = str(place[0]) if place else "settings"
+    name = next(
+        (name for name in Settings.model_fields if said.casefold() in {name, f"unabridged_{name}"}), None
+    )
+    if name is None:
+        name, said = ("provider_key", said) if "KEY" in said else ("", said)
+    shown = "" if name == "provider_key" else f", not {str(given)[:40]!r}"
+    in_file = f" ({name} in {FILE})" if name else ""
+    return f"{said}{in_file}: {message.replace('Input should be', 'must be')}{shown}."
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -29,6 +29,8 @@ LAYERS = (
         "service.worker",
         "service.jobs",
         "service.console",
+        "service.folders",
+        "service.terminal",
         "service.__main__",
     ),
 )

@@ -1,0 +1,127 @@
+"""The person at the terminal: the amounts they type, what they agree to, and what their Ctrl-C means."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import NoReturn
+
+from service import console
+from service.errors import Invalid
+
+STOPPED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
+MOST_USD = 1_000_000_000
+STDERR = 2
+CLEAR_LINE_AND_SHOW_CURSOR = "\r\x1b[2K\x1b[?25h"
+
+
+class StrategyName(StrEnum):
+    """The plans that a question to whole documents can take."""
+
+    WHOLE = "whole"
+    SPLIT = "split"
+
+
+class TierName(StrEnum):
+    """The catalog's tiers."""
+
+    STANDARD = "standard"
+    FLEX = "flex"
+    BATCH = "batch"
+    PRIORITY = "priority"
+
+
+class EffortName(StrEnum):
+    """How long a model may think."""
+
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+
+
+def usd(text: str, *, option: str) -> Decimal:
+    """Return the amount that was typed.
+
+    Raises:
+        Invalid: it is none, or none that could be spent.
+    """
+    try:
+        amount = Decimal(text.strip().removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or not 0 <= amount <= MOST_USD:
+        raise Invalid(f"{option}: “{text[:40]}” is no amount in dollars; write it like 2.50.")
+    return amount
+
+
+def agrees(question: str) -> bool:
+    """Ask yes or no. Where nobody is at the terminal nobody agrees; Ctrl-C and Ctrl-D are a no."""
+    stdin: object = sys.stdin  # None where the shell closed it
+    if stdin is None or not sys.stdin.isatty():
+        return False
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        said = console.errors().input(f"{question} [y/N] ", markup=False)
+    except (EOFError, KeyboardInterrupt):
+        return False
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return said.strip().casefold() in {"y", "yes"}
+
+
+@contextmanager
+def stopping_at_once(said: str) -> Iterator[None]:
+    """Have Ctrl-C end the process at once with that line: for work whose every step is kept already."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: leave(said))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def stopping_on_request() -> Iterator[asyncio.Event]:
+    """Have the first Ctrl-C set the event, and the second end the process at once."""
+    loop, asked, pressed = asyncio.get_running_loop(), asyncio.Event(), 0
+
+    def press(*_: object) -> None:
+        nonlocal pressed
+        pressed += 1
+        if pressed > 1:
+            leave()
+        loop.call_soon_threadsafe(asked.set)
+
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield asked
+        return
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def leave(said: str = "") -> NoReturn:
+    """End the process here and now, waiting for nothing.
+
+    May run in a signal handler, in the middle of a print: it writes past the stream's buffer and its lock.
+    """
+    with suppress(OSError, RuntimeError, ValueError, AttributeError):
+        sys.stdout.flush()
+    shown = CLEAR_LINE_AND_SHOW_CURSOR if os.isatty(STDERR) else ""
+    with suppress(OSError):
+        os.write(STDERR, f"{shown}{said}\n".encode() if said else shown.encode())
+    os._exit(STOPPED)

@@ -1,0 +1,97 @@
+"""What is shown stays whole, however narrow the terminal is."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from service import console, folders
+from service.domain.catalog import Catalog
+from service.usecases.arrange_corpus import MAX_NAME
+
+CATALOG = Catalog.parse((files("service.domain") / "catalog.toml").read_text(encoding="utf-8"))
+USD = {"cold_usd": "123.456", "warm_usd": "23.5", "max_usd": "1234.5"}
+
+
+def plan(name: str, *, cost: dict[str, str] | None = None) -> dict[str, Any]:
+    calls = [{"price_band": "long"}, {"price_band": "short"}]
+    return {"id": name, "strategy": name, "calls": calls, "input_tokens": 12_345_678, "cost": cost or USD}
+
+
+def drawn(table: Table, width: int) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width).print(table)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", range(16, 121, 4))
+def test_no_figure_is_ever_cut(width: int) -> None:
+    plans = drawn(console.plan_table([plan("whole"), plan("split")], "split", width=width), width)
+    models = drawn(console.models_table(CATALOG, CATALOG.models, date(2026, 11, 22), width=width), width)
+    assert "…" not in plans + models
+    assert max(map(len, (plans + models).splitlines())) <= width
+    for figure in ("$123.46", "$23.50", "$1234.50"):
+        assert plans.count(figure) == 2
+    assert plans.count("recommended") == 1
+    shown = set(re.findall(r"\d+(?:\.\d+)?", models))
+    for model in CATALOG.models:
+        rates = model.rates("standard", "short", date(2026, 11, 22))
+        assert rates is not None
+        assert {str(rates.input), str(rates.output)} <= shown
+        assert model.id in models
+
+
+def test_less_important_columns_leave_first() -> None:
+    plans = [plan("whole")]
+    titles = {width: drawn(console.plan_table(plans, "whole", width=width), width) for width in (100, 60, 46)}
+    assert all(title in titles[100] for title in ("calls", "input tokens", "rates"))
+    assert "rates" not in titles[60]
+    assert "12,345,678" in titles[60]
+    assert "tokens" not in titles[46]
+
+
+def test_an_estimated_cost_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    cost = {"actual_usd": "0.5", "estimated_usd": "0.6", "max_usd": "0.7", "reserved_usd": "0.7"}
+    answer: dict[str, Any] = {"citations": [], "engine": "openai", "cost": cost, "usage": {"estimated": True}}
+    console.show_answer_end(answer)
+    assert "about $0.5000 (estimated: the provider sent no usage)" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    console.show_answer_end({**answer, "usage": {}})
+    console.show_answer_end({**answer, "usage": None})
+    assert "about" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("status", "engine", "actual", "said"),
+    [
+        ("cancelled", "openai", "0.5", "cancelled; about $0.5000 was billed"),
+        ("cancelled", "openai", None, "cancelled; nothing was billed"),
+        ("done", "openai", "0.5", "done; $0.5000 was billed"),
+        ("in_doubt", "openai", None, "in doubt; up to $0.7000 may be billed"),
+        ("running", "openai", None, "running; up to $0.7000 may be billed"),
+        ("cancelled", "offline", "0", "cancelled; nothing was spent"),
+    ],
+)
+def test_a_stopped_answer_says_what_it_costs(
+    capsys: pytest.CaptureFixture[str], status: str, engine: str, actual: str | None, said: str
+) -> None:
+    cost = {"actual_usd": actual, "reserved_usd": "0.7"}
+    console.show_stopped({"id": "ans_1", "status": status, "engine": engine, "cost": cost})
+    assert f"Answer ans_1: {said}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_two_long_lists_of_paths_never_share_a_corpus() -> None:
+    tail = [Path(f"/folder/{'x' * 60}/{n}") for n in range(8)]
+    one, other = (folders.name_of([Path(first), *tail]) for first in ("/a", "/b"))
+    assert one != other
+    assert len(one) == len(other) == MAX_NAME
+    assert folders.name_of([Path("/b"), Path("/a"), Path("/b")]) == "/a, /b"
