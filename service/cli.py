@@ -154,7 +154,7 @@ def ask(
     settings = _settings()
     asked = _question(question, settings, model, tier, effort, max_tokens)
     asked = replace(asked, strategies=(strategy.value,) if strategy else ())
-    with terminal.stopping_at_once(READING_STOPPED), _working(settings, quiet=True) as (ctx, worker):
+    with terminal.stopping_at_once(READING_STOPPED), _working(settings) as (ctx, worker):
         _model(ctx.catalog, asked.model)
         code = asyncio.run(_ask(ctx, worker, paths, corpus, asked, limits, json=json))
     sys.exit(code)
@@ -198,7 +198,7 @@ def add(
 
     Example: unabridged add reports/ --corpus reports
     """
-    with terminal.stopping_at_once(READING_STOPPED), _working(_settings(), quiet=True) as (ctx, _worker):
+    with terminal.stopping_at_once(READING_STOPPED), _working(_settings()) as (ctx, _worker):
         target = arrange_corpus.find_or_create(ctx, LOCAL, corpus) if corpus else None
         documents = asyncio.run(folders.add(ctx, paths, target.id if target else None))
         if json:
@@ -242,7 +242,7 @@ def worker() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with _working(_settings(), quiet=False) as (_ctx, working):
+    with _working(_settings(), serving=True) as (_ctx, working):
         console.errors().print(f"working as {working.seat}; stop with Ctrl-C")
         stop.wait()
 
@@ -337,18 +337,19 @@ def _context(settings: Settings, *, migrate: bool | None = None) -> Context:
 
 
 @contextmanager
-def _working(settings: Settings, *, quiet: bool) -> Iterator[tuple[Context, Worker]]:
+def _working(settings: Settings, *, serving: bool = False) -> Iterator[tuple[Context, Worker]]:
     """Open the store and carry jobs out.
 
     Args:
         settings: the installation's.
-        quiet: leave out what the job system says of its own end: a command says itself what became of it.
+        serving: take up answers too. A command does not, and says itself what became of its work, so what the
+            job system says of its own end is left out.
     """
     ctx = _context(settings)
-    if quiet:  # a filter, for the job system sets its logger's level itself
+    if not serving:  # a filter, for the job system sets its logger's level itself
         logging.getLogger("dbos").addFilter(lambda record: record.levelno >= logging.CRITICAL)
     try:
-        with jobs.working(ctx, settings, serving=not quiet) as worker:
+        with jobs.working(ctx, settings, serving=serving) as worker:
             yield ctx, worker
     finally:
         ctx.close()

@@ -17,7 +17,7 @@ from typing import Any
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.documents import Failure
 from service.domain.questions import Question
-from service.errors import StoreUnavailable, UnabridgedError
+from service.errors import ProviderChanged, StoreUnavailable, UnabridgedError
 from service.store import answers
 from service.store.answers import RESUMED, Event
 from service.store.session import Transaction
