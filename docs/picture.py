@@ -13,7 +13,7 @@ from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = 112
-QUESTION = "Which mission brought back the most lunar samples?"
+QUESTION = "Which mission brought back the largest amount of lunar samples?"
 
 # Rich's own template fetches its fonts from the network; this one takes what the reader has.
 TEMPLATE = """\
