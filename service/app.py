@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -14,6 +16,7 @@ from service import factory, jobs
 from service.api import answers, corpora, documents, health, models, problems, resumable
 from service.api.access import LoopbackOnly
 from service.api.limits import Bounded
+from service.errors import Invalid
 from service.settings import Settings
 
 
@@ -46,6 +49,21 @@ def create_app(settings: Settings, *, work: bool = True) -> FastAPI:
     for module in (documents, resumable, corpora, answers, models, health):
         app.include_router(module.router)
     return app
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind before anything is taken up: a second service on the port ends here, having touched nothing.
+
+    Raises:
+        Invalid: the port can't be used.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise Invalid(
+            f"Port {port} of {host} can't be used: {reason}. Choose another with --port."
+        ) from error
 
 
 def _start(app: FastAPI, settings: Settings, stack: ExitStack, *, work: bool) -> None:

@@ -22,7 +22,7 @@ from rich.markup import escape
 
 from service import console, factory, folders, jobs, terminal
 from service.api.access import is_loopback
-from service.app import create_app
+from service.app import create_app, listen
 from service.domain.answers import AnswerStatus
 from service.domain.catalog import Catalog, Model
 from service.domain.documents import Document, DocumentStatus
@@ -227,13 +227,10 @@ def serve(
     settings.check_data()
     settings.check_models_file()
     factory.open_database(settings).close()  # what is wrong with the store is said before the server starts
-    uvicorn.run(
-        create_app(settings, work=not no_worker),
-        host=host,
-        port=port,
-        log_level="info",
-        timeout_graceful_shutdown=jobs.SHUTDOWN_SECONDS,
-    )
+    listening = listen(host, port)
+    app = create_app(settings, work=not no_worker)
+    config = uvicorn.Config(app, log_level="info", timeout_graceful_shutdown=jobs.SHUTDOWN_SECONDS)
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 @app.command()

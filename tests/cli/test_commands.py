@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -170,6 +171,15 @@ def test_money_is_asked_about_before_it_is_spent(tmp_path: Path) -> None:
                 "prompt_tokens"
             ]
         )
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = run(tmp_path / "data", "serve", "--port", port)
+    assert refused.returncode == 2
+    assert f"Port {port} of 127.0.0.1 can't be used: Address already in use." in refused.stderr
+    assert not (tmp_path / "data" / "seats").exists()
 
 
 def test_an_old_store_is_refused_until_it_is_migrated(tmp_path: Path) -> None:
