@@ -429,6 +429,7 @@ async def _follow(ctx: Context, answer_id: str, *, aloud: bool) -> dict[str, Any
         if event.name == "done":
             if aloud:
                 sys.stdout.write("\n")
+                sys.stdout.flush()  # what follows on standard error stands below
                 console.show_answer_end(event.data)
             return event.data
         if event.name == "error":
