@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -73,14 +73,3 @@ class Finished:
     title: str | None = None
     encoding: str = "o200k_base"
     warnings: tuple[Notice, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractedDocument:
-    """A whole document in memory, for callers that want no stream."""
-
-    media_type: str
-    unit: Unit
-    pages: tuple[Page, ...]
-    title: str | None = None
-    warnings: tuple[Notice, ...] = field(default=())

@@ -176,8 +176,8 @@ def working(
         ctx: what the jobs work in.
         settings: where the seats are, and how many documents are read at once.
         extract: read documents too; without it only answers that were started here are run.
-        serving: take up answers that a dead process left, and pay for what they still need; a command only
-            concludes those that were its own seat's.
+        serving: take up answers that dead processes left, and pay for what they still need; a command only
+            concludes them, and sends nothing.
     """
     with _seat(settings.data) as (seat, dead):
         DBOS(config=_config(ctx.db, seat))

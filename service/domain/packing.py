@@ -62,7 +62,12 @@ class Numbered(Protocol):
 
 def frame(page: Numbered) -> str:
     """Return a page's block: its open tag, its text with look-alikes of our tags defused, a line feed."""
-    return f'<page n="{page.number}">\n{defuse(page.text)}\n'
+    return block(page.number, defuse(page.text))
+
+
+def block(number: int, text: str) -> str:
+    """Return the block of a page whose text is defused already, as every stored one is."""
+    return f'<page n="{number}">\n{text}\n'
 
 
 def defuse(text: str) -> str:

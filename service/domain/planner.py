@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Literal
@@ -124,7 +124,6 @@ class Plan:
     estimate: pricing.Estimate | None = None
     expected_cached_tokens: int = 0
     threshold_extra_usd: Decimal | None = None
-    warnings: tuple[tuple[str, str], ...] = field(default=())
 
     @property
     def feasible(self) -> bool:

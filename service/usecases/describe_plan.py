@@ -197,7 +197,7 @@ def _coverage(plan: Plan, frame: Frame) -> dict[str, Any]:
 def _warnings(plan: Plan, frame: Frame) -> list[tuple[str, str]]:
     terms = frame.terms
     at = terms.model.threshold_tokens
-    found = list(plan.warnings)
+    found: list[tuple[str, str]] = []
     if plan.feasible and plan.estimate is None:
         found.append(("price_unknown", f"No price is published for {terms.model.id} at {terms.tier}."))
     if at is not None and plan.feasible:

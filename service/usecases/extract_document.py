@@ -72,7 +72,6 @@ class _Reading:
     """What adds up while pages come."""
 
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
-    started: Started | None = None
     finished: Finished | None = None
 
 

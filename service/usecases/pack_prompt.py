@@ -71,6 +71,6 @@ def _blocks(run: Run, planned: PlannedCall) -> list[str]:
             if len(pages) != piece.last - piece.first + 1:
                 raise PlanChanged(f"{piece.filename} was removed after the question was accepted.")
             blocks.append(packing.open_document(piece.ordinal, piece.filename))
-            blocks.extend(packing.frame(page) for page in pages)
+            blocks.extend(packing.block(page.number, page.text) for page in pages)
             blocks.append(packing.CLOSE)
     return blocks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, get_args
@@ -79,7 +79,7 @@ def preview_in(tx: Transaction, ctx: Context, tenant: str, corpus_id: str, quest
     drafts = _plans(tx, asked, terms, question)
     fresh = _still_warm(tx, ctx, model, drafts)
     if fresh:
-        terms = _terms(ctx, model, question, warm=frozenset(fresh))
+        terms = replace(terms, warm=frozenset(fresh))
         drafts = _plans(tx, asked, terms, question)
     frame = _frame(ctx, terms, asked, left_out, question=question, fresh=fresh)
     offers = tuple(_offer(plan, frame) for plan in drafts)
@@ -255,7 +255,7 @@ def _require_ready(members: Sequence[Member]) -> None:
         )
 
 
-def _terms(ctx: Context, model: Model, question: Question, *, warm: frozenset[str] = frozenset()) -> Terms:
+def _terms(ctx: Context, model: Model, question: Question) -> Terms:
     reserved = question.max_completion_tokens
     if not 1 <= reserved <= model.max_output_tokens:
         raise Invalid(
@@ -270,7 +270,6 @@ def _terms(ctx: Context, model: Model, question: Question, *, warm: frozenset[st
         reserved_output_tokens=reserved,
         expected_output_tokens=planner.expected_output(question.reasoning_effort, reserved),
         guard_tokens=round(threshold * ctx.terms.guard_band),
-        warm=warm,
     )
 
 
