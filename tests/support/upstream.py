@@ -189,7 +189,7 @@ class Upstream:
     Attributes:
         url: the base URL, ending in /v1.
         key: the only key it takes.
-        requests: every POST received.
+        requests: every POST received to its end.
         invoice: what it billed.
         violations: what broke the contract, in words.
         answer: the model.
@@ -264,6 +264,8 @@ class Upstream:
 
     async def _complete(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         content = await _read(receive)
+        if content is None:
+            return
         headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
         body = _parsed(content)
         self.requests.append(Received(scope["path"], scope["client"][1], headers, body, len(content)))
@@ -444,10 +446,13 @@ def _parsed(content: bytes) -> Any:  # noqa: ANN401 - any JSON value
         return None
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive) -> bytes | None:
+    """The body; None when the sender was gone before its end: no provider answers or bills half a request."""
     content, more = bytearray(), True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         content += message.get("body", b"")
         more = message.get("more_body", False)
     return bytes(content)
