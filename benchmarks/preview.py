@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from service import factory, jobs
-from service.domain.documents import Document, DocumentStatus, PageText, Progress
+from service.domain.documents import Document, DocumentStatus, PageCount, Progress
 from service.domain.questions import Question
 from service.settings import Settings
 from service.store import documents
@@ -44,7 +44,7 @@ def fill(ctx: Context, corpus_id: str, start: int, end: int) -> None:
         with ctx.db.write() as tx:
             documents.add(tx, document)
             documents.start(tx, document.id)
-            documents.add_pages(tx, document.id, [(PageText(1, 400, "text"), ())])
+            documents.add_pages(tx, document.id, [(PageCount(1, tokens=400, chars=4), "text")])
             documents.finish(
                 tx,
                 document.id,

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from ingest.document import Finished, Flag, Notice, Page, Started, Unit
+from ingest.document import (
+    Enclosed,
+    Finished,
+    Flag,
+    Heading,
+    Margin,
+    Notice,
+    Page,
+    Picture,
+    Piece,
+    Sealed,
+    Started,
+    Unit,
+)
 from ingest.errors import (
     DamagedDocument,
     EmptyDocument,
@@ -20,14 +33,20 @@ from ingest.tokens import count_tokens
 __all__ = [
     "DamagedDocument",
     "EmptyDocument",
+    "Enclosed",
     "EncryptedDocument",
     "Finished",
     "Flag",
+    "Heading",
     "IngestError",
     "Limits",
+    "Margin",
     "Notice",
     "Page",
+    "Picture",
+    "Piece",
     "ReaderCrashed",
+    "Sealed",
     "Started",
     "TimedOut",
     "TooLarge",

@@ -16,10 +16,12 @@ from typing import Final, Protocol, Self
 
 from ingest import wire
 from ingest.child import CRASHED, TOO_SLOW, Child, error_of
-from ingest.document import Finished, Notice, Page, Started
+from ingest.document import Enclosed, Finished, Heading, Notice, Page, Piece, Sealed, Started
 from ingest.errors import ReaderCrashed, TimedOut
 from ingest.limits import Limits
+from ingest.margins import Margins
 from ingest.reader import MAX_NOTICES, ORDER_BYTES, too_much_text
+from ingest.resemblance import Sketch
 
 WORTH_ANOTHER: Final = 2
 """Ranges that nobody has taken: with fewer, another process would cost more than it saves."""
@@ -62,8 +64,8 @@ class Crew:
         os.close(self._orders)
         self._give_out(())
 
-    def events(self) -> Iterator[Started | Page | Finished]:
-        """Yield `Started`, all pages in order, `Finished`.
+    def events(self) -> Iterator[Started | Page | Enclosed | Piece | Sealed | Finished]:
+        """Yield `Started`, all pages in order and the files inside, `Finished`.
 
         Raises:
             ingest.errors.IngestError: as the document's first faulty range ends, or a limit is passed.
@@ -120,14 +122,16 @@ class Crew:
                 raise error_of(child.front)
         raise self._children[0].verdict()
 
-    def _pages(self, child: Child, report: _Report) -> Iterator[Page]:
+    def _pages(self, child: Child, report: _Report) -> Iterator[Page | Enclosed | Piece | Sealed]:
         while True:
             event = self._next(child)
             if isinstance(event, wire.Given):
                 report.add(event)
                 return
-            if not isinstance(event, Page):
+            if not isinstance(event, Page | Enclosed | Piece | Sealed):
                 raise ReaderCrashed(CRASHED)
+            if isinstance(event, Page):
+                report.see(event)
             yield event
 
     def _next(self, child: Child) -> wire.Event:
@@ -175,7 +179,14 @@ class _Report:
         self._title: str | None = None
         self._encoding = ""
         self._notices: list[Notice] = []
+        self._sketch = Sketch()
+        self._margins = Margins()
+        self._outline: tuple[Heading, ...] = ()
         self._more = self._chars = 0
+
+    def see(self, page: Page) -> None:
+        """Compare a page with those before it."""
+        self._margins.add(page.number, page.text)
 
     def add(self, given: wire.Given) -> None:
         """Add a range, in order.
@@ -186,6 +197,8 @@ class _Report:
         self._title, self._encoding = given.title, given.encoding
         kept = given.notices[: MAX_NOTICES - len(self._notices)]
         self._notices.extend(kept)
+        self._sketch.merge(given.sketch)
+        self._outline += given.outline
         self._more += len(given.notices) - len(kept) + given.more_notices
         self._chars += given.chars
         if self._chars > self._limits.max_chars:
@@ -196,4 +209,11 @@ class _Report:
         notices = tuple(self._notices)
         if self._more:
             notices = (*notices, Notice("more_notices", f"{self._more:,} more notices are left out here."))
-        return Finished(self._title, self._encoding, notices)
+        return Finished(
+            self._title,
+            self._encoding,
+            notices,
+            self._sketch.values(),
+            self._margins.found(),
+            self._outline,
+        )

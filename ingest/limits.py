@@ -22,6 +22,8 @@ class Limits:
         max_pages: pages or sections of one document.
         max_page_chars: characters of one page, before cleaning.
         max_chars: characters of all pages, before cleaning.
+        max_files: files inside one archive or mail.
+        max_files_bytes: size of all of them, unpacked.
         written_bytes: size of any file that the reading process may write (RLIMIT_FSIZE).
         open_files: descriptors of the reading process (RLIMIT_NOFILE).
     """
@@ -33,5 +35,7 @@ class Limits:
     max_pages: int = 200_000
     max_page_chars: int = 4_000_000
     max_chars: int = 400_000_000
+    max_files: int = 10_000
+    max_files_bytes: int = 4 * _GIB
     written_bytes: int = 0
     open_files: int = 128

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from ingest import tokens, wire
-from ingest.document import Notice, Page, Started, Unit
+from ingest.document import Enclosed, Heading, Notice, Page, Piece, Sealed, Started
 from ingest.errors import EmptyDocument, IngestError, ReaderCrashed, TooLarge
-from ingest.formats import RawPage, Reading, open_document
+from ingest.formats import Enclosing, Outlined, RawPage, Reading, open_document
 from ingest.limits import Limits
 from ingest.normalize import normalize
 from ingest.quality import flags_of
+from ingest.resemblance import Sketch
 from ingest.sniff import sniff
 
 Frame = Callable[[Page], str]
@@ -33,6 +34,7 @@ OUT_OF_MEMORY: Final = (
     "Reading the file took more memory than allowed. Split it, or save it anew, and upload it again."
 )
 MAX_NOTICES: Final = 200
+MAX_HEADINGS: Final = 2_000
 ORDER_BYTES: Final = 4
 RANGE_PAGES: Final = 20
 MAX_RANGES: Final = 16_000
@@ -129,27 +131,61 @@ def _range(reading: Reading, request: Request, first: int, step: int) -> Iterato
     else:
         raws = reading.pages()
     notices: list[Notice] = []
+    sketch = Sketch()
     chars = 0
     for raw in _bounded(raws, request.limits):
         notices.extend(raw.notices)
         chars += len(raw.text)
-        yield _page(raw, request.frame)
+        page = _page(raw, request.frame)
+        sketch.add(page.text)
+        yield page
+    outline: tuple[Heading, ...] = ()
     if first == 0:
+        yield from _files(reading, request.limits)
+        outline = _outline(reading)
         notices = [*reading.notices, *notices]
     kept = tuple(notices[:MAX_NOTICES])
-    yield wire.Given(_title(reading.title), tokens.ENCODING, kept, len(notices) - len(kept), chars)
+    yield wire.Given(
+        _title(reading.title),
+        tokens.ENCODING,
+        kept,
+        len(notices) - len(kept),
+        chars,
+        sketch.values(),
+        outline,
+    )
+
+
+def _files(reading: Reading, limits: Limits) -> Iterator[Enclosed | Piece | Sealed]:
+    """Yield the files inside, up to the limits on their number and their size."""
+    files = size = 0
+    for event in reading.files() if isinstance(reading, Enclosing) else ():
+        files += isinstance(event, Enclosed)
+        size += len(event.data) if isinstance(event, Piece) else 0
+        if files > limits.max_files or size > limits.max_files_bytes:
+            raise TooLarge(
+                f"More than {limits.max_files:,} files or {limits.max_files_bytes:,} bytes are inside. "
+                "Unpack it and upload what you want to ask about."
+            )
+        yield event
+
+
+def _outline(reading: Reading) -> tuple[Heading, ...]:
+    entries = reading.outline() if isinstance(reading, Outlined) else ()
+    titled = (replace(entry, title=_title(entry.title) or "") for entry in entries[:MAX_HEADINGS])
+    return tuple(entry for entry in titled if entry.title)
 
 
 def _page(raw: RawPage, frame: Frame | None) -> Page:
     text = normalize(raw.text)
-    page = Page(raw.number, text, raw.label, flags=flags_of(raw, text))
+    page = Page(raw.number, text, raw.label, flags=flags_of(raw, text), picture=raw.picture)
     return replace(page, tokens=tokens.count_tokens(text if frame is None else frame(page)))
 
 
 def _check_total(reading: Reading, limits: Limits) -> None:
-    parts = "pages" if reading.unit is Unit.PAGE else "sections"
+    parts = f"{reading.unit.value}s"
     if reading.total == 0:
-        raise EmptyDocument(f"The file holds no {parts}. Upload one with text in it.")
+        raise EmptyDocument(f"There are no {parts} in it. Upload one with text in it.")
     if reading.total > limits.max_pages:
         raise TooLarge(
             f"The file has {reading.total:,} {parts}, more than the {limits.max_pages:,} that can be read. "

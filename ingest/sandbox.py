@@ -24,7 +24,7 @@ from typing import Final
 from ingest import zygote
 from ingest.child import Child
 from ingest.crew import Crew
-from ingest.document import Finished, Page, Started
+from ingest.document import Enclosed, Finished, Page, Piece, Sealed, Started
 from ingest.errors import ReaderCrashed
 from ingest.limits import Limits
 from ingest.reader import Frame, Request
@@ -47,8 +47,8 @@ _log = logging.getLogger(__name__)
 
 def read(
     path: Path, *, filename: str, frame: Frame | None = None, limits: Limits = DEFAULT_LIMITS
-) -> Iterator[Started | Page | Finished]:
-    """Yield `Started`, every page in order as it is read, and `Finished`.
+) -> Iterator[Started | Page | Enclosed | Piece | Sealed | Finished]:
+    """Yield `Started`, every page in order as it is read, the files inside, and `Finished`.
 
     The work happens in child processes, in more than one for a large PDF, which wait while the caller is
     busy. Closing the iterator early, or an error in the loop over it, ends them before control returns. Works

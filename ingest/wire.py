@@ -6,11 +6,23 @@ parent by that. Each event is its length in four bytes and a JSON list.
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ingest.document import Flag, Notice, Page, Started, Unit
+from ingest.document import (
+    Enclosed,
+    Flag,
+    Heading,
+    Notice,
+    Page,
+    Picture,
+    Piece,
+    Sealed,
+    Started,
+    Unit,
+)
 
 HEADER_BYTES: Final = 4
 MAX_EVENT_BYTES: Final = 128 << 20
@@ -45,6 +57,8 @@ class Given:
         notices: of the range; of the document too where it begins with the first page.
         more_notices: how many are left out of them.
         chars: the range's characters before cleaning.
+        sketch: of the range's text, see `ingest.resemblance`.
+        outline: of the document where the range begins with the first page, else empty.
     """
 
     title: str | None
@@ -52,6 +66,8 @@ class Given:
     notices: tuple[Notice, ...]
     more_notices: int
     chars: int
+    sketch: tuple[int, ...] = ()
+    outline: tuple[Heading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +85,7 @@ class Defect:
     traceback: str
 
 
-Event = Opened | Taken | Page | Given | Failed | Defect
+Event = Opened | Taken | Page | Enclosed | Piece | Sealed | Given | Failed | Defect
 
 
 def pack(event: Event) -> bytes:
@@ -103,40 +119,78 @@ def unpack(body: bytes) -> Event:
         raise Malformed("not an event") from fault
 
 
-def _fields(event: Event) -> list[Any]:
+def _fields(event: Event) -> list[Any]:  # noqa: PLR0911 - one for each kind of event
     match event:
         case Page():
-            return ["page", event.number, event.text, event.label, event.tokens, list(event.flags)]
+            size = event.picture and [event.picture.width, event.picture.height]
+            return ["page", event.number, event.text, event.label, event.tokens, list(event.flags), size]
+        case Enclosed():
+            return ["enclosed", event.name]
+        case Piece():
+            return ["piece", base64.b64encode(event.data).decode()]
+        case Sealed():
+            return ["sealed", event.fault and _said(event.fault)]
         case Opened():
             started = event.started
             return ["opened", started.media_type, started.unit, started.total, event.step]
         case Taken():
             return ["taken", event.first]
         case Given():
-            notices = [[notice.code, notice.detail, notice.page] for notice in event.notices]
-            return ["given", event.title, event.encoding, notices, event.more_notices, event.chars]
+            notices = [_said(notice) for notice in event.notices]
+            outline = [[entry.title, entry.level, entry.page] for entry in event.outline]
+            said = [event.title, event.encoding, notices, event.more_notices, event.chars]
+            return ["given", *said, list(event.sketch), outline]
         case Failed():
             return ["failed", event.error, event.message]
         case Defect():
             return ["defect", event.traceback]
 
 
-def _event(kind: str, fields: list[Any]) -> Event:
+def _event(kind: str, fields: list[Any]) -> Event:  # noqa: PLR0911 - one for each kind of event
     """Build an event; every field is brought to its type, since the sender can't be trusted."""
     match kind, fields:
-        case "page", [int(number), str(text), str() | None as label, int(tokens), list(flags)]:
-            return Page(number, text, label, tokens, tuple(Flag(flag) for flag in flags))
+        case "page", [int(number), str(text), str() | None as label, int(tokens), list(flags), size]:
+            flagged = tuple(Flag(flag) for flag in flags)
+            return Page(number, text, label, tokens, flagged, None if size is None else _picture(*size))
+        case "enclosed", [str(name)]:
+            return Enclosed(name)
+        case "piece", [str(data)]:
+            return Piece(base64.b64decode(data, validate=True))
+        case "sealed", [fault]:
+            return Sealed(None if fault is None else _notice(*fault))
         case "opened", [str(media_type), str(unit), int(total), int(step)]:
             return Opened(Started(media_type, Unit(unit), total), step)
         case "taken", [int(first)]:
             return Taken(first)
-        case "given", [str() | None as title, str(encoding), list(notices), int(more), int(chars)]:
-            return Given(title, encoding, tuple(_notice(*notice) for notice in notices), more, chars)
+        case "given", [
+            str() | None as title,
+            str(encoding),
+            list(notices),
+            int(more),
+            int(chars),
+            list(sketch),
+            list(outline),
+        ]:
+            told = tuple(_notice(*notice) for notice in notices)
+            entries = tuple(_heading(*entry) for entry in outline)
+            return Given(title, encoding, told, more, chars, tuple(map(int, sketch)), entries)
         case "failed", [str(error), str(message)]:
             return Failed(error, message)
         case "defect", [str(traceback)]:
             return Defect(traceback)
     raise Malformed("not an event")
+
+
+def _said(notice: Notice) -> list[str | int | None]:
+    return [notice.code, notice.detail, notice.page]
+
+
+def _picture(width: int, height: int) -> Picture:
+    return Picture(int(width), int(height))
+
+
+def _heading(title: str, level: int, page: int | None) -> Heading:
+    return Heading(str(title), int(level), None if page is None else int(page))
 
 
 def _notice(code: str, detail: str, page: int | None) -> Notice:

@@ -6,9 +6,9 @@ import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
-from ingest.document import Notice, Unit
+from ingest.document import Enclosed, Heading, Notice, Picture, Piece, Sealed, Unit
 from ingest.errors import UnsupportedFormat
 
 PDF: Final = "application/pdf"
@@ -61,6 +61,9 @@ class RawPage:
         label: the printed page number, sheet or slide, where the file carries labels.
         image_area: the share of the page that its largest image covers, 0.0 to 1.0.
         notices: what went less than perfectly on this page, such as `page_unreadable`.
+        picture: its size as a picture, where it is one to look at rather than to read.
+        recognized: the text was read off the picture (OCR).
+        is_blank: nothing at all is on it: no text, no image, no line.
     """
 
     number: int
@@ -68,6 +71,9 @@ class RawPage:
     label: str | None = None
     image_area: float = 0.0
     notices: tuple[Notice, ...] = ()
+    picture: Picture | None = None
+    recognized: bool = False
+    is_blank: bool = False
 
 
 class Reading(Protocol):
@@ -91,6 +97,27 @@ class Reading(Protocol):
 
     def close(self) -> None:
         """Free the library's memory and the file."""
+        ...
+
+
+@runtime_checkable
+class Enclosing(Protocol):
+    """A `Reading` with files inside: an archive, a mail with attachments."""
+
+    def files(self) -> Iterator[Enclosed | Piece | Sealed]:
+        """Yield each file as `Enclosed`, its pieces (at most 256 KiB each) and `Sealed`.
+
+        Asked for after the pages. A file that can't be read ends with a fault, and loses no other.
+        """
+        ...
+
+
+@runtime_checkable
+class Outlined(Protocol):
+    """A `Reading` with a table of contents of its own."""
+
+    def outline(self) -> tuple[Heading, ...]:
+        """Return it, in its order."""
         ...
 
 

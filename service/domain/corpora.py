@@ -27,6 +27,10 @@ class Member:
         ordinal: 1-based, never given twice in a corpus; the `12` of the mark `[D12 p.3]`.
         wrapper_tokens: exact count of the document's opening and closing tag.
         pages_tokens: exact count of its framed pages.
+        uploaded: it came by itself, and not (only) as a file inside another.
+        pages_pictured: pages that can be seen as pictures.
+        pages_blank, blank_tokens: pages with nothing on them, and what they count.
+        repeated_tokens: what its pages count less without repeated headers and footers.
     """
 
     document_id: str
@@ -39,6 +43,11 @@ class Member:
     chars: int
     pages_without_text: int
     pack_sha256: str
+    uploaded: bool = True
+    pages_pictured: int = 0
+    pages_blank: int = 0
+    blank_tokens: int = 0
+    repeated_tokens: int = 0
 
     @property
     def tokens(self) -> int:

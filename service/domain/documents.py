@@ -51,6 +51,9 @@ class Document:
         pages_tokens: exact count of all framed pages (see `packing`), without the document's wrapper.
         pack_sha256: hash over the framed pages, in order: the identity of what is sent.
         pages_without_text: pages from which no text could be read.
+        uploaded: it came by itself, and not (only) as a file inside another.
+        depth: levels below the upload that it came in; 0 for one that was uploaded.
+        root_id: that upload, where it is another document.
     """
 
     id: str
@@ -71,17 +74,50 @@ class Document:
     warnings: tuple[DocumentWarning, ...] = ()
     error: Failure | None = None
     ready_at: datetime | None = None
+    uploaded: bool = True
+    depth: int = 0
+    root_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PageCount:
-    """A stored page without its text."""
+    """A stored page without its text.
+
+    Attributes:
+        head, foot: characters at its start and end that other pages repeat.
+        repeated_tokens: what it counts less without them.
+        width, height: in pixels, where it can be seen as a picture.
+    """
 
     number: int
     tokens: int
     chars: int
     label: str | None = None
     flags: tuple[str, ...] = ()
+    head: int = 0
+    foot: int = 0
+    repeated_tokens: int = 0
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """Characters at a page's start and end that other pages repeat, and what it counts less without them."""
+
+    page: int
+    head: int
+    foot: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """An entry of a document's own outline; level 1 is the top."""
+
+    title: str
+    level: int
+    page: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,11 @@ def members_of(tx: Transaction, corpus_id: str) -> list[Member]:
             documents.c.chars,
             documents.c.pages_without_text,
             documents.c.pack_sha256,
+            documents.c.uploaded,
+            documents.c.pages_pictured,
+            documents.c.pages_blank,
+            documents.c.blank_tokens,
+            documents.c.repeated_tokens,
         )
         .join(documents, documents.c.id == members.c.document_id)
         .where(members.c.corpus_id == corpus_id)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, case, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, case, delete, func, insert, select, update
 
 from service.domain.documents import (
     Document,
     DocumentStatus,
     DocumentWarning,
     Failure,
+    Heading,
+    Margin,
     PageCount,
     PageText,
     Progress,
@@ -42,6 +45,9 @@ def add(tx: Transaction, document: Document) -> None:
             pages_without_text=0,
             pack_sha256="",
             encoding="",
+            uploaded=document.uploaded,
+            depth=document.depth,
+            root_id=document.root_id,
             warnings=[],
             created_at=document.created_at,
         )
@@ -111,8 +117,8 @@ def identify(tx: Transaction, document_id: str, *, media_type: str, progress: Pr
     )
 
 
-def add_pages(tx: Transaction, document_id: str, batch: Sequence[tuple[PageText, tuple[str, ...]]]) -> bool:
-    """Store a batch of pages, each with its flags, and move the progress on.
+def add_pages(tx: Transaction, document_id: str, batch: Sequence[tuple[PageCount, str]]) -> bool:
+    """Store a batch of pages, each with its text, and move the progress on.
 
     Returns:
         False where the document is gone: somebody removed it meanwhile.
@@ -124,10 +130,10 @@ def add_pages(tx: Transaction, document_id: str, batch: Sequence[tuple[PageText,
     )
     if moved.rowcount == 0 or not batch:
         return moved.rowcount == 1
-    tx.execute(insert(pages), [_page_row(document_id, page, flags) for page, flags in batch])
+    tx.execute(insert(pages), [_page_row(document_id, page) for page, _ in batch])
     tx.execute(
         insert(page_texts),
-        [{"document_id": document_id, "number": page.number, "text": page.text} for page, _ in batch],
+        [{"document_id": document_id, "number": page.number, "text": text} for page, text in batch],
     )
     return True
 
@@ -141,15 +147,21 @@ def finish(
     title: str | None,
     warnings: Sequence[DocumentWarning],
     at: datetime,
+    sketch: Sequence[int] = (),
+    outline: Sequence[Heading] = (),
 ) -> None:
     """Make a document ready: its totals are those of its stored pages."""
-    without_text = func.sum(case((pages.c.flags.contains("no_text"), 1), else_=0))
+    without_text, blank = (pages.c.flags.contains(flag) for flag in ("no_text", "blank"))
     totals = tx.execute(
         select(
             func.count(),
-            func.coalesce(func.sum(pages.c.tokens), 0),
-            func.coalesce(func.sum(pages.c.chars), 0),
-            func.coalesce(without_text, 0),
+            _sum(pages.c.tokens),
+            _sum(pages.c.chars),
+            _sum(case((without_text, 1), else_=0)),
+            _sum(case((pages.c.width.is_not(None), 1), else_=0)),
+            _sum(case((blank, 1), else_=0)),
+            _sum(case((blank, pages.c.tokens), else_=0)),
+            _sum(pages.c.repeated_tokens),
         ).where(pages.c.document_id == document_id)
     ).one()
     tx.execute(
@@ -161,8 +173,13 @@ def finish(
             pages_tokens=totals[1],
             chars=totals[2],
             pages_without_text=totals[3],
-            progress_done=totals[0],
-            progress_total=totals[0],
+            pages_pictured=totals[4],
+            pages_blank=totals[5],
+            blank_tokens=totals[6],
+            repeated_tokens=totals[7],
+            sketch=array("I", sketch).tobytes(),
+            outline=[asdict(heading) for heading in outline],
+            progress_total=documents.c.progress_done,
             pack_sha256=pack_sha256,
             encoding=encoding,
             title=title,
@@ -170,6 +187,39 @@ def finish(
             ready_at=at,
         )
     )
+
+
+def set_margins(tx: Transaction, document_id: str, margins: Sequence[Margin]) -> None:
+    """Record what of each page repeats other pages' headers and footers; such a page is flagged."""
+    if not margins:
+        return
+    repeats = (pages.c.document_id == document_id) & (pages.c.number == bindparam("page"))
+    tx.execute(
+        update(pages)
+        .where(repeats)
+        .values(
+            head=bindparam("head_chars"),
+            foot=bindparam("foot_chars"),
+            repeated_tokens=bindparam("less"),
+            flags=func.trim(pages.c.flags + " repeated"),
+        ),
+        [
+            {"page": one.page, "head_chars": one.head, "foot_chars": one.foot, "less": one.tokens}
+            for one in margins
+        ],
+    )
+
+
+def outline_of(tx: Transaction, document_id: str) -> list[Heading]:
+    """Return a document's own table of contents."""
+    entries = tx.execute(select(documents.c.outline).where(documents.c.id == document_id)).scalar_one()
+    return [Heading(**entry) for entry in entries or ()]
+
+
+def sketches_of(tx: Transaction, document_ids: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Return the samples of documents' texts, to compare them by."""
+    query = select(documents.c.id, documents.c.sketch).where(documents.c.id.in_(document_ids))
+    return {name: tuple(array("I", sketch or b"")) for name, sketch in tx.execute(query)}
 
 
 def fail(tx: Transaction, document_id: str, failure: Failure) -> None:
@@ -214,6 +264,11 @@ def page_counts(tx: Transaction, document_id: str) -> list[PageCount]:
             chars=row.chars,
             label=row.label,
             flags=tuple(row.flags.split()),
+            head=row.head,
+            foot=row.foot,
+            repeated_tokens=row.repeated_tokens,
+            width=row.width,
+            height=row.height,
         )
         for row in tx.execute(query)
     ]
@@ -243,15 +298,12 @@ def _drop_pages(tx: Transaction, document_id: str) -> None:
     tx.execute(delete(pages).where(pages.c.document_id == document_id))
 
 
-def _page_row(document_id: str, page: PageText, flags: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "document_id": document_id,
-        "number": page.number,
-        "label": page.label,
-        "tokens": page.tokens,
-        "chars": len(page.text),
-        "flags": " ".join(flags),
-    }
+def _page_row(document_id: str, page: PageCount) -> dict[str, Any]:
+    return {"document_id": document_id, **asdict(page), "flags": " ".join(page.flags)}
+
+
+def _sum(values: Any) -> Any:  # noqa: ANN401 - expressions of SQLAlchemy
+    return func.coalesce(func.sum(values), 0)
 
 
 def _document(row: Row[Any]) -> Document:
@@ -274,4 +326,7 @@ def _document(row: Row[Any]) -> Document:
         warnings=tuple(DocumentWarning(**warning) for warning in row.warnings),
         error=Failure(**row.error) if row.error else None,
         ready_at=row.ready_at,
+        uploaded=row.uploaded,
+        depth=row.depth,
+        root_id=row.root_id,
     )

@@ -12,6 +12,7 @@ from decimal import Decimal
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -19,12 +20,14 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
+    true,
 )
 
 
@@ -92,6 +95,17 @@ documents = Table(
     Column("error", JSON),
     Column("created_at", Moment, nullable=False),
     Column("ready_at", Moment),
+    # How it came: by itself, or as a file inside another, so many levels below the one that was uploaded.
+    Column("uploaded", Boolean, nullable=False, server_default=true()),
+    Column("depth", Integer, nullable=False, server_default="0"),
+    Column("root_id", String(40), index=True),
+    # What of its pages can be seen as pictures, is blank, or repeats headers and footers.
+    Column("pages_pictured", Integer, nullable=False, server_default="0"),
+    Column("pages_blank", Integer, nullable=False, server_default="0"),
+    Column("blank_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("repeated_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("sketch", LargeBinary),
+    Column("outline", JSON),
     UniqueConstraint("tenant", "sha256"),
 )
 
@@ -126,6 +140,23 @@ pages = Table(
     Column("tokens", Integer, nullable=False),
     Column("chars", Integer, nullable=False),
     Column("flags", String(200), nullable=False),
+    # Characters of a repeated header and footer, and what the page counts less without them.
+    Column("head", Integer, nullable=False, server_default="0"),
+    Column("foot", Integer, nullable=False, server_default="0"),
+    Column("repeated_tokens", Integer, nullable=False, server_default="0"),
+    # Its size in pixels, where it can be seen as a picture.
+    Column("width", Integer),
+    Column("height", Integer),
+)
+
+# Files that came inside another document: an archive's members, a mail's attachments.
+enclosures = Table(
+    "enclosures",
+    metadata,
+    Column("parent_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
 )
 
 page_texts = Table(

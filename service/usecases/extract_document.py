@@ -9,12 +9,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest import Finished, IngestError, Page, Started, read
+from ingest import Enclosed, Finished, IngestError, Page, Piece, Sealed, Started, read
 from service.domain import packing
-from service.domain.documents import Document, DocumentWarning, Failure, PageText, Progress
+from service.domain.documents import (
+    Document,
+    DocumentWarning,
+    Failure,
+    Heading,
+    Margin,
+    PageCount,
+    Progress,
+)
 from service.errors import NotFound
 from service.store import documents
 from service.usecases.context import Context
+
+Event = Started | Page | Enclosed | Piece | Sealed | Finished
 
 BATCH_PAGES = 64
 BATCH_SECONDS = 1.0
@@ -85,20 +95,24 @@ def _store(ctx: Context, document: Document, path: Path) -> None:
     if reading.finished is None:
         return
     with ctx.db.write() as tx:
+        margins = [Margin(one.page, one.head, one.foot, one.tokens) for one in reading.finished.margins]
+        documents.set_margins(tx, document.id, margins)
         documents.finish(
             tx,
             document.id,
             pack_sha256=reading.digest.hexdigest(),
             encoding=reading.finished.encoding,
             title=reading.finished.title,
+            sketch=reading.finished.sketch,
+            outline=[Heading(one.title, one.level, one.page) for one in reading.finished.outline],
             warnings=[DocumentWarning(w.code, w.detail, w.page) for w in reading.finished.warnings],
             at=ctx.now(),
         )
 
 
 def _pages(
-    ctx: Context, document: Document, events: Iterable[Started | Page | Finished], reading: _Reading
-) -> Iterator[tuple[PageText, tuple[str, ...]]]:
+    ctx: Context, document: Document, events: Iterable[Event], reading: _Reading
+) -> Iterator[tuple[PageCount, str]]:
     for event in events:
         if isinstance(event, Started):
             with ctx.db.write() as tx:
@@ -106,17 +120,26 @@ def _pages(
                 documents.identify(tx, document.id, media_type=event.media_type, progress=progress)
         elif isinstance(event, Finished):
             reading.finished = event
-        else:
+        elif isinstance(event, Page):
             reading.digest.update(packing.frame(event).encode("utf-8", "surrogatepass"))
             text = packing.defuse(event.text)
-            flags = tuple(flag.value for flag in event.flags)
-            yield PageText(event.number, event.tokens, text, event.label), flags
+            yield _count(event, text), text
 
 
-def _batches(
-    pages: Iterable[tuple[PageText, tuple[str, ...]]],
-) -> Iterator[list[tuple[PageText, tuple[str, ...]]]]:
-    held: list[tuple[PageText, tuple[str, ...]]] = []
+def _count(page: Page, text: str) -> PageCount:
+    return PageCount(
+        number=page.number,
+        tokens=page.tokens,
+        chars=len(text),
+        label=page.label,
+        flags=tuple(flag.value for flag in page.flags),
+        width=page.picture.width if page.picture else None,
+        height=page.picture.height if page.picture else None,
+    )
+
+
+def _batches(pages: Iterable[tuple[PageCount, str]]) -> Iterator[list[tuple[PageCount, str]]]:
+    held: list[tuple[PageCount, str]] = []
     since = time.monotonic()
     for page in pages:
         held.append(page)

@@ -12,6 +12,7 @@ from pypdf.constants import PageLabelStyle
 
 import ingest
 from ingest import Finished, Limits, Notice, Page, Started, Unit, child, crew, reader, sandbox, wire, zygote
+from ingest.margins import Margins
 from ingest.reader import Frame, Request
 from tests.support import frames, pdfs, range_frames
 
@@ -56,7 +57,14 @@ def unsplit(path: Path, frame: Frame | None = None) -> list[object]:
     assert isinstance(given, wire.Given)
     assert taken == wire.Taken(0)
     assert given.more_notices == 0
-    return [opened.started, *pages, Finished(given.title, given.encoding, given.notices)]
+    margins = Margins()
+    for page in pages:
+        if isinstance(page, Page):
+            margins.add(page.number, page.text)
+    finished = Finished(
+        given.title, given.encoding, given.notices, given.sketch, margins.found(), given.outline
+    )
+    return [opened.started, *pages, finished]
 
 
 def before_the_end(path: Path, frame: Frame) -> tuple[list[int], str]:

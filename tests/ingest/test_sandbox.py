@@ -77,7 +77,14 @@ def test_a_reading_starts_pages_and_finishes(three: Path) -> None:
     first, *pages, last = ingest.read(three, filename="Numbers.pdf")
     assert first == Started("application/pdf", ingest.Unit.PAGE, 3)
     assert pages == [Page(1, "One", tokens=1), Page(2, "Two\n/usr/bin", tokens=4), Page(3, "Three", tokens=1)]
-    assert last == Finished("Numbers")
+    assert isinstance(last, Finished)
+    assert (last.title, last.encoding, last.warnings, last.margins, last.outline) == (
+        "Numbers",
+        "o200k_base",
+        (),
+        (),
+        (),
+    )
 
 
 def test_tokens_count_the_framed_page(three: Path) -> None:

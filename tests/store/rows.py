@@ -8,7 +8,7 @@ from typing import Any
 
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.corpora import Corpus
-from service.domain.documents import Document, DocumentStatus, PageText, Progress
+from service.domain.documents import Document, DocumentStatus, PageCount, Progress
 from service.store import answers, corpora, documents
 from service.store.session import Transaction
 
@@ -35,11 +35,12 @@ def document(number: int = 1, **other: Any) -> Document:  # noqa: ANN401 - the v
     return replace(made, **other)
 
 
-def pages(first: int, last: int, *, flags: tuple[str, ...] = ()) -> list[tuple[PageText, tuple[str, ...]]]:
+def pages(first: int, last: int, *, flags: tuple[str, ...] = ()) -> list[tuple[PageCount, str]]:
     """Page n holds 10 n tokens."""
+    texts = {n: f"text of page {n} ß漢" for n in range(first, last + 1)}
     return [
-        (PageText(number=n, tokens=10 * n, text=f"text of page {n} ß漢", label=f"p{n}"), flags)
-        for n in range(first, last + 1)
+        (PageCount(n, tokens=10 * n, chars=len(text), label=f"p{n}", flags=flags), text)
+        for n, text in texts.items()
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from service.domain.documents import Document, DocumentStatus, DocumentWarning, Failure, Progress
+from service.domain.documents import Document, DocumentStatus, DocumentWarning, Failure, PageText, Progress
 from service.store import corpora, documents
 from service.store.session import Database
 from tests.store import rows
@@ -69,7 +69,7 @@ def test_a_reading_goes_from_queued_to_ready(db: Database) -> None:
     assert ready.status is DocumentStatus.READY
     assert ready.progress == Progress(3, 3, "section")
     assert (ready.pages, ready.pages_tokens, ready.pages_without_text) == (3, 60, 1)
-    assert ready.chars == sum(len(page.text) for page, _ in rows.pages(1, 3))
+    assert ready.chars == sum(page.chars for page, _ in rows.pages(1, 3))
     assert (ready.title, ready.pack_sha256, ready.warnings) == ("A title", "c" * 64, warnings)
     assert ready.ready_at == rows.later(60)
 
@@ -89,7 +89,7 @@ def test_pages_come_back_in_order_with_and_without_text(db: Database) -> None:
         assert [(c.number, c.tokens, c.label) for c in counts] == [(n, 10 * n, f"p{n}") for n in range(1, 5)]
         assert [c.flags for c in counts] == [(), (), ("garbled", "ocr"), ("garbled", "ocr")]
         assert [c.chars for c in counts] == [len("text of page 1 ß漢")] * 4
-        texts = [page for page, _ in rows.pages(1, 4)]
+        texts = [PageText(page.number, page.tokens, text, page.label) for page, text in rows.pages(1, 4)]
         assert list(documents.page_texts_of(tx, "doc_0001")) == texts
         assert list(documents.page_texts_of(tx, "doc_0001", first=2, last=3)) == texts[1:3]
         assert list(documents.page_texts_of(tx, "doc_0001", first=4)) == texts[3:]

@@ -28,7 +28,7 @@ from fastapi import FastAPI
 
 from service.app import create_app
 from service.domain.answers import Call
-from service.domain.documents import Document, DocumentStatus, PageText, Progress
+from service.domain.documents import Document, DocumentStatus, PageCount, Progress
 from service.settings import Settings
 from service.store import answers, documents, ledger
 from service.store.ledger import Entry, StoredBudget
@@ -211,7 +211,8 @@ def stored(context: Context, *, pages: int, tokens: int) -> str:
         progress=Progress(),
         created_at=datetime.now(UTC),
     )
-    batch = [(PageText(n, tokens, f"This is page {n} of {pages}.", None), ()) for n in range(1, pages + 1)]
+    texts = [f"This is page {n} of {pages}." for n in range(1, pages + 1)]
+    batch = [(PageCount(n, tokens=tokens, chars=len(text)), text) for n, text in enumerate(texts, 1)]
     with context.db.write() as tx:
         documents.add(tx, document)
         documents.add_pages(tx, document.id, batch)

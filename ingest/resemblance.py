@@ -1,0 +1,55 @@
+"""How much two documents say the same: a sample of each text's phrases, small enough to keep with it.
+
+The sample holds the lowest hashes of all phrases (a bottom-k sketch: Broder, "On the resemblance and
+containment of documents", 1997), so that the samples of two texts can be compared, and those of a text's
+parts put together, without the texts.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+from zlib import crc32
+
+SIZE: Final = 256
+"""Hashes kept of one document: its resemblance to another is then off by 0.03 at most, usually."""
+
+PHRASE_WORDS: Final = 6
+ANCHOR_CHARS: Final = 7
+"""Phrases begin at words so long, a quarter of all, and so do not depend on where lines break."""
+
+
+class Sketch:
+    """A sample that grows with the text."""
+
+    def __init__(self) -> None:
+        self._lowest: set[int] = set()
+
+    def add(self, text: str) -> None:
+        """Take in a page's text; a phrase never spans two pages."""
+        self.merge(_hashes(text.split()))
+
+    def merge(self, values: Iterable[int]) -> None:
+        """Take in another sample."""
+        self._lowest.update(values)
+        if len(self._lowest) > SIZE:
+            self._lowest = set(heapq.nsmallest(SIZE, self._lowest))
+
+    def values(self) -> tuple[int, ...]:
+        """Return the sample, in ascending order."""
+        return tuple(sorted(self._lowest))
+
+
+def resemblance(one: Sequence[int], other: Sequence[int]) -> float:
+    """Return the estimated share of phrases that two sampled texts have in common, 0.0 to 1.0."""
+    both = set(one) & set(other)
+    lowest = heapq.nsmallest(SIZE, set(one) | set(other))
+    return sum(value in both for value in lowest) / len(lowest) if lowest else 0.0
+
+
+def _hashes(words: list[str]) -> Iterator[int]:
+    """Hashes of 32 bits: of a million phrases two samples then share 0.06 by accident."""
+    for start, word in enumerate(words):
+        if len(word) >= ANCHOR_CHARS:
+            yield crc32(" ".join(words[start : start + PHRASE_WORDS]).encode("utf-8", "surrogatepass"))
