@@ -15,6 +15,9 @@ from zlib import crc32
 SIZE: Final = 256
 """Hashes kept of one document: its resemblance to another is then off by 0.03 at most, usually."""
 
+HIGHEST: Final = (1 << 32) - 1
+"""Hashes have 32 bits: of a million phrases each, two samples then share 0.06 by accident."""
+
 PHRASE_WORDS: Final = 6
 ANCHOR_CHARS: Final = 7
 """Phrases begin at words so long, a quarter of all, and so do not depend on where lines break."""
@@ -49,7 +52,6 @@ def resemblance(one: Sequence[int], other: Sequence[int]) -> float:
 
 
 def _hashes(words: list[str]) -> Iterator[int]:
-    """Hashes of 32 bits: of a million phrases two samples then share 0.06 by accident."""
     for start, word in enumerate(words):
         if len(word) >= ANCHOR_CHARS:
             yield crc32(" ".join(words[start : start + PHRASE_WORDS]).encode("utf-8", "surrogatepass"))

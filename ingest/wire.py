@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ingest import resemblance
 from ingest.document import (
     Enclosed,
     Flag,
@@ -27,6 +28,10 @@ from ingest.document import (
 HEADER_BYTES: Final = 4
 MAX_EVENT_BYTES: Final = 128 << 20
 """More than any page within the default limits takes, where each character costs up to 12 bytes."""
+
+
+MAX_SIDE: Final = 1_000_000
+"""Pixels on one side of a page that is seen as a picture."""
 
 
 class Malformed(Exception):
@@ -173,7 +178,7 @@ def _event(kind: str, fields: list[Any]) -> Event:  # noqa: PLR0911 - one for ea
         ]:
             told = tuple(_notice(*notice) for notice in notices)
             entries = tuple(_heading(*entry) for entry in outline)
-            return Given(title, encoding, told, more, chars, tuple(map(int, sketch)), entries)
+            return Given(title, encoding, told, more, chars, _sketch(sketch), entries)
         case "failed", [str(error), str(message)]:
             return Failed(error, message)
         case "defect", [str(traceback)]:
@@ -186,7 +191,15 @@ def _said(notice: Notice) -> list[str | int | None]:
 
 
 def _picture(width: int, height: int) -> Picture:
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+        raise Malformed("no picture has this size")
     return Picture(int(width), int(height))
+
+
+def _sketch(values: list[int]) -> tuple[int, ...]:
+    if len(values) > resemblance.SIZE or not all(0 <= value <= resemblance.HIGHEST for value in values):
+        raise Malformed("not a sketch")
+    return tuple(map(int, values))
 
 
 def _heading(title: str, level: int, page: int | None) -> Heading:

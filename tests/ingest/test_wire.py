@@ -8,24 +8,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest import wire
-from ingest.document import Flag, Notice, Page, Started, Unit
+from ingest import resemblance, wire
+from ingest.document import Enclosed, Flag, Heading, Notice, Page, Picture, Piece, Sealed, Started, Unit
 
 TEXT = st.text(alphabet=st.characters(codec=None))
 NUMBER = st.integers(0, 2**40)
+SIZE = st.integers(1, wire.MAX_SIDE)
+NOTICE = st.builds(Notice, TEXT, TEXT, st.none() | NUMBER)
 EVENTS = st.one_of(
     st.builds(wire.Opened, st.builds(Started, TEXT, st.sampled_from(Unit), NUMBER), NUMBER),
     st.builds(wire.Taken, NUMBER),
     st.builds(
-        Page, NUMBER, TEXT, st.none() | TEXT, NUMBER, st.lists(st.sampled_from(Flag), unique=True).map(tuple)
+        Page,
+        NUMBER,
+        TEXT,
+        st.none() | TEXT,
+        NUMBER,
+        st.lists(st.sampled_from(Flag), unique=True).map(tuple),
+        st.none() | st.builds(Picture, SIZE, SIZE),
     ),
+    st.builds(Enclosed, TEXT),
+    st.builds(Piece, st.binary()),
+    st.builds(Sealed, st.none() | NOTICE),
     st.builds(
         wire.Given,
         st.none() | TEXT,
         TEXT,
-        st.lists(st.builds(Notice, TEXT, TEXT, st.none() | NUMBER)).map(tuple),
+        st.lists(NOTICE).map(tuple),
         NUMBER,
         NUMBER,
+        st.lists(st.integers(0, 2**32 - 1), max_size=resemblance.SIZE).map(tuple),
+        st.lists(st.builds(Heading, TEXT, NUMBER, st.none() | NUMBER)).map(tuple),
     ),
     st.builds(wire.Failed, TEXT, TEXT),
     st.builds(wire.Defect, TEXT),
@@ -52,17 +65,27 @@ def test_bytes_that_are_no_event_are_refused(body: bytes) -> None:
         {},
         7,
         ["page"],
-        ["page", "1", "text", None, 1, []],
-        ["page", 1, None, None, 1, []],
-        ["page", 1, "text", 5, 1, []],
-        ["page", 1, "text", None, 1, ["made_up"]],
-        ["page", 1, "text", None, 1, [[]]],
+        ["page", "1", "text", None, 1, [], None],
+        ["page", 1, None, None, 1, [], None],
+        ["page", 1, "text", 5, 1, [], None],
+        ["page", 1, "text", None, 1, ["made_up"], None],
+        ["page", 1, "text", None, 1, [[]], None],
+        ["page", 1, "text", None, 1, [], [0, 10]],
+        ["page", 1, "text", None, 1, [], [10, 10**9]],
+        ["page", 1, "text", None, 1, [], 10],
+        ["enclosed", 1],
+        ["piece", "not base64!"],
+        ["sealed", "no notice"],
+        ["given", None, "o200k_base", [], 0, 0, [2**32], []],
+        ["given", None, "o200k_base", [], 0, 0, [-1], []],
+        ["given", None, "o200k_base", [], 0, 0, [1] * 100_000, []],
+        ["given", None, "o200k_base", [], 0, 0, [], [["title"]]],
         ["opened", "x", "book", 1, 0],
         ["opened", "x", "page", 1, None],
         ["taken", None],
-        ["given", None, "x", [["code"]], 0, 0],
-        ["given", None, "x", [["code", "detail", {}]], 0, 0],
-        ["given", None, "x", [7], 0, 0],
+        ["given", None, "x", [["code"]], 0, 0, [], []],
+        ["given", None, "x", [["code", "detail", {}]], 0, 0, [], []],
+        ["given", None, "x", [7], 0, 0, [], []],
         ["given", None, "x", [], 0],
         ["unknown", 1],
     ],
