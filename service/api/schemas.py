@@ -6,9 +6,9 @@ import math
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from service.domain import corpora, documents
 from service.domain.questions import DEFAULT_MAX_COMPLETION_TOKENS, Question
@@ -23,6 +23,16 @@ _FINEST_USD = -12
 """Decimals of an amount: no price is finer, and a longer one would only cost memory to print."""
 
 T = TypeVar("T")
+
+
+def _not_too_fine(value: Decimal) -> Decimal:
+    if int(value.as_tuple().exponent) < _FINEST_USD:
+        raise ValueError(f"at most {-_FINEST_USD} decimals")
+    return value
+
+
+Amount = Annotated[Decimal, Field(ge=0, max_digits=24), AfterValidator(_not_too_fine)]
+"""Money in USD, as a decimal string or a number."""
 
 
 class Progress(BaseModel):
@@ -272,14 +282,7 @@ class AnswerRequest(Parameters):
     plan_id: str | None = None
     strategy: Literal["whole", "split", "selected"] | None = None
     allow_long_context: bool = False
-    max_cost_usd: Decimal | None = Field(default=None, ge=0, max_digits=24)
+    max_cost_usd: Amount | None = None
     stream: bool = False
     wait: bool = True
     citations: bool = True
-
-    @field_validator("max_cost_usd")
-    @classmethod
-    def _is_amount(cls, value: Decimal | None) -> Decimal | None:
-        if value is not None and int(value.as_tuple().exponent) < _FINEST_USD:
-            raise ValueError(f"at most {-_FINEST_USD} decimals")
-        return value

@@ -6,16 +6,16 @@ A budget holds under concurrency because its room is checked by the very stateme
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
 from service.store.session import Transaction
-from service.store.tables import budgets, ledger, reservations
+from service.store.tables import answers, budgets, calls, ledger, reservations
 
 HELD, SETTLED, RELEASED = "held", "settled", "released"
 
@@ -43,18 +43,70 @@ class Entry:
     kind: str
     micros: int
     actual_usd: Decimal | None = None
+    number: int = 0
 
 
-def set_budget(tx: Transaction, budget: StoredBudget) -> None:
-    """Create or change a budget; what is spent and reserved in it stays."""
-    changed = tx.execute(
-        update(budgets)
-        .where(budgets.c.tenant == budget.tenant, budgets.c.scope == budget.scope)
-        .values(cap_micros=budget.cap_micros, period=budget.period, period_start=budget.period_start)
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A call that was paid: what it cost in the books, and exactly where that is known."""
+
+    at: datetime
+    corpus_id: str
+    micros: int
+    actual_usd: Decimal | None
+    reserved_micros: int
+    usage: dict[str, Any] | None
+    answer_id: str
+    model: str
+    engine: str
+
+
+def set_budget(tx: Transaction, budget: StoredBudget, *, corpus_id: str | None = None) -> None:
+    """Create or change a budget; what was spent since its period began and what is held counts in it.
+
+    Args:
+        tx: the caller's.
+        budget: its cap and period; what it says of spending is worked out here.
+        corpus_id: the corpus it covers; None covers all.
+    """
+    remove_budget(tx, budget.tenant, budget.scope)
+    spent = spent_since(tx, budget.tenant, budget.period_start, corpus_id=corpus_id)
+    held = _join_held(tx, budget, corpus_id)
+    values = {name: getattr(budget, name) for name in budgets.c.keys()}  # noqa: SIM118 - columns, not a dict
+    tx.execute(insert(budgets).values(**{**values, "spent_micros": spent, "reserved_micros": held}))
+
+
+def remove_budget(tx: Transaction, tenant: str, scope: str) -> bool:
+    """Forget a budget; False where there is none. Reservations that name it end as ever."""
+    result = tx.execute(delete(budgets).where(budgets.c.tenant == tenant, budgets.c.scope == scope))
+    return result.rowcount == 1
+
+
+def spent_since(tx: Transaction, tenant: str, start: datetime, *, corpus_id: str | None = None) -> int:
+    """Return what was settled from that moment on, in micro-dollars."""
+    query = select(func.coalesce(func.sum(ledger.c.micros), 0)).where(
+        ledger.c.tenant == tenant, ledger.c.kind == "settle", ledger.c.at >= start
     )
-    if changed.rowcount == 0:
-        values = {name: getattr(budget, name) for name in budgets.c.keys()}  # noqa: SIM118 - columns, not a dict
-        tx.execute(insert(budgets).values(**values))
+    if corpus_id is not None:
+        query = query.where(ledger.c.corpus_id == corpus_id)
+    return int(tx.execute(query).scalar_one())
+
+
+def _join_held(tx: Transaction, budget: StoredBudget, corpus_id: str | None) -> int:
+    """Let the reservations that are open now end in this budget too; return what they hold."""
+    query = select(reservations).where(reservations.c.tenant == budget.tenant, reservations.c.state == HELD)
+    if corpus_id is not None:
+        query = query.where(reservations.c.corpus_id == corpus_id)
+    held = 0
+    for row in tx.execute(query).all():
+        held += row.micros
+        if budget.scope not in row.budgets:
+            tx.execute(
+                update(reservations)
+                .where(reservations.c.call_id == row.call_id)
+                .values(budgets=[*row.budgets, budget.scope])
+            )
+    return held
 
 
 def budgets_of(tx: Transaction, tenant: str, scopes: Sequence[str] | None = None) -> list[StoredBudget]:
@@ -143,15 +195,69 @@ def release(tx: Transaction, call_id: str, *, at: datetime) -> bool:
     return True
 
 
-def entries(tx: Transaction, tenant: str, *, since: datetime | None = None) -> list[Entry]:
-    """Return the tenant's ledger in the order in which it was written."""
-    query = select(ledger).where(ledger.c.tenant == tenant).order_by(ledger.c.id)
-    if since is not None:
-        query = query.where(ledger.c.at >= since)
+def entries(
+    tx: Transaction,
+    tenant: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: int = 0,
+    limit: int | None = None,
+) -> list[Entry]:
+    """Return the tenant's ledger in the order in which it was written.
+
+    Args:
+        tx: the caller's.
+        tenant: whose.
+        since: from this moment on.
+        until: before this moment.
+        after: only entries with a higher number.
+        limit: at most so many.
+    """
+    query = select(ledger).where(ledger.c.tenant == tenant, ledger.c.id > after).order_by(ledger.c.id)
+    query = query.where(*_within(since, until)).limit(limit)
     return [
-        Entry(row.at, row.call_id, row.corpus_id, row.kind, row.micros, row.actual_usd)
+        Entry(row.at, row.call_id, row.corpus_id, row.kind, row.micros, row.actual_usd, row.id)
         for row in tx.execute(query)
     ]
+
+
+def settled(
+    tx: Transaction, tenant: str, *, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[Settled]:
+    """Yield every settled call with what it cost, what was reserved and what was asked, oldest first."""
+    query = (
+        select(
+            ledger.c.at,
+            ledger.c.corpus_id,
+            ledger.c.micros,
+            ledger.c.actual_usd,
+            calls.c.reserved_micros,
+            calls.c.usage,
+            answers.c.id,
+            answers.c.model,
+            answers.c.engine,
+        )
+        .join(calls, calls.c.id == ledger.c.call_id)
+        .join(answers, answers.c.id == calls.c.answer_id)
+        .where(ledger.c.tenant == tenant, ledger.c.kind == "settle", *_within(since, until))
+        .order_by(ledger.c.id)
+    )
+    for row in tx.execute(query):
+        yield Settled(*row)
+
+
+def held_micros(tx: Transaction, tenant: str) -> int:
+    """Return what is reserved for calls that have not ended, those in doubt included."""
+    query = select(func.coalesce(func.sum(reservations.c.micros), 0)).where(
+        reservations.c.tenant == tenant, reservations.c.state == HELD
+    )
+    return int(tx.execute(query).scalar_one())
+
+
+def _within(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
+    bounds = [ledger.c.at >= since if since else None, ledger.c.at < until if until else None]
+    return [bound for bound in bounds if bound is not None]
 
 
 def _end(tx: Transaction, call_id: str, state: str, *, spent: int) -> Row[Any] | None:

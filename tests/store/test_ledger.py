@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -46,6 +47,34 @@ def hold(tx: Transaction, number: int, micros: int, scopes: tuple[str, ...] = ("
 def lines(db: Database) -> list[tuple[str, int]]:
     with db.read() as tx:
         return [(entry.kind, entry.micros) for entry in ledger.entries(tx, rows.TENANT)]
+
+
+def test_a_new_budget_counts_what_its_period_has_cost_and_what_is_open(db: Database) -> None:
+    with db.write() as tx:
+        ended, held = hold(tx, 1, 600, ()), hold(tx, 2, 300, ())
+        ledger.settle(tx, ended, actual_micros=500, actual_usd=None, at=rows.NOW)
+        ledger.set_budget(tx, budget())
+        ledger.set_budget(tx, budget("corpus:cor_0001"), corpus_id="cor_0001")
+        ledger.set_budget(tx, budget("corpus:cor_none"), corpus_id="cor_none")
+        ledger.set_budget(tx, replace(budget("corpus:later"), period_start=rows.later(1)))
+    assert state(db) == state(db, "corpus:cor_0001") == (500, 300)
+    assert state(db, "corpus:cor_none") == (0, 0)
+    assert state(db, "corpus:later") == (0, 300)
+    with db.write() as tx:
+        ledger.settle(tx, held, actual_micros=200, actual_usd=None, at=rows.NOW)
+    assert state(db) == state(db, "corpus:cor_0001") == (700, 0)
+    assert state(db, "corpus:cor_none") == (0, 0)
+
+
+def test_a_reservation_outlives_its_budget(db: Database) -> None:
+    with db.write() as tx:
+        ledger.set_budget(tx, budget())
+        call = hold(tx, 1, 600)
+        assert ledger.remove_budget(tx, rows.TENANT, "tenant")
+        assert not ledger.remove_budget(tx, rows.TENANT, "tenant")
+        assert ledger.settle(tx, call, actual_micros=500, actual_usd=None, at=rows.NOW)
+        ledger.set_budget(tx, budget())
+    assert state(db) == (500, 0)
 
 
 def test_a_budget_keeps_what_is_spent_when_its_limit_changes(db: Database) -> None:

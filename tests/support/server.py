@@ -29,6 +29,7 @@ from fastapi import FastAPI
 from service.app import create_app
 from service.domain.answers import Call
 from service.domain.documents import Document, DocumentStatus, PageCount, Progress
+from service.domain.pricing import from_micros
 from service.settings import Settings
 from service.store import answers, documents, ledger
 from service.store.ledger import Entry, StoredBudget
@@ -182,9 +183,9 @@ class Server:
 
     def limit(self, scope: str, cap_micros: int) -> None:
         """Set a budget in all, in micro-dollars."""
-        start = datetime(2026, 1, 1, tzinfo=UTC)
-        with self.context.db.write() as tx:
-            ledger.set_budget(tx, StoredBudget(LOCAL, scope, "total", start, cap_micros))
+        body = {"limit_usd": str(from_micros(cap_micros)), "period": "total"}
+        response = self.client.put(f"/v1/budgets/{scope}", json=body)
+        assert response.status_code == 200, response.text
 
     def held(self, answer_id: str) -> dict[str, bool]:
         """Return of each of an answer's calls whether its money is still held: reserved and not released."""

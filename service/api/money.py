@@ -1,0 +1,85 @@
+"""The ledger and budgets over REST."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from service.api.access import tenant
+from service.api.schemas import Amount, Body, Listing
+from service.api.wiring import context
+from service.domain.budgets import Period
+from service.domain.pricing import from_micros, usd
+from service.store.ledger import Entry
+from service.usecases import manage_budgets, report_spend
+from service.usecases.context import Context
+from service.usecases.manage_budgets import Limit
+from service.usecases.report_spend import Grouping, Span
+
+router = APIRouter(prefix="/v1", tags=["money"])
+
+Ctx = Annotated[Context, Depends(context)]
+Tenant = Annotated[str, Depends(tenant)]
+Since = Annotated[datetime | None, Query(alias="from", description="From this moment on.")]
+Until = Annotated[datetime | None, Query(alias="to", description="Before this moment.")]
+
+
+class BudgetLimit(Body):
+    """What a budget is to be."""
+
+    limit_usd: Amount
+    period: Period = "total"
+
+
+@router.get("/ledger")
+def ledger(
+    ctx: Ctx,
+    owner: Tenant,
+    since: Since = None,
+    until: Until = None,
+    group_by: Grouping | None = None,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """Return what was reserved, released and settled, line by line; with `group_by` the sums."""
+    span = Span(since, until)
+    if group_by is not None:
+        return report_spend.report_spend(ctx, owner, span, group_by)
+    found = report_spend.list_entries(ctx, owner, span, after=after, limit=limit + 1)
+    more = len(found) > limit
+    shown = [_line(entry) for entry in found[:limit]]
+    return {"data": shown, "has_more": more, "next": str(found[limit - 1].number) if more else None}
+
+
+@router.get("/budgets")
+def list_budgets(ctx: Ctx, owner: Tenant) -> Listing[dict[str, Any]]:
+    """List the budgets as they stand."""
+    return Listing(data=manage_budgets.list_budgets(ctx, owner))
+
+
+@router.put("/budgets/{scope}")
+def set_budget(ctx: Ctx, owner: Tenant, scope: str, body: BudgetLimit) -> dict[str, Any]:
+    """Limit what `tenant` or `corpus:<id>` may spend a day, a month or in all."""
+    return manage_budgets.set_budget(ctx, owner, scope, Limit(body.limit_usd, body.period))
+
+
+@router.delete("/budgets/{scope}", status_code=204)
+def remove_budget(ctx: Ctx, owner: Tenant, scope: str) -> Response:
+    """Lift a limit."""
+    manage_budgets.remove_budget(ctx, owner, scope)
+    return Response(status_code=204)
+
+
+def _line(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": str(entry.number),
+        "at": entry.at.isoformat(),
+        "kind": entry.kind,
+        "answer_id": entry.call_id.rpartition(".")[0],
+        "call_id": entry.call_id,
+        "corpus_id": entry.corpus_id,
+        "usd": usd(from_micros(entry.micros)),
+        "actual_usd": None if entry.actual_usd is None else usd(entry.actual_usd),
+    }

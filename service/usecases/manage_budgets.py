@@ -1,0 +1,102 @@
+"""Budgets: what the whole installation or one corpus may spend, a day, a month or in all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any, cast
+
+from service.domain import budgets
+from service.domain.budgets import Period
+from service.domain.pricing import from_micros, usd
+from service.errors import Invalid, NotFound
+from service.store import corpora, ledger
+from service.store.ledger import StoredBudget
+from service.store.session import Transaction
+from service.usecases.context import Context
+
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a budget in all began."""
+
+MOST_USD = Decimal(1_000_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a budget is to be."""
+
+    usd: Decimal
+    period: Period
+
+
+def set_budget(ctx: Context, tenant: str, scope: str, limit: Limit) -> dict[str, Any]:
+    """Create or change a budget; what its period has cost so far counts.
+
+    Raises:
+        Invalid: no such scope, or no such amount.
+        NotFound: no such corpus.
+    """
+    if not 0 <= limit.usd <= MOST_USD:
+        raise Invalid(f"limit_usd must be between 0 and {MOST_USD:,}.")
+    now = ctx.now()
+    budget = StoredBudget(
+        tenant=tenant,
+        scope=scope,
+        period=limit.period,
+        period_start=budgets.period_start(limit.period, now) or EVER,
+        cap_micros=int(limit.usd.scaleb(6).to_integral_value(rounding=ROUND_FLOOR)),
+    )
+    with ctx.db.write() as tx:
+        ledger.set_budget(tx, budget, corpus_id=_corpus_of(tx, tenant, scope))
+        (stored,) = ledger.budgets_of(tx, tenant, [scope])
+    return _described(stored, now)
+
+
+def list_budgets(ctx: Context, tenant: str) -> list[dict[str, Any]]:
+    """Return all budgets as they stand now."""
+    with ctx.db.read() as tx:
+        stored = ledger.budgets_of(tx, tenant)
+    return [_described(budget, ctx.now()) for budget in stored]
+
+
+def remove_budget(ctx: Context, tenant: str, scope: str) -> None:
+    """Lift a limit; what was spent stays in the ledger.
+
+    Raises:
+        NotFound: there is no such budget.
+    """
+    with ctx.db.write() as tx:
+        if not ledger.remove_budget(tx, tenant, scope):
+            raise NotFound(f"There is no budget for {scope}.")
+
+
+def _corpus_of(tx: Transaction, tenant: str, scope: str) -> str | None:
+    """Return the corpus that a scope covers; None for the whole tenant."""
+    kind, _, name = scope.partition(":")
+    if scope == "tenant":
+        return None
+    if kind != "corpus" or not name:
+        raise Invalid("A budget's scope is `tenant` or `corpus:<id>`.")
+    if corpora.get(tx, tenant, name) is None:
+        raise NotFound(f"There is no corpus {name}.")
+    return name
+
+
+def _described(stored: StoredBudget, now: datetime) -> dict[str, Any]:
+    """A period that has ended without a call since is told as the new one: nothing is spent in it."""
+    period = cast("Period", stored.period)
+    start = budgets.period_start(period, now)
+    is_over = start is not None and stored.period_start < start
+    spent = 0 if is_over else stored.spent_micros
+    ends = budgets.period_end(period, now)
+    return {
+        "scope": stored.scope,
+        "limit_usd": usd(from_micros(stored.cap_micros)),
+        "period": period,
+        "period_start": start.isoformat() if start else None,
+        "period_end": ends.isoformat() if ends else None,
+        "spent_usd": usd(from_micros(spent)),
+        "reserved_usd": usd(from_micros(stored.reserved_micros)),
+        "available_usd": usd(from_micros(max(stored.cap_micros - spent - stored.reserved_micros, 0))),
+    }

@@ -1,0 +1,83 @@
+"""What was spent: the ledger line by line, and its sums by day, month, corpus, model or answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final, Literal, get_args
+
+from service.domain.pricing import from_micros, usd
+from service.errors import Invalid
+from service.store import ledger
+from service.store.ledger import Entry, Settled
+from service.usecases.context import Context
+
+Grouping = Literal["day", "month", "corpus", "model", "answer"]
+GROUPINGS: Final[tuple[Grouping, ...]] = get_args(Grouping)
+
+_KEYS: Final[dict[Grouping, Callable[[Settled], str]]] = {
+    "day": lambda paid: paid.at.astimezone(UTC).date().isoformat(),
+    "month": lambda paid: paid.at.astimezone(UTC).strftime("%Y-%m"),
+    "corpus": lambda paid: paid.corpus_id,
+    "model": lambda paid: paid.model,
+    "answer": lambda paid: paid.answer_id,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From one moment on and before another; None leaves a side open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a time without a zone: it names no moment.
+
+        Raises:
+            Invalid: one has none.
+        """
+        if any(at is not None and at.tzinfo is None for at in (self.since, self.until)):
+            raise Invalid("from and to need a time zone, as in 2026-11-22T00:00:00Z.")
+
+
+def list_entries(ctx: Context, tenant: str, span: Span, *, after: int, limit: int) -> list[Entry]:
+    """Return lines of the ledger, oldest first."""
+    with ctx.db.read() as tx:
+        return ledger.entries(tx, tenant, since=span.since, until=span.until, after=after, limit=limit)
+
+
+def report_spend(ctx: Context, tenant: str, span: Span, by: Grouping) -> dict[str, Any]:
+    """Return what was spent in groups and in all, and what is still held for open calls.
+
+    `spent_usd` is exact where every call's price is known. A call without a known price counts with its
+    reservation in `booked_usd` alone, which is what budgets count, in whole micro-dollars.
+    """
+    groups: dict[str, list[Settled]] = {}
+    with ctx.db.read() as tx:
+        for paid in ledger.settled(tx, tenant, since=span.since, until=span.until):
+            groups.setdefault(_KEYS[by](paid), []).append(paid)
+        held = ledger.held_micros(tx, tenant)
+    return {
+        "group_by": by,
+        "data": [{"key": key, **_summed(group)} for key, group in groups.items()],
+        "total": _summed(paid for group in groups.values() for paid in group),
+        "held_usd": usd(from_micros(held)),
+    }
+
+
+def _summed(group: Iterable[Settled]) -> dict[str, Any]:
+    paid = list(group)
+    usages = [one.usage or {} for one in paid]
+    return {
+        "calls": len(paid),
+        "answers": len({one.answer_id for one in paid}),
+        "spent_usd": usd(sum((one.actual_usd or Decimal(0) for one in paid), Decimal(0))),
+        "booked_usd": usd(from_micros(sum(one.micros for one in paid))),
+        "reserved_usd": usd(from_micros(sum(one.reserved_micros for one in paid))),
+        "prompt_tokens": sum(usage.get("prompt_tokens", 0) for usage in usages),
+        "cached_tokens": sum(usage.get("cached_tokens", 0) for usage in usages),
+        "completion_tokens": sum(usage.get("completion_tokens", 0) for usage in usages),
+    }
