@@ -15,10 +15,10 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, overload
 
 from service.domain import prompts
-from service.domain.prompts import Message
+from service.domain.prompts import ImagePart, Message, Part
 
 FORMAT = "1"
 """Changes whenever the bytes of a packed prompt would."""
@@ -102,8 +102,14 @@ def findings_block(part: int, text: str) -> str:
     return f'<findings part="{part}">\n{defuse(text.strip())}\n</findings>\n'
 
 
-def parts_of(blocks: Iterable[str], *, max_chars: int = MAX_PART_CHARS) -> Iterator[str]:
+@overload
+def parts_of(blocks: Iterable[str], *, max_chars: int = ...) -> Iterator[str]: ...
+@overload
+def parts_of(blocks: Iterable[Part], *, max_chars: int = ...) -> Iterator[Part]: ...
+def parts_of(blocks: Iterable[Part], *, max_chars: int = MAX_PART_CHARS) -> Iterator[Part]:
     """Join blocks into strings of at most `max_chars` characters, cut between blocks only.
+
+    A picture is a part of its own, between the strings of what stands before and after it.
 
     Raises:
         ValueError: one block alone is longer.
@@ -111,18 +117,22 @@ def parts_of(blocks: Iterable[str], *, max_chars: int = MAX_PART_CHARS) -> Itera
     held: list[str] = []
     size = 0
     for block in blocks:
-        if len(block) > max_chars:
-            raise ValueError(f"a block of {len(block)} characters does not fit one string of {max_chars}")
-        if size + len(block) > max_chars:
+        length = 0 if isinstance(block, ImagePart) else len(block)
+        if length > max_chars:
+            raise ValueError(f"a block of {length} characters does not fit one string of {max_chars}")
+        if held and (isinstance(block, ImagePart) or size + length > max_chars):
             yield "".join(held)
             held, size = [], 0
+        if isinstance(block, ImagePart):
+            yield block
+            continue
         held.append(block)
-        size += len(block)
+        size += length
     if held:
         yield "".join(held)
 
 
-def messages(*, instructions: str, parts: Sequence[str], task: str) -> tuple[Message, ...]:
+def messages(*, instructions: str, parts: Sequence[Part], task: str) -> tuple[Message, ...]:
     """Return the messages of one call: instructions, material, task."""
     return (
         Message(role="system", parts=(instructions,)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from service.domain.vision import Detail
+
 Role = Literal["system", "user", "assistant"]
 
 VERSION = "1"
@@ -12,11 +14,36 @@ VERSION = "1"
 
 
 @dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture between the texts of a message.
+
+    Attributes:
+        url: a data URI, or an address that the provider (never this service) fetches.
+    """
+
+    url: str
+    detail: Detail
+
+
+Part = str | ImagePart
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message as text parts, in order; parts exist because one string has a maximal length."""
+    """One chat message as parts, in order; texts come in several because one string has a maximal length."""
 
     role: Role
-    parts: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """What it says, its texts joined."""
+        return "".join(part for part in self.parts if isinstance(part, str))
+
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        """What it shows, in order."""
+        return tuple(part for part in self.parts if isinstance(part, ImagePart))
 
 
 ANSWERING = """\

@@ -79,23 +79,24 @@ def fit_within(width: int, height: int, bounds: Bounds) -> Fitted:
 
 def patches(width: int, height: int) -> int:
     """Return how many patches cover a picture."""
-    return -(-width // PATCH) * -(-height // PATCH)
+    return _divided(width, PATCH) * _divided(height, PATCH)
 
 
 def tokens(patches: int) -> tuple[int, int]:
-    """Return the least and the most input tokens of pictures with so many patches in all.
+    """Return the least and the most input tokens of one picture with so many patches.
 
-    A range, since the vendor publishes no factor for gpt-5.5: one token for each patch, to 1.2.
+    A range, since the vendor publishes no factor for gpt-5.5: one token for each patch, to 1.2. Each picture
+    is rounded up by itself: add up the tokens of several, not their patches.
     """
     over, under = _MOST
-    return patches, -(-patches * over // under)
+    return patches, _divided(patches * over, under)
 
 
 def _within_side(width: int, height: int, side: int | None) -> tuple[int, int]:
     longer = max(width, height)
     if side is None or longer <= side:
         return width, height
-    return max(1, width * side // longer), max(1, height * side // longer)
+    return _divided(width * side, longer), _divided(height * side, longer)
 
 
 def _within_patches(width: int, height: int, budget: int) -> tuple[int, int]:
@@ -105,9 +106,14 @@ def _within_patches(width: int, height: int, budget: int) -> tuple[int, int]:
     """
     across, down = isqrt(width * budget // height), isqrt(height * budget // width)
     if across == 0:  # thinner than a patch: then the length alone decides
-        return max(1, width * PATCH * budget // height), PATCH * budget
+        return _divided(width * PATCH * budget, height), PATCH * budget
     if down == 0:
-        return PATCH * budget, max(1, height * PATCH * budget // width)
+        return PATCH * budget, _divided(height * PATCH * budget, width)
     if across * height <= down * width:
-        return PATCH * across, max(1, PATCH * across * height // width)
-    return max(1, PATCH * down * width // height), PATCH * down
+        return PATCH * across, _divided(PATCH * across * height, width)
+    return _divided(PATCH * down * width, height), PATCH * down
+
+
+def _divided(number: int, by: int) -> int:
+    """Rounded up, which passes no bound: all bounds are whole numbers."""
+    return -(-number // by)

@@ -149,8 +149,7 @@ class HttpProvider:
             ProviderInDoubt: it may have been billed; `partial_text` holds what came.
         """
         content = wire.encoded(wire.body(request, self._profile))
-        texts = tuple(part for message in request.messages for part in message.parts)
-        redaction = Redaction(self._key, texts)
+        redaction = Redaction(self._key, _texts(request))
         response = await self._send(content, redaction, on_wire or OnWire())
         try:
             reading = self._read(response, redaction, is_stream=_is_stream(response, request))
@@ -314,6 +313,12 @@ def _headers(key: str) -> dict[str, str]:
     """No compression: it would hold back a stream's pieces."""
     headers = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "unabridged"}
     return headers | ({"authorization": f"Bearer {key}"} if key else {})
+
+
+def _texts(request: ChatRequest) -> tuple[str, ...]:
+    """What of the prompt a provider might repeat: its texts, and its pictures as they are written."""
+    parts = (part for message in request.messages for part in message.parts)
+    return tuple(part if isinstance(part, str) else part.url for part in parts)
 
 
 def _is_stream(response: httpx.Response, request: ChatRequest) -> bool:

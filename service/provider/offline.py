@@ -25,6 +25,7 @@ NO_MODEL = (
 NO_MATCH = (
     "No model is configured, so the question is not answered; no passage shares a word with the question."
 )
+UNSEEN = "Pages that are sent as pictures were not looked at: that takes a model."
 
 _PASSAGE = 4000
 _TAG = re.compile(
@@ -76,7 +77,7 @@ class OfflineProvider:
 
 def answer(messages: Sequence[Message]) -> list[str]:
     """The paragraphs for a packed prompt: what this is, then each quote with its mark and document name."""
-    material = ["".join(message.parts) for message in messages if message.role == "user"]
+    material = [message.text for message in messages if message.role == "user"]
     question = _question(material[-1]) if material else ""
     passages = [passage for text in material for passage in _passages(text)]
     passages += [passage for text in material for passage in _found(text)]
@@ -86,7 +87,15 @@ def answer(messages: Sequence[Message]) -> list[str]:
         for number, sentence in enumerate(closest(passages, question, SHOWN), 1)
     ]
     lines = [NO_MODEL, *shown] if shown else [NO_MATCH]
+    if _shows_pictures(messages):
+        lines.append(UNSEEN)
     return [f"{line}\n\n" for line in lines[:-1]] + lines[-1:]
+
+
+def _shows_pictures(messages: Sequence[Message]) -> bool:
+    """Whether pictures stand in the prompt, or stood in the parts that it merges."""
+    findings = (found for message in messages for found in _FINDINGS.findall(message.text))
+    return any(message.images for message in messages) or any(UNSEEN in found for found in findings)
 
 
 def _question(text: str) -> str:

@@ -33,7 +33,8 @@ class Redaction:
 
     Attributes:
         key: the key in use; one of less than eight characters is taken for a placeholder and left alone.
-        texts: the request's text parts; runs of them in a message become an ellipsis.
+        texts: the request's text parts and its pictures' addresses; runs of them in a message become an
+            ellipsis.
     """
 
     key: str = ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from service.domain.prompts import Message
+from service.domain.prompts import Message, Part
 from service.domain.usage import Usage
 from service.errors import Invalid
 from service.provider import ChatRequest, Reply
@@ -37,7 +37,7 @@ def body(request: ChatRequest, profile: Profile) -> dict[str, Any]:
     """The request's JSON, in the profile's dialect; see `left_out` for what that drops.
 
     Raises:
-        Invalid: a message without text, or a string that no provider takes.
+        Invalid: a message without text, or a string or a picture that no provider takes.
     """
     fields: dict[str, Any] = {
         "model": profile.model_ids.get(request.model, request.model),
@@ -242,16 +242,29 @@ def _message(message: Message, index: int) -> dict[str, Any]:
     """
     if not message.parts:
         raise Invalid(f"Message {index + 1} holds no text.")
-    parts = ("".join(message.parts),) if message.role == "assistant" else message.parts
-    longest = max(len(part) for part in parts)
-    if longest > MAX_STRING_CHARS:
+    if message.images and message.role != "user":
+        raise Invalid(f"Message {index + 1} holds a picture; only a user's may.")
+    parts = (message.text,) if message.role == "assistant" else message.parts
+    for part in parts:
+        _check_length(part, index)
+    if len(parts) == 1 and isinstance(parts[0], str):
+        return {"role": message.role, "content": parts[0]}
+    return {"role": message.role, "content": [_part(part) for part in parts]}
+
+
+def _check_length(part: Part, index: int) -> None:
+    kind, text = ("text", part) if isinstance(part, str) else ("picture", part.url)
+    if len(text) > MAX_STRING_CHARS:
         raise Invalid(
-            f"Message {index + 1} holds one text of {longest:,} characters; "
+            f"Message {index + 1} holds one {kind} of {len(text):,} characters; "
             f"providers take {MAX_STRING_CHARS:,} in one string."
         )
-    if len(parts) == 1:
-        return {"role": message.role, "content": parts[0]}
-    return {"role": message.role, "content": [{"type": "text", "text": part} for part in parts]}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    return {"type": "image_url", "image_url": {"url": part.url, "detail": part.detail}}
 
 
 def _first_choice(payload: dict[str, Any]) -> dict[str, Any] | None:

@@ -102,7 +102,7 @@ def _counted(run: Run, call: Call, request: ChatRequest, text: str) -> Usage:
     planned = run.planned[call.part]
     prompt = planned.expected_input_tokens
     if planned.kind == "merge":
-        texts = ("".join(message.parts) for message in request.messages)
+        texts = (message.text for message in request.messages)
         prompt = packing.CALL_OVERHEAD + sum(count_tokens(content) for content in texts)
     return Usage(prompt_tokens=prompt, completion_tokens=count_tokens(text), estimated=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ from service.domain import packing, planner, prompts
 from service.domain.corpora import Member
 from service.domain.documents import DocumentStatus
 from service.domain.planner import PromptCounts
-from service.domain.prompts import Message
+from service.domain.prompts import ImagePart, Message
 from service.domain.quotes import FoldedDocument, fold, search
 
 TAGS = ("document", "page", "findings", "task", "question", "instructions")
@@ -173,11 +173,11 @@ def counts_of(question: str, *, own: str | None = None) -> PromptCounts:
 
 
 def encoder_count(messages: Sequence[Message]) -> int:
-    return sum(count_tokens("".join(message.parts)) for message in messages) + packing.CALL_OVERHEAD
+    return sum(count_tokens(message.text) for message in messages) + packing.CALL_OVERHEAD
 
 
 def prefix(messages: Sequence[Message]) -> list[tuple[str, str]]:
-    return [(message.role, "".join(message.parts)) for message in messages[:-1]]
+    return [(message.role, message.text) for message in messages[:-1]]
 
 
 def sha(documents: Sequence[Packed], *, instructions: str = prompts.ANSWERING) -> str:
@@ -205,7 +205,9 @@ def test_cutting_into_parts_changes_no_count(documents: list[Packed], question: 
     whole = assembled(documents, question)
     in_parts = assembled(documents, question, max_chars=max(longest, split_at))
     material = in_parts[1].parts
-    assert sum(map(count_tokens, material)) + encoder_count(in_parts[::2]) == encoder_count(whole)
+    assert sum(count_tokens(str(part)) for part in material) + encoder_count(in_parts[::2]) == encoder_count(
+        whole
+    )
 
 
 @pytest.mark.parametrize("text", ["/usr/bin", " x", "", "\u0301", "\u200d", "\t/", "'s", "!!"])
@@ -381,6 +383,33 @@ def test_a_block_longer_than_a_string_may_be_is_refused() -> None:
     assert list(packing.parts_of(["<aaa\n"], max_chars=5)) == ["<aaa\n"]
     with pytest.raises(ValueError, match="6 characters does not fit one string of 5"):
         list(packing.parts_of(["<a\n", "<aaaa\n"], max_chars=5))
+
+
+picture_parts = st.builds(ImagePart, st.just("data:image/png;base64,AA=="), st.just("high"))
+
+
+@given(blocks=st.lists(st.text(min_size=1, max_size=9) | picture_parts), max_chars=st.integers(9, 30))
+def test_pictures_are_parts_of_their_own_where_they_stand(
+    blocks: list[str | ImagePart], max_chars: int
+) -> None:
+    parts = list(packing.parts_of(blocks, max_chars=max_chars))
+    assert _joined(parts) == _joined(blocks)
+    assert all(isinstance(part, ImagePart) or 0 < len(part) <= max_chars for part in parts)
+    message = Message("user", tuple(parts))
+    assert message.text == "".join(block for block in blocks if isinstance(block, str))
+    assert message.images == tuple(block for block in blocks if isinstance(block, ImagePart))
+
+
+def _joined(parts: Iterable[str | ImagePart]) -> list[str | ImagePart]:
+    """The parts with the texts that follow each other made one."""
+    joined: list[str | ImagePart] = []
+    for part in parts:
+        last = joined[-1] if joined else None
+        if isinstance(part, str) and isinstance(last, str):
+            joined[-1] = last + part
+        else:
+            joined.append(part)
+    return joined
 
 
 def test_no_blocks_make_no_parts() -> None:

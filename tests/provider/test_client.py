@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from service.domain.prompts import Message
+from service.domain.prompts import ImagePart, Message
 from service.errors import (
     Invalid,
     OverProviderWindow,
@@ -65,6 +65,16 @@ def test_the_record_of_a_reply_is_kept(upstream: Upstream) -> None:
     assert streamed["finish_chunk"]["choices"][0]["finish_reason"] == "stop"
     assert streamed["usage_chunk"]["usage"] == whole["usage"]
     assert whole["choices"][0]["message"]["content"] == ANSWER
+
+
+def test_a_pictures_address_is_not_repeated(upstream: Upstream) -> None:
+    address = "https://files.example/page-7.png?signature=0123456789"
+    shown = Message("user", ("What is it?", ImagePart(address, "high")))
+    error = failure_of(upstream, ProviderRefused, dataclasses.replace(ASKED, messages=(shown,)))
+
+    assert "Error while downloading" in error.detail
+    assert "signature" not in error.detail
+    assert len(upstream.requests) == 1
 
 
 def test_every_call_has_a_connection_of_its_own(upstream: Upstream) -> None:

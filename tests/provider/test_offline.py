@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from service.domain import packing, prompts
 from service.domain.citations import Citation, Index, Source, SourcePage, find_claims, verify
-from service.domain.prompts import Message
+from service.domain.prompts import ImagePart, Message
 from service.provider import ChatRequest, Delta, Provider, Reply
 from service.provider.closest import LONGEST
-from service.provider.offline import NO_MATCH, NO_MODEL, OfflineProvider, answer
+from service.provider.offline import NO_MATCH, NO_MODEL, UNSEEN, OfflineProvider, answer
 from tests.support import quoting
 
 SAMPLES = Path(__file__).resolve().parents[2] / "../shared/samples"
@@ -170,6 +170,26 @@ def test_it_streams_and_ends_with_the_whole_reply() -> None:
     assert (reply.finish_reason, reply.usage, OfflineProvider().name) == ("stop", None, "offline")
 
 
+def shown(*, pictures: int) -> tuple[Message, ...]:
+    before, *others, task = packed(LIBRARY, "When was the Kestrel Bridge opened?")
+    material = (*others[0].parts, *[ImagePart("data:image/png;base64,AA==", "high")] * pictures)
+    return (before, Message("user", material), task)
+
+
+def test_it_says_that_pictures_were_not_looked_at() -> None:
+    plain, seen = ("".join(answer(shown(pictures=count))) for count in (0, 2))
+    assert UNSEEN not in plain
+    assert seen == f"{plain}\n\n{UNSEEN}"
+
+
+def test_a_merge_says_it_of_its_parts() -> None:
+    parts = ["".join(answer(shown(pictures=count))) for count in (0, 1)]
+    question = "When was the Kestrel Bridge opened?"
+    assert "".join(answer(merging(parts, question))).endswith(UNSEEN)
+    assert UNSEEN not in "".join(answer(merging(parts[:1], question)))
+    assert UNSEEN not in ask((("a.txt", (UNSEEN,)),), "Who cares about bridges?")
+
+
 def test_it_says_what_it_is_and_shows_three_marked_quotes_with_names() -> None:
     text = ask(LIBRARY, "When was the Kestrel Bridge opened?")
     assert text.startswith(NO_MODEL)
@@ -286,7 +306,7 @@ def test_a_million_tokens_leave_the_loop_free() -> None:
     pages = [page for seed in range(8) for page in quoting.written(seed, 60)] * 9
     documents = [(f"d{at}.pdf", pages[at::6]) for at in range(6)]
     messages = packed(documents, "How many feet below the level was the radar installation in 1987?")
-    assert sum(len(part) for message in messages for part in message.parts) > 4_000_000
+    assert sum(len(message.text) for message in messages) > 4_000_000
 
     async def run() -> tuple[float, float]:
         late = 0.0

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingest.tokens import count_tokens
-from tests.support import billing, contract
+from service.domain import vision
+from tests.support import billing, contract, pictures, seen
 from tests.support.upstream import MODELS, Upstream
 
 DOCUMENT = (
@@ -40,6 +44,14 @@ def asked(document: str, question: str, **more: Any) -> dict[str, Any]:  # noqa:
     return GOOD | {"messages": [{"role": "user", "content": parts}]} | more
 
 
+def showing(url: str, *, detail: str = "high") -> dict[str, Any]:
+    part = {"type": "image_url", "image_url": {"url": url, "detail": detail}}
+    return {"messages": [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, part]}]}
+
+
+A_PICTURE = showing(pictures.data_uri(4, 4))["messages"][0]["content"][1]
+
+
 @pytest.mark.parametrize(
     ("change", "status", "code"),
     [
@@ -65,6 +77,16 @@ def asked(document: str, question: str, **more: Any) -> dict[str, Any]:  # noqa:
         ({"stream_options": {"include_usage": True}}, 400, None),
         ({"response_format": {"type": "yaml"}}, 400, "invalid_value"),
         ({"messages": [{"role": "user", "content": "x" * 10_485_761}]}, 400, "string_above_max_length"),
+        (showing("x" * 10_485_761), 400, "string_above_max_length"),
+        (showing("https://example.com/a.png"), 400, "invalid_image_url"),
+        (showing("data:image/png;base64,AAAA"), 400, "invalid_image_format"),
+        (showing("data:image/png;base64,!"), 400, "invalid_image_format"),
+        (showing(pictures.data_uri(4, 4), detail="huge"), 400, "invalid_value"),
+        (
+            showing(pictures.data_uri(4, 4)) | {"messages": [{"role": "system", "content": [A_PICTURE]}]},
+            400,
+            "invalid_value",
+        ),
     ],
 )
 def test_what_the_vendor_refuses_is_refused(
@@ -116,6 +138,37 @@ def test_findings_are_merged_and_nothing_is_made_up(upstream: Upstream) -> None:
 
     assert "a b c" in post(upstream, asked(findings, "x")).json()["choices"][0]["message"]["content"]
     assert "no documents" in post(upstream, GOOD).json()["choices"][0]["message"]["content"]
+
+
+@given(st.integers(1, 9_000), st.integers(1, 9_000), st.sampled_from(vision.DETAILS))
+def test_the_bill_for_a_picture_of_fitted_size_is_within_the_range(
+    width: int, height: int, detail: vision.Detail
+) -> None:
+    fitted = vision.fit(width, height, detail)
+    least, most = vision.tokens(fitted.patches)
+    assert seen.patches(fitted.width, fitted.height, detail) == fitted.patches
+    assert least <= math.ceil(round(seen.PER_PATCH * fitted.patches, 6)) <= most
+
+
+@given(st.integers(300, 9_000), st.integers(300, 9_000), st.sampled_from(vision.DETAILS))
+def test_two_readings_of_the_rule_agree(width: int, height: int, detail: vision.Detail) -> None:
+    """What the product fits beforehand takes the patches that the vendor would have made it into."""
+    ours, theirs = vision.fit(width, height, detail).patches, seen.patches(width, height, detail)
+    assert ours == theirs
+
+
+def test_pictures_are_billed_by_their_size_and_cached_as_they_are(upstream: Upstream) -> None:
+    large, small = (showing(pictures.data_uri(*size)) for size in ((1800, 2400), (320, 320)))
+    text = post(upstream, GOOD | {"messages": [{"role": "user", "content": "What is it?"}]}).json()["usage"]
+    replies = [post(upstream, GOOD | body).json()["usage"] for body in (large, large, small)]
+
+    shown = [usage["prompt_tokens"] - text["prompt_tokens"] for usage in replies]
+    patches = seen.patches(1800, 2400, "high")
+    assert patches == 43 * 57
+    assert shown == [math.ceil(1.2 * patches), math.ceil(1.2 * patches), 120]
+    cached = [usage["prompt_tokens_details"]["cached_tokens"] for usage in replies]
+    assert cached == [0, (replies[1]["prompt_tokens"] - 1) // 128 * 128, 0]
+    assert upstream.violations == []
 
 
 def test_a_response_format_is_kept(upstream: Upstream) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.prompts import Message
+from service.domain.prompts import ImagePart, Message
 from service.domain.usage import Usage
+from service.domain.vision import DETAILS, Detail
 from service.errors import Invalid
 from service.provider import ChatRequest, wire
 from service.provider.profiles import COMPATIBLE, MODELSTREAM, OPENAI, OXEN, PROFILES
 from service.provider.sse import EventParser
-from tests.support import contract
+from tests.support import contract, pictures
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/data/openai"
 FULL: dict[str, Any] = {
@@ -129,6 +130,44 @@ def test_the_longest_string_passes_and_one_more_character_does_not() -> None:
 def test_a_message_without_parts_is_refused() -> None:
     with pytest.raises(Invalid, match="Message 2 holds no text"):
         wire.body(request(Message("system", ("x",)), Message("user", ())), OPENAI)
+
+
+PICTURE = pictures.data_uri(3, 5)
+
+
+def test_a_picture_stands_between_the_texts() -> None:
+    asked = request(Message("user", ('<page n="1">\n', ImagePart(PICTURE, "low"), '<page n="2">\n')))
+
+    assert wire.body(asked, OPENAI)["messages"][0]["content"] == [
+        {"type": "text", "text": '<page n="1">\n'},
+        {"type": "image_url", "image_url": {"url": PICTURE, "detail": "low"}},
+        {"type": "text", "text": '<page n="2">\n'},
+    ]
+
+
+@pytest.mark.parametrize("detail", DETAILS)
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_pictures_fit_the_contract_alone_and_beside_text(name: str, detail: Detail) -> None:
+    for parts in ((ImagePart(PICTURE, detail),), (ImagePart(PICTURE, detail), "What is it?")):
+        body = wire.body(request(Message("user", parts)), PROFILES[name])
+        assert isinstance(body["messages"][0]["content"], list)
+        assert contract.check_schema(body) is None
+        if name == "openai":
+            assert contract.check(body, models=["gpt-5.5"]) is None
+
+
+@pytest.mark.parametrize("role", ["system", "assistant"])
+def test_only_a_user_shows_pictures(role: Literal["system", "assistant"]) -> None:
+    with pytest.raises(Invalid, match="Message 1 holds a picture"):
+        wire.body(request(Message(role, ("x", ImagePart(PICTURE, "high")))), OPENAI)
+
+
+def test_a_picture_that_no_string_holds_is_refused_before_it_is_sent() -> None:
+    longest = PICTURE.ljust(wire.MAX_STRING_CHARS, "A")
+
+    wire.body(request(Message("user", (ImagePart(longest, "high"),))), OPENAI)
+    with pytest.raises(Invalid, match="Message 1 holds one picture of 10,485,761 characters"):
+        wire.body(request(Message("user", ("x", ImagePart(longest + "A", "high")))), OPENAI)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))

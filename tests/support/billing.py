@@ -5,6 +5,7 @@ Written from the vendor's published rules and apart from the product's own prici
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict, deque
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from ingest.tokens import count_tokens
+from tests.support import seen
 
 MAX_INPUT_TOKENS = 922_000
 LONG_CONTEXT_ABOVE = 272_000
@@ -21,6 +23,8 @@ _CACHE_FROM = 1024
 _MESSAGE_OVERHEAD = {"assistant": 6}
 _BLOCK = re.compile(r"(?<=\n)(?=<(?:document|page) )")
 """Between blocks of a packed prompt counts add up, so each block is counted once in a session."""
+_PICTURE = re.compile("\ufdd0(?:[0-9a-f]{64} \\w+ ([0-9]+)\ufdd1|.*)", re.DOTALL)
+"""Where a picture stands in a prompt made flat; one that is cut off takes with it what is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,8 @@ def price(tier: str, *, prompt: int, cached: int, completion: int) -> Decimal:
 def prompt_tokens(body: dict[str, Any]) -> int:
     """Tokens of a request's input: contents, 4 for each system or user message, 6 for each assistant's, 2."""
     messages = body["messages"]
-    return 2 + sum(tokens(text_of(m)) + _MESSAGE_OVERHEAD.get(m["role"], 4) for m in messages)
+    texts = sum(tokens(text_of(m)) + _MESSAGE_OVERHEAD.get(m["role"], 4) for m in messages)
+    return 2 + texts + seen.tokens(body)
 
 
 def tokens(text: str) -> int:
@@ -110,7 +115,7 @@ class PrefixCache:
         """How much of the prompt an earlier one left behind; at least one token is always new."""
         text = _flat(body)
         shared = max((_common(text, earlier) for earlier in self._seen[_route(body)]), default=0)
-        steps = min(tokens(text[:shared]), prompt - 1) // _CACHE_STEP
+        steps = min(_prefix_tokens(text[:shared]), prompt - 1) // _CACHE_STEP
         return steps * _CACHE_STEP if steps * _CACHE_STEP >= _CACHE_FROM else 0
 
     def remember(self, body: dict[str, Any]) -> None:
@@ -123,7 +128,25 @@ def _route(body: dict[str, Any]) -> tuple[str, str]:
 
 
 def _flat(body: dict[str, Any]) -> str:
-    return "".join(f"<{message['role']}>\n{text_of(message)}" for message in body["messages"])
+    return "".join(f"<{message['role']}>\n{_flat_content(message)}" for message in body["messages"])
+
+
+def _flat_content(message: dict[str, Any]) -> str:
+    """A message's text, each picture in it by its hash, its detail and its tokens."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return content or ""
+    return "".join(_flat_picture(part) if part["type"] == "image_url" else part["text"] for part in content)
+
+
+def _flat_picture(part: dict[str, Any]) -> str:
+    digest = hashlib.sha256(part["image_url"]["url"].encode()).hexdigest()
+    return f"\ufdd0{digest} {part['image_url'].get('detail', 'auto')} {seen.part_tokens(part)}\ufdd1"
+
+
+def _prefix_tokens(flat: str) -> int:
+    pictures = sum(int(match[1] or 0) for match in _PICTURE.finditer(flat))
+    return tokens(_PICTURE.sub("", flat)) + pictures
 
 
 def _common(one: str, other: str) -> int:
