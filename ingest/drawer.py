@@ -52,7 +52,7 @@ def _unpacked(payload: bytes) -> Request:
 
 def _answer(request: Request) -> tuple[dict[str, object], bytes]:
     try:
-        _confine(request.limits)
+        confine(request.limits)
         png, found = pdf_image.draw(request.path, request.page, quote=request.quote, width=request.width)
     except IngestError as error:
         return {"error": type(error).__name__, "message": str(error)}, b""
@@ -61,7 +61,7 @@ def _answer(request: Request) -> tuple[dict[str, object], bytes]:
     return {"found": found, "bytes": len(png)}, png
 
 
-def _confine(limits: Limits) -> None:
+def confine(limits: Limits) -> None:
     """Bound what this process may take, as `ingest.reader` does; nothing raises these bounds again."""
     bounds = {
         resource.RLIMIT_AS: (limits.memory_bytes, limits.memory_bytes),

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ingest.drawer import Request
 from ingest.errors import IngestError, ReaderCrashed, TimedOut, UnsupportedFormat
@@ -38,7 +38,7 @@ NOT_STARTED: Final = "The drawing process could not be started. Try again; the s
 
 _BOOT: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from ingest import drawer; drawer.main(int(sys.argv[1]))"
+    "from ingest import {side}; {side}.main(int(sys.argv[1]))"
 )
 _MAX_BYTES: Final = 130_000_000
 """More than the largest picture takes that does not compress at all."""
@@ -92,32 +92,36 @@ def draw(
     if not is_drawable(media_type):
         raise UnsupportedFormat(f"Pages of type {media_type} can't be drawn, only those of PDFs.")
     request = Request(path.absolute(), page, quote, min(max(width, MIN_WIDTH), MAX_WIDTH), limits)
-    with _child() as (process, channel):
+    with child("drawer") as (process, channel):
         reply = _exchange(channel, request)
         channel.close()
         if not reply:
-            raise _verdict(process)
+            raise verdict(process)
         return unpacked(reply)
 
 
 @contextlib.contextmanager
-def _child() -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
-    """Lend a drawing process and the socket to it; both are gone afterwards."""
+def child(side: str) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
+    """Lend a drawing process and the socket to it; both are gone afterwards.
+
+    Args:
+        side: the module of `ingest` whose `main` it runs.
+    """
     channel, theirs = socket.socketpair()
     search = json.dumps([place or str(Path.cwd()) for place in sys.path])
     with channel:
         with theirs:
-            process = _started(theirs.fileno(), search)
+            process = _started(_BOOT.format(side=side), theirs.fileno(), search)
         try:
             yield process, channel
         finally:
             _end(process)
 
 
-def _started(descriptor: int, search: str) -> subprocess.Popen[bytes]:
+def _started(boot: str, descriptor: int, search: str) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            [sys.executable, "-I", "-X", "utf8", "-c", _BOOT, str(descriptor), search],
+            [sys.executable, "-I", "-X", "utf8", "-c", boot, str(descriptor), search],
             pass_fds=(descriptor,),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -151,7 +155,7 @@ def _exchange(channel: socket.socket, request: Request) -> bytes:
         channel.settimeout(request.limits.wall_seconds)
         channel.sendall(request.pack())
         channel.shutdown(socket.SHUT_WR)
-        while chunk := _received(channel, end - time.monotonic()):
+        while chunk := received(channel, end - time.monotonic()):
             held += chunk
             if len(held) > _MAX_BYTES:
                 raise ReaderCrashed(CRASHED)
@@ -162,14 +166,19 @@ def _exchange(channel: socket.socket, request: Request) -> bytes:
     return bytes(held)
 
 
-def _received(channel: socket.socket, seconds: float) -> bytes:
+def received(channel: socket.socket, seconds: float) -> bytes:
+    """Return what comes next; nothing at the end.
+
+    Raises:
+        TimeoutError: nothing came in that time.
+    """
     if seconds <= 0:
         raise TimeoutError
     channel.settimeout(seconds)
     return channel.recv(_RECEIVE_BYTES)
 
 
-def _verdict(process: subprocess.Popen[bytes]) -> IngestError:
+def verdict(process: subprocess.Popen[bytes]) -> IngestError:
     """Return why the process ended without an answer, and log what it said."""
     try:
         status = process.wait(_GOODBYE_SECONDS)
@@ -195,13 +204,26 @@ def unpacked(reply: bytes) -> Drawing:
         IngestError: what the process reported, or that its answer is none.
     """
     head, _, png = reply.partition(b"\n")
+    said = announced(head)
+    if said.get("bytes") != len(png) or not isinstance(said.get("found"), bool):
+        _log.error("A drawing process sent no picture")
+        raise ReaderCrashed(CRASHED)
+    return Drawing(png, said["found"])
+
+
+def announced(head: bytes) -> dict[str, Any]:
+    """Read the line that goes ahead of a picture.
+
+    Raises:
+        IngestError: the error that it reports, or that it is no such line.
+    """
     try:
         said = json.loads(head)
-        if said.get("bytes") == len(png):
-            return Drawing(png, bool(said["found"]))
+        if "error" not in said:
+            return dict(said)
         kinds = {kind.__name__: kind for kind in IngestError.__subclasses__()}
         error = kinds[said["error"]](str(said["message"]))
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as fault:
+    except (KeyError, TypeError, ValueError, RecursionError) as fault:
         _log.exception("A drawing process sent no picture")
         raise ReaderCrashed(CRASHED) from fault
     raise error

@@ -39,6 +39,7 @@ LAYERS = (
 WORLDS = LAYERS[2]
 
 IMPORTERS = {
+    "PIL": ("ingest.formats.picture_render",),
     "alembic": ("service.store",),
     "charset_normalizer": ("ingest.formats.charsets",),
     "dbos": ("service.jobs",),

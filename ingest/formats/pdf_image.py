@@ -9,8 +9,8 @@ import ctypes
 import math
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +46,20 @@ def draw(path: Path, page: int, *, quote: str | None, width: int) -> tuple[bytes
             return png(raster), bool(spans)
 
 
+def rasters(path: Path, pages: Iterable[tuple[int, int, int]]) -> Iterator[Raster]:
+    """Yield each page (1-based number, width, height) without any mark, stretched to exactly so many pixels.
+
+    A raster's memory is there until the next one is asked for.
+
+    Raises:
+        DamagedDocument: pdfium can't open the file, or not that page.
+    """
+    with _opened(path) as document:
+        for number, width, height in pages:
+            with _page(document, number - 1) as sheet, _rendered(sheet, width, height) as raster:
+                yield raster
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     pdfium.FPDF_InitLibraryWithConfig(pdfium.FPDF_LIBRARY_CONFIG(version=2))
@@ -61,20 +75,30 @@ def _opened(path: Path) -> Iterator[Any]:
 @contextmanager
 def _loaded(document: Any, index: int) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401 - C pointers
     """Lend a page and its characters, filled-in form fields among them."""
-    with ExitStack() as stack:
-        sheet = pdfium.FPDF_LoadPage(document, index)
-        if sheet and _shows_fields(sheet):
-            _fill(document, sheet)
-            pdfium.FPDF_ClosePage(sheet)
-            sheet = pdfium.FPDF_LoadPage(document, index)
-        if not sheet:
-            raise DamagedDocument(NOT_DRAWN)
-        stack.callback(pdfium.FPDF_ClosePage, sheet)
+    with _page(document, index) as sheet:
         chars = pdfium.FPDFText_LoadPage(sheet)
         if not chars:
             raise DamagedDocument(NOT_DRAWN)
-        stack.callback(pdfium.FPDFText_ClosePage, chars)
-        yield sheet, chars
+        try:
+            yield sheet, chars
+        finally:
+            pdfium.FPDFText_ClosePage(chars)
+
+
+@contextmanager
+def _page(document: Any, index: int) -> Iterator[Any]:  # noqa: ANN401 - C pointers
+    """Lend a page with what was filled into its form."""
+    sheet = pdfium.FPDF_LoadPage(document, index)
+    if sheet and _shows_fields(sheet):
+        _fill(document, sheet)
+        pdfium.FPDF_ClosePage(sheet)
+        sheet = pdfium.FPDF_LoadPage(document, index)
+    if not sheet:
+        raise DamagedDocument(NOT_DRAWN)
+    try:
+        yield sheet
+    finally:
+        pdfium.FPDF_ClosePage(sheet)
 
 
 def _shows_fields(sheet: Any) -> bool:  # noqa: ANN401 - a C pointer
