@@ -14,6 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, get_args
 
+from service.domain.vision import DETAILS, Detail
 from service.errors import Fix, Invalid, NotFound
 
 Tier = Literal["standard", "batch", "flex", "priority"]
@@ -83,6 +84,7 @@ class Model:
         encoding_assumed: the tokenizer's makers do not name this model: its counts are a best guess.
         threshold_tokens: a request with more input than this pays the long band; None where there is none.
         endpoints: `chat.completions`, `responses`, `batch`.
+        auto_detail: how closely it looks at pictures where it is left to decide.
         price_periods: oldest first, without overlap; empty where nothing is known about prices.
         confidence: how far the prices can be trusted, in words.
     """
@@ -101,6 +103,11 @@ class Model:
     notes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     confidence: str = ""
+    auto_detail: Detail = "original"
+
+    def detail(self, asked: Detail) -> Detail:
+        """How closely it looks at a picture: as asked, or as it decides."""
+        return self.auto_detail if asked == "auto" else asked
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -328,10 +335,19 @@ def _model(table: _Table) -> Model:
         notes=table.texts("notes"),
         sources=table.texts("sources"),
         confidence=table.text("confidence", ""),
+        auto_detail=_detail(table),
     )
     table.close()
     _check(model)
     return model
+
+
+def _detail(table: _Table) -> Detail:
+    value = table.text("auto_detail", "original")
+    found = next((detail for detail in DETAILS if detail == value and detail != "auto"), None)
+    if found is None:
+        raise table.wrong("auto_detail", "low, high or original")
+    return found
 
 
 def _check(model: Model) -> None:

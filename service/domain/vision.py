@@ -2,7 +2,7 @@
 
 Models of OpenAI see a picture as patches of 32 by 32 pixels and bill each as about one token. One that is
 too large for its detail is made smaller by the provider first; a picture sent at the size that `fit` returns
-is not. The rule and the bounds are those of the vendor's guide "Images and vision", as copied in 2026.
+is not. Rule, bounds and factor are those of the vendor's guide "Images and vision", in its copies of 2026.
 """
 
 from __future__ import annotations
@@ -34,14 +34,17 @@ class Bounds:
 
 BOUNDS: Final[dict[Detail, Bounds]] = {
     "auto": Bounds(10_000, 6_000),
-    "low": Bounds(256),
+    "low": Bounds(256, 512),
     "high": Bounds(2_500, 2_048),
     "original": Bounds(10_000, 6_000),
 }
-"""gpt-5.5's. Other models are taken for the same: lower bounds are published only for smaller ones."""
+"""gpt-5.5's. gpt-5.4 and gpt-5.6 take at least as much, except for what gpt-5.4 makes of `auto`."""
 
-_MOST: Final = (6, 5)
-"""Tokens for each patch, at most, as a fraction: 1.2 was measured by users of gpt-5.4 and its siblings."""
+MAX_PICTURES: Final = 1_500
+"""Of one request, which may have 512 MB in all."""
+
+_FACTOR: Final = (6, 5)
+"""Tokens for each patch, as a fraction: 1.2 for gpt-5.4, 5.5 and 5.6, measured before it was published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def fit(width: int, height: int, detail: Detail) -> Fitted:
     Args:
         width: pixels of the picture as it is.
         height: the same.
-        detail: as it will be asked.
+        detail: as it will be asked; `auto` as gpt-5.5 takes it (see `catalog.Model.detail`).
 
     Raises:
         ValueError: it has no area.
@@ -79,24 +82,25 @@ def fit_within(width: int, height: int, bounds: Bounds) -> Fitted:
 
 def patches(width: int, height: int) -> int:
     """Return how many patches cover a picture."""
-    return _divided(width, PATCH) * _divided(height, PATCH)
+    return -(-width // PATCH) * -(-height // PATCH)
 
 
 def tokens(patches: int) -> tuple[int, int]:
     """Return the least and the most input tokens of one picture with so many patches.
 
-    A range, since the vendor publishes no factor for gpt-5.5: one token for each patch, to 1.2. Each picture
-    is rounded up by itself: add up the tokens of several, not their patches.
+    One token for each patch, to 1.2 rounded up and one more, by which the vendor says that bills may differ;
+    users of chat completions were billed less than 1.2 for large pictures. Each picture is rounded by itself:
+    add up the tokens of several, not their patches.
     """
-    over, under = _MOST
-    return patches, _divided(patches * over, under)
+    over, under = _FACTOR
+    return patches, -(-patches * over // under) + 1
 
 
 def _within_side(width: int, height: int, side: int | None) -> tuple[int, int]:
     longer = max(width, height)
     if side is None or longer <= side:
         return width, height
-    return _divided(width * side, longer), _divided(height * side, longer)
+    return max(1, width * side // longer), max(1, height * side // longer)
 
 
 def _within_patches(width: int, height: int, budget: int) -> tuple[int, int]:
@@ -106,14 +110,9 @@ def _within_patches(width: int, height: int, budget: int) -> tuple[int, int]:
     """
     across, down = isqrt(width * budget // height), isqrt(height * budget // width)
     if across == 0:  # thinner than a patch: then the length alone decides
-        return _divided(width * PATCH * budget, height), PATCH * budget
+        return max(1, width * PATCH * budget // height), PATCH * budget
     if down == 0:
-        return PATCH * budget, _divided(height * PATCH * budget, width)
+        return PATCH * budget, max(1, height * PATCH * budget // width)
     if across * height <= down * width:
-        return PATCH * across, _divided(PATCH * across * height, width)
-    return _divided(PATCH * down * width, height), PATCH * down
-
-
-def _divided(number: int, by: int) -> int:
-    """Rounded up, which passes no bound: all bounds are whole numbers."""
-    return -(-number // by)
+        return PATCH * across, max(1, PATCH * across * height // width)
+    return max(1, PATCH * down * width // height), PATCH * down

@@ -9,6 +9,7 @@ from pydantic_core import to_json
 
 from service.domain.prompts import Message, Part
 from service.domain.usage import Usage
+from service.domain.vision import MAX_PICTURES
 from service.errors import Invalid
 from service.provider import ChatRequest, Reply
 from service.provider.profiles import Profile
@@ -47,6 +48,9 @@ def body(request: ChatRequest, profile: Profile) -> dict[str, Any]:
     }
     if request.stream and profile.stream_options:
         fields["stream_options"] = {"include_usage": True}
+    shown = sum(len(message.images) for message in request.messages)
+    if shown > MAX_PICTURES:
+        raise Invalid(f"The request holds {shown:,} pictures; providers take {MAX_PICTURES:,}.")
     dropped = left_out(request, profile)
     return fields | {name: value for name, value in _options(request).items() if name not in dropped}
 

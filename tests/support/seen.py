@@ -18,10 +18,10 @@ from PIL import Image, UnidentifiedImageError
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 DETAILS = ("auto", "low", "high", "original")
 PER_PATCH = 1.2
-"""Tokens, as users measured it."""
+"""Tokens of gpt-5.5, as published."""
 
 _PATCHES = {"low": 256, "high": 2_500, "auto": 10_000, "original": 10_000}
-_SIDE = {"low": math.inf, "high": 2_048, "auto": 6_000, "original": 6_000}
+_SIDE = {"low": 512, "high": 2_048, "auto": 6_000, "original": 6_000}
 
 
 def size(url: str) -> tuple[int, int] | None:
@@ -64,10 +64,10 @@ def _tokens(url: str, detail: str) -> int:
 def patches(width: float, height: float, detail: str) -> int:
     """What covers the picture after the vendor has made it as small as the detail asks."""
     shrink, budget = min(1.0, _SIDE[detail] / max(width, height)), _PATCHES[detail]
-    width, height = math.ceil(round(width * shrink, 6)), math.ceil(round(height * shrink, 6))
+    width, height = math.floor(round(width * shrink, 6)), math.floor(round(height * shrink, 6))
     if math.ceil(width / 32) * math.ceil(height / 32) > budget:
         factor = math.sqrt(32 * 32 * budget / (width * height))
         across, down = round(width * factor / 32, 9), round(height * factor / 32, 9)
         factor *= min(math.floor(across) / across, math.floor(down) / down)
-        width, height = round(width * factor, 6), round(height * factor, 6)
+        width, height = math.floor(round(width * factor, 6)), math.floor(round(height * factor, 6))
     return math.ceil(width / 32) * math.ceil(height / 32)

@@ -82,7 +82,8 @@ def test_the_bill_is_within_what_was_foreseen(
     text = _text_tokens(_packed(found, detail))
     for prompt in shown:
         assert sum(least for least, _ in ranges) <= prompt - bare - text <= sum(most for _, most in ranges)
-    assert upstream.invoice[-1].cached_tokens > sum(least for least, _ in ranges)
+    seen_before = upstream.invoice[-1].cached_tokens
+    assert seen_before > sum(least for least, _ in ranges) or shown[-1] < 1_152
 
 
 def _packed(found: list[str], detail: vision.Detail) -> list[str | ImagePart]:
