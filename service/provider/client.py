@@ -26,6 +26,8 @@ MAX_REPLY_BYTES = 64 * 1024 * 1024
 """More than any model writes: 128,000 tokens, one a chunk, are about 40 MB of stream."""
 
 _MAX_ERROR_BYTES = 64 * 1024
+_ECHOED_CHARS = 1500
+"""Of a picture's address; hundreds of pictures are too much to be searched for what nobody can read."""
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _RATE_PREFIX = "x-ratelimit-"
 
@@ -316,9 +318,9 @@ def _headers(key: str) -> dict[str, str]:
 
 
 def _texts(request: ChatRequest) -> tuple[str, ...]:
-    """What of the prompt a provider might repeat: its texts, and its pictures as they are written."""
+    """What of the prompt a provider might repeat: its texts, and its pictures as they begin."""
     parts = (part for message in request.messages for part in message.parts)
-    return tuple(part if isinstance(part, str) else part.url for part in parts)
+    return tuple(part if isinstance(part, str) else part.url[:_ECHOED_CHARS] for part in parts)
 
 
 def _is_stream(response: httpx.Response, request: ChatRequest) -> bool:
