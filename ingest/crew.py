@@ -14,12 +14,11 @@ import time
 from collections.abc import Iterator
 from typing import Final, Protocol, Self
 
-from ingest import wire
+from ingest import margins, wire
 from ingest.child import CRASHED, TOO_SLOW, Child, error_of
 from ingest.document import Enclosed, Finished, Heading, Notice, Page, Piece, Sealed, Started
 from ingest.errors import ReaderCrashed, TimedOut
 from ingest.limits import Limits
-from ingest.margins import Margins
 from ingest.reader import MAX_NOTICES, ORDER_BYTES, too_much_text
 from ingest.resemblance import Sketch
 
@@ -74,7 +73,7 @@ class Crew:
         yield opened.started
         firsts = range(0, opened.started.total, opened.step) if opened.step else range(1)
         self._give_out(firsts[1:])
-        report = _Report(self._limits)
+        report = _Report(self._limits, opened.started.media_type)
         for first in firsts:
             self._reinforce(len(firsts))
             yield from self._pages(self._taker(first), report)
@@ -174,19 +173,21 @@ class Crew:
 class _Report:
     """What the ranges say together."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, media_type: str) -> None:
         self._limits = limits
+        self._has_margins = margins.may_be_in(media_type)
         self._title: str | None = None
         self._encoding = ""
         self._notices: list[Notice] = []
         self._sketch = Sketch()
-        self._margins = Margins()
+        self._margins = margins.Margins()
         self._outline: tuple[Heading, ...] = ()
         self._more = self._chars = 0
 
     def see(self, page: Page) -> None:
         """Compare a page with those before it."""
-        self._margins.add(page.number, page.text)
+        if self._has_margins:
+            self._margins.add(page.number, page.text)
 
     def add(self, given: wire.Given) -> None:
         """Add a range, in order.
