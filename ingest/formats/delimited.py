@@ -16,9 +16,8 @@ from ingest.errors import EmptyDocument
 from ingest.formats import RawPage, Reading
 from ingest.formats import plain as plain_text
 from ingest.formats.archive import on_one_line
-from ingest.formats.charsets import guess_encoding
 from ingest.formats.grid import cut
-from ingest.formats.plain import Encoding, decode
+from ingest.formats.plain import Encoding, decode, find_encoding
 
 _DELIMITERS: Final = "\t;|,"
 """Where several fit, the first does: commas also stand in numbers and sentences."""
@@ -74,7 +73,7 @@ def open_document(path: Path, media_type: str) -> Reading:
     Raises:
         EmptyDocument: no cell says anything.
     """
-    encoding = guess_encoding(path)
+    encoding = find_encoding(path)
     try:
         rows = _Rows(path, encoding, _delimiter(path, encoding, media_type))
         total = sum(1 for _ in cut(rows))

@@ -11,8 +11,8 @@ from typing import Final
 
 from ingest.document import Notice, Unit
 from ingest.errors import EmptyDocument
-from ingest.formats import RawPage
-from ingest.formats.sections import sections
+from ingest.formats import RawPage, charsets
+from ingest.formats.sections import RUNNING_TEXT, Cuts, sections
 
 _CHUNK_BYTES: Final = 262_144
 _MARKS: Final = (
@@ -20,9 +20,9 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_FALLBACK: Final = "windows-1252"
+_SHIFTED: Final = "iso2022_jp_2"
+_SHIFTED_WITHIN: Final = 65_536
 _ESCAPED_BYTE: Final = re.compile("[\udc80-\udcff]")
-_ASCII: Final = re.compile("[\0-\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +54,31 @@ class Encoding:
 
 
 def find_encoding(path: Path) -> Encoding:
-    """Choose the encoding of a text file: its byte order mark, UTF-8, else windows-1252.
+    """Choose the encoding of a text file: its byte order mark, UTF-8, else the likeliest other one.
 
     UTF-8 with a few broken bytes stays UTF-8: it then still holds more whole characters beyond ASCII than
-    broken bytes, which text in a one-byte encoding never does.
+    broken bytes, which text in another encoding never does.
     """
     with path.open("rb") as file:
-        head = file.read(4)
+        head = file.read(_SHIFTED_WITHIN)
     for mark, name in _MARKS:
         if head.startswith(mark):
             return checked(path, name, skip=len(mark))
     whole, broken = _count(path, "utf-8", skip=0)
     if broken > whole:
-        return replace(checked(path, _FALLBACK), guessed=True)
+        return _guessed(path)
+    if not whole and charsets.is_shifted(head):
+        return replace(checked(path, _SHIFTED), guessed=True)
     return Encoding("utf-8", undecodable=broken)
+
+
+def _guessed(path: Path) -> Encoding:
+    """The likeliest encoding, unless it fails on more bytes than a cut-off or damaged place explains."""
+    likely = charsets.guess(path)
+    whole, broken = _count(path, likely, skip=0)
+    if broken <= whole // 100 + 1:
+        return Encoding(likely, undecodable=broken, guessed=True)
+    return replace(checked(path, charsets.WESTERN), guessed=True)
 
 
 def checked(path: Path, name: str, *, skip: int = 0) -> Encoding:
@@ -103,7 +114,7 @@ def _count(path: Path, name: str, *, skip: int) -> tuple[int, int]:
         if piece.isascii():
             continue
         bad = len(_ESCAPED_BYTE.findall(piece)) + (piece.count("\ufffd") if _is_utf16(name) else 0)
-        whole += len(_ASCII.sub("", piece)) - bad
+        whole += len(piece) - len(piece.encode("ascii", "ignore")) - bad
         broken += bad
     return whole, broken
 
@@ -124,10 +135,11 @@ class PlainReading:
     title: str | None = None
     unit: Unit = Unit.SECTION
     notices: list[Notice] = field(default_factory=list)
+    cuts: Cuts = RUNNING_TEXT
 
     def pages(self) -> Iterator[RawPage]:
         """Yield the sections in order."""
-        for number, text in enumerate(sections(decode(self.path, self.encoding)), start=1):
+        for number, text in enumerate(sections(decode(self.path, self.encoding), self.cuts), start=1):
             yield RawPage(number, text)
 
     def close(self) -> None:

@@ -13,7 +13,9 @@ MAX_CHARS: Final = 20_000
 """A section without a single line end or blank is cut here."""
 
 # The gentlest cut first: where each kind may fall, and how far beyond the wished length it is looked for.
-_CUTS: Final = (
+Cuts = tuple[tuple[re.Pattern[str], int], ...]
+
+RUNNING_TEXT: Final[Cuts] = (
     (re.compile(r"\n(?:[ \t]*\n)+"), 2 * WISHED_CHARS),
     (re.compile(r"\n"), 3 * WISHED_CHARS),
     (re.compile("[.!?\u2026][\"'\u201d\u2019)\\]]*\\s+|[\u3002\uff01\uff1f]"), 4 * WISHED_CHARS),
@@ -21,7 +23,7 @@ _CUTS: Final = (
 )
 
 
-def sections(pieces: Iterable[str]) -> Iterator[str]:
+def sections(pieces: Iterable[str], cuts: Cuts = RUNNING_TEXT) -> Iterator[str]:
     """Cut a stream of text into sections of about `WISHED_CHARS` and at most `MAX_CHARS` characters.
 
     A form feed always ends a section. Joined, the sections are the text, but for white space where they meet;
@@ -34,17 +36,17 @@ def sections(pieces: Iterable[str]) -> Iterator[str]:
             continue
         start = 0
         while len(buffer) - start > MAX_CHARS:
-            end = _cut(buffer, start)
+            end = _cut(buffer, start, cuts)
             yield from _visible(buffer[start:end])
             start = end
         buffer = buffer[start:]
-    yield from _rest(buffer)
+    yield from _rest(buffer, cuts)
 
 
-def _rest(text: str) -> Iterator[str]:
+def _rest(text: str, cuts: Cuts) -> Iterator[str]:
     start = 0
     while start < len(text):
-        end = _cut(text, start)
+        end = _cut(text, start, cuts)
         yield from _visible(text[start:end])
         start = end
 
@@ -54,7 +56,7 @@ def _visible(section: str) -> Iterator[str]:
         yield section
 
 
-def _cut(text: str, start: int) -> int:
+def _cut(text: str, start: int, cuts: Cuts) -> int:
     """Where the section that begins at `start` ends; always beyond `start`."""
     end = min(start + MAX_CHARS, len(text))
     feed = text.find("\f", start, end)
@@ -62,7 +64,7 @@ def _cut(text: str, start: int) -> int:
         end = feed + 1
     if end - start <= WISHED_CHARS * 4 // 3:
         return end
-    for pattern, reach in _CUTS:
+    for pattern, reach in cuts:
         if place := _nearest(pattern, text, start, min(end, start + reach)):
             return place
     return _between_letters(text, start, end)
