@@ -28,12 +28,14 @@ from ingest.formats import (
     TSV,
     XLS,
     XLSX,
+    XML,
 )
 from ingest.formats.compound import top_streams
+from ingest.formats.textkinds import kind_of_name
 
 CAN_BE_READ: Final = (
-    "PDF, DOCX, DOC, PPTX, PPT, XLSX, XLS, ODT, ODP, ODS, RTF, EPUB, HTML, Markdown, CSV and plain text "
-    "can be read"
+    "PDF, DOCX, DOC, PPTX, PPT, XLSX, XLS, ODT, ODP, ODS, RTF, EPUB, HTML, Markdown, CSV, JSON, XML, IPYNB, "
+    "source code and plain text can be read"
 )
 
 _HEAD_BYTES: Final = 65_536
@@ -97,6 +99,7 @@ _HTML_START: Final = re.compile(
     rb"\s*(?:<\?xml[^>]{0,200}\?>\s*|<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta|div|table|h1|p)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_XML_START: Final = re.compile(rb"\s*<\?xml\s")
 _MARKDOWN_NAMES: Final = {".md", ".markdown", ".mdown", ".mkd"}
 _HTML_NAMES: Final = {".html", ".htm", ".xhtml"}
 _CLAIMS: Final = {
@@ -238,7 +241,7 @@ def _text_type(file: BinaryIO, head: bytes, filename: str) -> str:
     text = _without_mark(head)
     if len(head) < _HEAD_BYTES and not text.strip():
         raise EmptyDocument("The file holds only blanks. Check that it was saved and upload it again.")
-    return _kind_of_text(text, PurePath(filename).suffix.lower())
+    return _kind_of_text(text, PurePath(filename).name.lower())
 
 
 def _samples(file: BinaryIO) -> list[bytes]:
@@ -271,11 +274,16 @@ def _without_mark(head: bytes) -> bytes:
     return head.removeprefix(codecs.BOM_UTF8)
 
 
-def _kind_of_text(text: bytes, suffix: str) -> str:
+def _kind_of_text(text: bytes, name: str) -> str:
+    suffix = PurePath(name).suffix
     if suffix in _MARKDOWN_NAMES:
         return MARKDOWN
+    if (kind := kind_of_name(name)) is not None:
+        return kind
     if _HTML_START.match(text) or (suffix in _HTML_NAMES and re.search(rb"<[a-zA-Z!/]", text)):
         return HTML
+    if _XML_START.match(text):
+        return XML
     return _TABLE_NAMES.get(suffix, PLAIN)
 
 

@@ -10,6 +10,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from ingest.document import Enclosed, Heading, Notice, Picture, Piece, Sealed, Unit
 from ingest.errors import UnsupportedFormat
+from ingest.formats import textkinds
 
 PDF: Final = "application/pdf"
 PLAIN: Final = "text/plain"
@@ -28,6 +29,9 @@ RTF: Final = "application/rtf"
 EPUB: Final = "application/epub+zip"
 CSV: Final = "text/csv"
 TSV: Final = "text/tab-separated-values"
+JSON: Final = textkinds.JSON
+XML: Final = textkinds.XML
+IPYNB: Final = textkinds.IPYNB
 
 READERS: Final = {
     PDF: "ingest.formats.pdf",
@@ -47,6 +51,8 @@ READERS: Final = {
     EPUB: "ingest.formats.epub",
     CSV: "ingest.formats.delimited",
     TSV: "ingest.formats.delimited",
+    IPYNB: "ingest.formats.notebook",
+    **dict.fromkeys((JSON, XML, *sorted(textkinds.SOURCES)), "ingest.formats.sourcetext"),
 }
 """Media type → the module that reads it. Names, not modules: each library is heavy and loads on first use."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,8 +12,9 @@ from typing import Final
 from ingest.document import Notice, Unit
 from ingest.errors import EmptyDocument, TooLarge
 from ingest.formats import HTML, RawPage
+from ingest.formats.declared import declared_encoding
 from ingest.formats.hypertext import SECTION_LEVELS, read_hypertext
-from ingest.formats.plain import Encoding, checked, decode, find_encoding
+from ingest.formats.plain import Encoding, decode, find_encoding
 from ingest.formats.sections import sections
 
 MAX_HTML_BYTES: Final = 32 * 1024 * 1024
@@ -28,15 +28,6 @@ _UNDERLINE: Final = re.compile(r" {0,3}(?:=+|-{2,})[ \t]*$")
 _META_CHARSET: Final = re.compile(
     rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([a-zA-Z0-9_:.-]{1,40})", re.IGNORECASE
 )
-_CHARSET_WITHIN: Final = 4_096
-# What these names mean in the wild (WHATWG Encoding Standard, section 4.2).
-_CHARSETS: Final = {
-    **dict.fromkeys(("iso-8859-1", "latin1", "ascii", "us-ascii"), "windows-1252"),
-    **dict.fromkeys(("gb2312", "gbk"), "gb18030"),
-    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis"), "cp932"),
-    **dict.fromkeys(("euc-kr", "ks_c_5601-1987"), "cp949"),
-    **dict.fromkeys(("utf-16", "utf-16le", "utf-16be"), "utf-8"),
-}
 
 
 @dataclass(slots=True)
@@ -99,27 +90,10 @@ def _open_html(path: Path) -> MarkupReading:
         raise TooLarge(
             f"The HTML file is over {limit} MB. Split it, or save it as text, and upload it again."
         )
-    encoding = _declared(path) or find_encoding(path)
+    encoding = declared_encoding(path, _META_CHARSET) or find_encoding(path)
     page = read_hypertext("".join(decode(path, encoding)))
     texts = list(sections([page.text]))
     return MarkupReading(HTML, page.title, texts, len(texts), notices=encoding.notices())
-
-
-def _declared(path: Path) -> Encoding | None:
-    """The encoding that the HTML itself names, unless a byte order mark speaks first."""
-    with path.open("rb") as file:
-        head = file.read(_CHARSET_WITHIN)
-    found = _META_CHARSET.search(head)
-    if found is None or head.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return None
-    name = found[1].decode("ascii").lower()
-    name = _CHARSETS.get(name, name)
-    try:
-        codecs.lookup(name)
-        "".encode(name)  # refuses Python's codecs that are no character encodings, such as base64
-    except LookupError:
-        return None
-    return checked(path, name)
 
 
 def _lines(pieces: Iterable[str]) -> Iterator[str]:

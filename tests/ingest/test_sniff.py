@@ -25,6 +25,8 @@ from ingest.formats import (
     DOCX,
     EPUB,
     HTML,
+    IPYNB,
+    JSON,
     MARKDOWN,
     ODP,
     ODS,
@@ -38,6 +40,7 @@ from ingest.formats import (
     TSV,
     XLS,
     XLSX,
+    XML,
 )
 from ingest.sniff import sniff
 from tests.support import compound, office, packages
@@ -49,7 +52,7 @@ NAMES = {
     ".html": HTML,
     ".eml": PLAIN,
     ".csv": CSV,
-    ".ipynb": PLAIN,
+    ".ipynb": IPYNB,
     ".rtf": RTF,
     ".epub": EPUB,
     ".doc": DOC,
@@ -93,6 +96,19 @@ def kind(tmp_path: Path, data: bytes, name: str = "file") -> str:
         (b"<html><table>", "table.csv", HTML),
         (b"{\\rtf1 x}", "x.doc", RTF),
         (b"page\x0cpage", "", PLAIN),
+        (b'{"a": 1}', "data.JSON", JSON),
+        (b'{"a": 1}\n{"a": 2}\n', "data.jsonl", JSON),
+        (b'{"a": 1}', "data.txt", PLAIN),
+        (b'{"cells": []}', "a.ipynb", IPYNB),
+        (b'<?xml version="1.0"?><feed/>', "", XML),
+        (b'<?xml version="1.0"?><feed/>', "feed.txt", XML),
+        (b"<svg/>", "drawing.svg", XML),
+        (b"<title>x</title>", "data.xml", XML),
+        (b"import os\n", "main.py", "text/x-python"),
+        (b"<html><?php ?>", "index.php", "text/x-php"),
+        (b"all:\n\tcc x.c\n", "src/Makefile", "text/x-makefile"),
+        (b"FROM scratch\n", "Dockerfile", "text/x-dockerfile"),
+        (b"a: 1\n", "settings.yaml", "application/yaml"),
     ],
 )
 def test_bytes_decide(tmp_path: Path, data: bytes, name: str, media_type: str) -> None:
