@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from ingest import tokens, wire
-from ingest.document import Enclosed, Heading, Notice, Page, Piece, Sealed, Started
+from ingest.document import Enclosed, Heading, Notice, Page, Piece, Sealed, Started, Unit
 from ingest.errors import EmptyDocument, IngestError, ReaderCrashed, TooLarge
-from ingest.formats import Enclosing, Outlined, RawPage, Reading, open_document
+from ingest.formats import Enclosing, Named, Outlined, RawPage, Reading, open_document
 from ingest.limits import Limits
 from ingest.normalize import normalize
 from ingest.quality import flags_of
@@ -102,6 +102,8 @@ def events(request: Request, orders: Iterable[int] = ()) -> Iterator[wire.Event]
     media_type = sniff(request.path, request.filename)
     reading = open_document(request.path, media_type)
     try:
+        if isinstance(reading, Named):
+            reading.called(request.filename)
         _check_total(reading, request.limits)
         step = _step(reading)
         if request.leads:
@@ -163,11 +165,16 @@ def _files(reading: Reading, limits: Limits) -> Iterator[Enclosed | Piece | Seal
         files += isinstance(event, Enclosed)
         size += len(event.data) if isinstance(event, Piece) else 0
         if files > limits.max_files or size > limits.max_files_bytes:
-            raise TooLarge(
-                f"More than {limits.max_files:,} files or {limits.max_files_bytes:,} bytes are inside. "
-                "Unpack it and upload what you want to ask about."
-            )
+            raise too_many_files(limits)
         yield event
+
+
+def too_many_files(limits: Limits) -> TooLarge:
+    """Return the error of a document with too much inside."""
+    return TooLarge(
+        f"More than {limits.max_files:,} files or {limits.max_files_bytes:,} bytes are inside. "
+        "Unpack it and upload what you want to ask about."
+    )
 
 
 def _outline(reading: Reading) -> tuple[Heading, ...]:
@@ -186,6 +193,8 @@ def _check_total(reading: Reading, limits: Limits) -> None:
     parts = f"{reading.unit.value}s"
     if reading.total == 0:
         raise EmptyDocument(f"There are no {parts} in it. Upload one with text in it.")
+    if reading.unit is Unit.FILE and reading.total > limits.max_files:
+        raise too_many_files(limits)
     if reading.total > limits.max_pages:
         raise TooLarge(
             f"The file has {reading.total:,} {parts}, more than the {limits.max_pages:,} that can be read. "

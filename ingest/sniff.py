@@ -11,12 +11,15 @@ from typing import BinaryIO, Final
 
 from ingest.errors import DamagedDocument, EmptyDocument, EncryptedDocument, TooLarge, UnsupportedFormat
 from ingest.formats import (
+    BZIP2,
     CSV,
     DOC,
     DOCX,
     EPUB,
+    GZIP,
     HTML,
     MARKDOWN,
+    MSG,
     ODP,
     ODS,
     ODT,
@@ -25,17 +28,21 @@ from ingest.formats import (
     PPT,
     PPTX,
     RTF,
+    TAR,
     TSV,
     XLS,
     XLSX,
     XML,
+    XZ,
+    ZIP,
 )
 from ingest.formats.compound import top_streams
 from ingest.formats.textkinds import kind_of_name
+from ingest.signatures import is_tar, mail_type
 
 CAN_BE_READ: Final = (
     "PDF, DOCX, DOC, PPTX, PPT, XLSX, XLS, ODT, ODP, ODS, RTF, EPUB, HTML, Markdown, CSV, JSON, XML, IPYNB, "
-    "source code and plain text can be read"
+    "source code, plain text, mails (EML, MSG, MBOX) and archives (ZIP, TAR) can be read"
 )
 
 _HEAD_BYTES: Final = 65_536
@@ -57,9 +64,6 @@ _BINARY_KINDS: Final = (
     (b"GIF89a", "a GIF image"),
     (b"II*\0", "a TIFF image"),
     (b"MM\0*", "a TIFF image"),
-    (b"\x1f\x8b", "a GZIP archive"),
-    (b"BZh", "a BZIP2 archive"),
-    (b"\xfd7zXZ\0", "an XZ archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
@@ -72,9 +76,17 @@ _BINARY_KINDS: Final = (
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _RTF: Final = b"{\\rtf"
 # The stream at the top that makes an OLE container the file it is.
-_OLE_TYPES: Final = {"WordDocument": DOC, "Workbook": XLS, "Book": XLS, "PowerPoint Document": PPT}
-_OLE_KINDS: Final = {**_OLE_TYPES, "__properties_version1.0": "an Outlook message (.msg)"}
+_OLE_TYPES: Final = {
+    "WordDocument": DOC,
+    "Workbook": XLS,
+    "Book": XLS,
+    "PowerPoint Document": PPT,
+    "__properties_version1.0": MSG,
+}
+_PACKED: Final = ((b"\x1f\x8b\x08", GZIP), (b"BZh", BZIP2), (b"\xfd7zXZ\0", XZ))
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_WHOLE_DIRECTORY: Final = 0xFFFFFFFF
+"""Stands where a directory's size stands elsewhere (ZIP64)."""
 _CONTENT_TYPES: Final = "[Content_Types].xml"
 _OFFICE_TYPES: Final = {
     "word/document.xml": DOCX,
@@ -88,6 +100,9 @@ _ZIP_KINDS: Final = (
     ("word/document.xml", "an incomplete Word document"),
     ("content.xml", "an OpenDocument file of another kind"),
     ("META-INF/MANIFEST.MF", "a Java archive"),
+    ("AndroidManifest.xml", "an Android app"),
+    ("Index/Document.iwa", "an Apple iWork document"),
+    ("[Content_Types].xml", "an Office file of another kind"),
 )
 _MIME_MEMBER: Final = "mimetype"
 _MAX_MIME_BYTES: Final = 200
@@ -118,6 +133,11 @@ _CLAIMS: Final = {
     ".doc": "a DOC document",
     ".xls": "an XLS workbook",
     ".ppt": "a PPT presentation",
+    ".zip": "a ZIP archive",
+    ".tar": "a TAR archive",
+    ".eml": "a mail",
+    ".msg": "an Outlook message",
+    ".mbox": "a mailbox",
 }
 _TABLE_NAMES: Final = {".csv": CSV, ".tsv": TSV, ".tab": TSV}
 
@@ -138,17 +158,27 @@ def sniff(path: Path, filename: str) -> str:
         head = file.read(_HEAD_BYTES)
         if not head:
             raise EmptyDocument("The file is empty. Check that it was saved and upload it again.")
-        return _binary_type(file, head, filename) or _text_type(file, head, filename)
+        suffix = PurePath(filename).suffix.lower()
+        known = _container_type(file, head, filename) or mail_type(head, suffix)
+        return known or _binary_type(head, filename) or _text_type(file, head, filename)
 
 
-def _binary_type(file: BinaryIO, head: bytes, filename: str) -> str | None:
-    """The media type by its signature; None where the file may be text."""
-    if b"%PDF" in head[:_PDF_WITHIN]:
-        return PDF
+def _container_type(file: BinaryIO, head: bytes, filename: str) -> str | None:
+    """The media type of what holds other files, whose first one may begin within the head."""
     if head.startswith(_ZIP):
         return _zip_type(file, filename)
     if head.startswith(_OLE):
         return _ole_type(file, head, filename)
+    for signature, media_type in _PACKED:
+        if head.startswith(signature):
+            return media_type
+    return TAR if is_tar(head) else None
+
+
+def _binary_type(head: bytes, filename: str) -> str | None:
+    """The media type by its signature; None where the file may be text."""
+    if b"%PDF" in head[:_PDF_WITHIN]:
+        return PDF
     if head.startswith(_RTF):
         return RTF
     for signature, kind in _BINARY_KINDS:
@@ -173,9 +203,7 @@ def _zip_type(file: BinaryIO, filename: str) -> str:
     for member, kind in _ZIP_KINDS:
         if member in names:
             raise _unsupported(kind, filename)
-    raise UnsupportedFormat(
-        f"This is a ZIP archive{_named(filename)}. Upload the files inside it; {CAN_BE_READ}."
-    )
+    return ZIP
 
 
 def _said_type(archive: zipfile.ZipFile, names: set[str]) -> str:
@@ -201,35 +229,36 @@ def _refuse_huge_directory(file: BinaryIO) -> None:
     file.seek(max(file.seek(0, 2) - _END_RECORD_WITHIN, 0))
     tail = file.read()
     record = tail.rfind(b"PK\x05\x06")
-    if record >= 0 and int.from_bytes(tail[record + 12 : record + 16], "little") > _MAX_DIRECTORY_BYTES:
+    size = int.from_bytes(tail[record + 12 : record + 16], "little") if record >= 0 else 0
+    if size == _WHOLE_DIRECTORY and (larger := tail.rfind(b"PK\x06\x06", 0, record)) >= 0:
+        size = int.from_bytes(tail[larger + 40 : larger + 48], "little")  # of ZIP64 (APPNOTE 4.3.14)
+    if size > _MAX_DIRECTORY_BYTES:
         raise TooLarge(
-            "The ZIP-based file lists too many members to be a document. Upload the files inside it."
+            "The ZIP file lists too many members to be read. Upload the files inside it that matter."
         )
 
 
 def _ole_type(file: BinaryIO, head: bytes, filename: str) -> str:
     """An OLE container's first directory sectors name its streams, in UTF-16 ([MS-CFB] 2.6)."""
     size = 1 << min(int.from_bytes(head[30:32], "little"), 12)
-    file.seek((int.from_bytes(head[48:52], "little") + 1) * size)
+    file.seek(min((int.from_bytes(head[48:52], "little") + 1) * size, file.seek(0, 2)))
     directory = file.read(8 * size) + head
     if "EncryptedPackage".encode("utf-16-le") in directory:
         raise EncryptedDocument(
             "The Office file is locked with a password. Remove the password in Office and upload it again."
         )
-    found = [stream for stream in _OLE_KINDS if f"{stream}\0".encode("utf-16-le") in directory]
-    if len({_OLE_KINDS[stream] for stream in found}) != 1:  # a document inside it, or a scattered directory
-        found = _top_streams(file) or found
+    found = [stream for stream in _OLE_TYPES if f"{stream}\0".encode("utf-16-le") in directory]
+    if {_OLE_TYPES[stream] for stream in found} not in ({DOC}, {XLS}, {PPT}):
+        found = _top_streams(file) or found  # a document inside it, or a scattered directory
     if not found:
         raise _unsupported("an old Office file", filename)
-    if found[0] not in _OLE_TYPES:
-        raise _unsupported(_OLE_KINDS[found[0]], filename)
     return _OLE_TYPES[found[0]]
 
 
 def _top_streams(file: BinaryIO) -> list[str]:
     """The known streams at the top of the container; none where it is broken."""
     file.seek(0)
-    return top_streams(file, _OLE_KINDS)
+    return top_streams(file, _OLE_TYPES)
 
 
 def _text_type(file: BinaryIO, head: bytes, filename: str) -> str:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from ingest.litter import is_litter
 from service import console
 from service.domain.documents import Document, DocumentStatus
 from service.errors import Invalid
@@ -67,7 +68,7 @@ async def add(ctx: Context, paths: Sequence[Path], corpus_id: str | None) -> lis
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
-    """Return the files that these paths mean, hidden ones left out.
+    """Return the files that these paths mean, without hidden ones and what systems leave behind.
 
     Raises:
         Invalid: a path does not exist, or there is no file at all.
@@ -76,9 +77,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir():
             inside = (p for p in path.rglob("*") if p.is_file())
-            found.extend(
-                sorted(p for p in inside if not any(s.startswith(".") for s in p.relative_to(path).parts))
-            )
+            found.extend(sorted(p for p in inside if not is_litter(p.relative_to(path).parts)))
         elif path.is_file():
             found.append(path)
         else:

@@ -55,7 +55,7 @@ IMPORTERS = {
     "pydantic_settings": ("service.settings",),
     "pypdf": ("ingest.formats.pdf_rescue",),
     "pypdfium2": ("ingest.formats.pdf",),
-    "pypdfium2_raw": ("ingest.formats.pdf", "ingest.formats.pdf_image"),
+    "pypdfium2_raw": ("ingest.formats.pdf", "ingest.formats.pdf_files", "ingest.formats.pdf_image"),
     "pysqlite3": ("service.store.session",),
     "python_multipart": ("service.api.uploads",),
     "rich": ("service.console", "service.cli"),

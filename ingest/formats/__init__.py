@@ -32,6 +32,14 @@ TSV: Final = "text/tab-separated-values"
 JSON: Final = textkinds.JSON
 XML: Final = textkinds.XML
 IPYNB: Final = textkinds.IPYNB
+ZIP: Final = "application/zip"
+TAR: Final = "application/x-tar"
+GZIP: Final = "application/gzip"
+BZIP2: Final = "application/x-bzip2"
+XZ: Final = "application/x-xz"
+EML: Final = "message/rfc822"
+MBOX: Final = "application/mbox"
+MSG: Final = "application/vnd.ms-outlook"
 
 READERS: Final = {
     PDF: "ingest.formats.pdf",
@@ -53,6 +61,14 @@ READERS: Final = {
     TSV: "ingest.formats.delimited",
     IPYNB: "ingest.formats.notebook",
     **dict.fromkeys((JSON, XML, *sorted(textkinds.SOURCES)), "ingest.formats.sourcetext"),
+    ZIP: "ingest.formats.bundles",
+    TAR: "ingest.formats.tapes",
+    GZIP: "ingest.formats.tapes",
+    BZIP2: "ingest.formats.tapes",
+    XZ: "ingest.formats.tapes",
+    EML: "ingest.formats.mail",
+    MBOX: "ingest.formats.mail",
+    MSG: "ingest.formats.outlook",
 }
 """Media type → the module that reads it. Names, not modules: each library is heavy and loads on first use."""
 
@@ -115,6 +131,15 @@ class Enclosing(Protocol):
 
         Asked for after the pages. A file that can't be read ends with a fault, and loses no other.
         """
+        ...
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A `Reading` that wants to know what the sender calls the file."""
+
+    def called(self, filename: str) -> None:
+        """Take the name; called once, before anything is read."""
         ...
 
 

@@ -126,3 +126,13 @@ def _other_script(sample: bytes) -> str:
         if best is not None:
             return _OTHER_SCRIPTS.get(best.encoding, WESTERN)
     return WESTERN
+
+
+def guess_name(names: bytes, otherwise: str) -> str:
+    """Return the encoding of file names, one a line: UTF-8 if they are that, a script's own, or else."""
+    try:
+        names.decode("utf-8")
+    except UnicodeDecodeError:
+        script = WESTERN if _is_latin(names) else _other_script(names[:_LOOKED_AT])
+        return otherwise if script == WESTERN else script
+    return "utf-8"

@@ -13,7 +13,7 @@ import olefile
 from ingest.errors import DamagedDocument, TooLarge
 
 MAX_STREAM_BYTES: Final = 128 * 1024 * 1024
-_FAULTS: Final = (OSError, struct.error, LookupError, ValueError, TypeError, OverflowError)
+_FAULTS: Final = (OSError, struct.error, LookupError, ValueError, TypeError, OverflowError, RecursionError)
 """What broken structures raise."""
 
 
@@ -57,6 +57,18 @@ class Streams:
                     f"Save it as {self._format_now}, or split it, and upload that."
                 )
             return bytes(self._file.openstream(name).read())
+
+    def size(self, name: str) -> int | None:
+        """Return how many bytes the stream has; None where there is none of that name."""
+        with self.faults_told():
+            if not self._file.exists(name) or self._file.get_type(name) != olefile.STGTY_STREAM:
+                return None
+            return int(self._file.get_size(name))
+
+    def names(self) -> list[str]:
+        """Return the path of every stream and storage, parted by `/`, in order."""
+        with self.faults_told():
+            return sorted("/".join(parts) for parts in self._file.listdir(streams=True, storages=True))
 
     def title(self) -> str | None:
         """Return the title among the file's properties, where it is sound."""

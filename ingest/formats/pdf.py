@@ -15,9 +15,10 @@ from typing import Any, Final
 
 import pypdfium2_raw as pdfium
 
-from ingest.document import Unit
+from ingest.document import Enclosed, Piece, Sealed, Unit
 from ingest.errors import DamagedDocument
 from ingest.formats import RawPage, Reading, pdf_rescue
+from ingest.formats.pdf_files import embedded_files
 
 FEW_VISIBLE: Final = 200
 """Images are measured only on pages with fewer visible characters: no other page could pass for a scan."""
@@ -82,6 +83,9 @@ class _PdfiumReading:
         """Yield the pages from index `first` (0-based) up to and without `stop`."""
         for index in range(first, stop):
             yield self._page(index)
+
+    def files(self) -> Iterator[Enclosed | Piece | Sealed]:
+        return embedded_files(self._document, self.notices)
 
     def close(self) -> None:
         self._form.close()

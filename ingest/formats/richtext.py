@@ -132,6 +132,13 @@ def open_document(path: Path, media_type: str) -> Pages:
     return Pages(media_type, unit, document.title, unlabelled(texts), document.notices())
 
 
+def text_of(data: bytes) -> str:
+    """Return the text of an RTF without its file."""
+    document = _Document()
+    document.read(data)
+    return "\n".join(document.texts()[1])
+
+
 @dataclass(slots=True)
 class _Document:
     """The text so far and what is open around the next.

@@ -102,6 +102,7 @@ def test_wrong_files_are_named_and_the_rest_is_asked(tmp_path: Path) -> None:
     (folder / "zip.pdf").write_bytes(b"PK\x03\x04" + bytes(200))
     (folder / "good.txt").write_text("The harbour was dredged in 1931.\n")
     (folder / ".hidden.txt").write_text("Never read.\n")
+    (folder / "~$hidden.txt").write_text("Never read.\n")
     done = run(tmp_path / "data", "ask", str(folder), "When was the harbour dredged?")
     assert done.returncode == 4, done.stderr
     assert "1931" in done.stdout

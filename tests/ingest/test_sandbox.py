@@ -122,7 +122,7 @@ def zeros(path: Path) -> Path:
 
 def zipped(path: Path) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("readme.txt", "text")
+        archive.writestr("empty.txt", "")
     return path
 
 
@@ -138,7 +138,7 @@ def written(content: bytes, path: Path) -> Path:
         (partial(written, b"%PDF-1.7\nnothing more"), ingest.DamagedDocument),
         (partial(pdfs.encrypted_pdf, user="a", owner="b"), ingest.EncryptedDocument),
         (zeros, ingest.UnsupportedFormat),
-        (zipped, ingest.UnsupportedFormat),
+        (zipped, ingest.EmptyDocument),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
+import lzma
+import tarfile
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -23,11 +27,15 @@ from ingest.formats import (
     CSV,
     DOC,
     DOCX,
+    EML,
     EPUB,
+    GZIP,
     HTML,
     IPYNB,
     JSON,
     MARKDOWN,
+    MBOX,
+    MSG,
     ODP,
     ODS,
     ODT,
@@ -37,10 +45,13 @@ from ingest.formats import (
     PPTX,
     READERS,
     RTF,
+    TAR,
     TSV,
     XLS,
     XLSX,
     XML,
+    XZ,
+    ZIP,
 )
 from ingest.sniff import sniff
 from tests.support import compound, office, packages
@@ -50,7 +61,7 @@ SAMPLES = Path(__file__).resolve().parents[2] / "../shared/samples/office"
 NAMES = {
     ".docx": DOCX,
     ".html": HTML,
-    ".eml": PLAIN,
+    ".eml": EML,
     ".csv": CSV,
     ".ipynb": IPYNB,
     ".rtf": RTF,
@@ -58,13 +69,26 @@ NAMES = {
     ".doc": DOC,
     ".ppt": PPT,
     ".xls": XLS,
-    ".msg": "Outlook",
+    ".msg": MSG,
     ".odp": ODP,
     ".ods": ODS,
     ".odt": ODT,
     ".pptx": PPTX,
     ".xlsx": XLSX,
 }
+
+
+MAIL = b"From: a@example.org\nTo: b@example.org\nSubject: Hello\nMIME-Version: 1.0\n\nText.\n"
+
+
+def tarred(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
 
 
 def kind(tmp_path: Path, data: bytes, name: str = "file") -> str:
@@ -109,6 +133,20 @@ def kind(tmp_path: Path, data: bytes, name: str = "file") -> str:
         (b"all:\n\tcc x.c\n", "src/Makefile", "text/x-makefile"),
         (b"FROM scratch\n", "Dockerfile", "text/x-dockerfile"),
         (b"a: 1\n", "settings.yaml", "application/yaml"),
+        (gzip.compress(b"text", mtime=0), "x.pdf", GZIP),
+        (lzma.compress(b"text"), "x", XZ),
+        (MAIL, "x.txt", EML),
+        (b"\xef\xbb\xbf" + MAIL, "x", EML),
+        (b"Subject: %PDF-1.4 in a subject\n" + MAIL, "x", EML),
+        (b"Subject: x\n\ny", "x.eml", EML),
+        (b"no header at all", "x.eml", PLAIN),
+        (b"From: Ann\nTo: Bo\nDate: Monday\nSubject: A memo\n\nRead this.", "memo.txt", PLAIN),
+        (b"Message-ID: 1\nMIME-Version: 1\nReceived: x\n\nno sender, no subject", "", PLAIN),
+        (b"From ann@example.org Mon Jan  1 10:00:00 2024\n" + MAIL, "x.txt", MBOX),
+        (b"From ann@example.org Mon Jan  1 10:00:00 2024\n" + MAIL, "x.eml", MBOX),
+        (b"From here it is 10:30 by train.\nThat is: late.\n", "x.txt", PLAIN),
+        (b"From Monday on we meet at 10:30.\nFrom: Ann\n\nx", "x.mbox", PLAIN),
+        (tarred({"a.pdf": b"%PDF-1.4"}), "x.pdf", TAR),
     ],
 )
 def test_bytes_decide(tmp_path: Path, data: bytes, name: str, media_type: str) -> None:
@@ -124,7 +162,6 @@ def test_a_docx_is_known_under_any_name(tmp_path: Path) -> None:
     [
         (b"\x89PNG\r\n\x1a\n", "scan.pdf", "a PNG image named .pdf, not a PDF."),
         (b"\xff\xd8\xff\xe0", "x.jpg", "a JPEG image. PDF, DOCX"),
-        (gzip.compress(b"text", mtime=0), "x.gz", "a GZIP archive"),
         (b"\0" * 5_000, "x.txt", "all its bytes are zero"),
         (hashlib.shake_256(b"seed").digest(5_000), "x.bin", "neither text nor a format known here"),
         (b"text " * 20_000 + b"\0" * 100_000, "x.txt", "neither text"),
@@ -145,6 +182,7 @@ def test_a_refusal_names_the_file(tmp_path: Path, data: bytes, name: str, says: 
         ({"content.xml": "", "mimetype": ODP + "\n"}, ODP),
         ({"mimetype": EPUB, "META-INF/container.xml": ""}, EPUB),
         ({"META-INF/container.xml": ""}, EPUB),
+        ({"letter.txt": ""}, ZIP),
     ],
 )
 def test_a_zip_is_known_by_its_members(tmp_path: Path, members: dict[str, str], media_type: str) -> None:
@@ -156,7 +194,8 @@ def test_a_zip_is_known_by_its_members(tmp_path: Path, members: dict[str, str], 
     [
         ("xl/workbook.bin", "XLSB"),
         ("content.xml", "OpenDocument file of another kind"),
-        ("letter.txt", r"a ZIP archive named \.pdf, not a PDF\. Upload the files inside it"),
+        ("META-INF/MANIFEST.MF", r"a Java archive named \.pdf, not a PDF\. PDF, DOCX"),
+        ("[Content_Types].xml", "an Office file of another kind"),
     ],
 )
 def test_a_zip_is_named_by_its_members(tmp_path: Path, member: str, says: str) -> None:
@@ -170,6 +209,8 @@ def test_a_zip_is_named_by_its_members(tmp_path: Path, member: str, says: str) -
         (["WordDocument"], DOC),
         (["Book"], XLS),
         (["PowerPoint Document"], PPT),
+        (["__properties_version1.0"], MSG),
+        (["__properties_version1.0", "__attach_version1.0_#00000000/WordDocument"], MSG),
         (["x" * 9 + str(number) for number in range(99)] + ["Workbook"], XLS),
     ],
 )
@@ -186,10 +227,23 @@ def test_an_old_office_file_is_not_known_by_what_is_in_it(tmp_path: Path) -> Non
     assert sniff(path, "upload.xls") == XLS
 
 
-def test_a_mail_and_an_unknown_container_are_named(tmp_path: Path) -> None:
-    for stream, says in (("__properties_version1.0", "an Outlook message"), ("x", "an old Office file")):
-        with pytest.raises(UnsupportedFormat, match=says):
-            sniff(compound.container(tmp_path / "upload", {stream: b"x"}), "upload.msg")
+def test_an_unknown_container_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedFormat, match=r"an old Office file named \.msg, not an Outlook message"):
+        sniff(compound.container(tmp_path / "upload", {"x": b"x"}), "upload.msg")
+
+
+def test_a_directory_beyond_any_file_is_an_unknown_container(tmp_path: Path) -> None:
+    head = bytearray(office.OLE.ljust(600, b"\0"))
+    head[30:32], head[48:52] = b"\x0c\0", b"\xff" * 4
+    with pytest.raises(UnsupportedFormat, match="an old Office file"):
+        kind(tmp_path, bytes(head))
+
+
+def test_a_zip_is_one_whatever_its_first_file_is(tmp_path: Path) -> None:
+    path = tmp_path / "upload"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("a.pdf", "%PDF-1.7 and so on")
+    assert sniff(path, "upload.pdf") == ZIP
 
 
 def test_a_zip_with_a_huge_directory_is_refused(tmp_path: Path) -> None:

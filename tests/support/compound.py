@@ -13,20 +13,26 @@ _FREE, _END, _FAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
 
 
 def container(path: Path, streams: Mapping[str, bytes]) -> Path:
-    """A compound file with these streams at its top ([MS-CFB] 2)."""
+    """A compound file with these streams ([MS-CFB] 2); a `/` in a name is a storage's."""
     padded = {name: data.ljust(_LEAST, b"\0") for name, data in streams.items()}
     sizes = [-(-len(data) // _SECTOR) for data in padded.values()]
-    directory = -(-(len(padded) + 1) // 4)
+    listed_names = _with_storages(padded)
+    directory = -(-(len(listed_names) + 1) // 4)
     tables = 1
     while tables * 128 < tables + directory + sum(sizes):
         tables += 1
     fat, start = [_FAT] * tables + _chain(tables, directory), tables + directory
-    entries = [_entry("Root Entry", 5, child=1 if padded else _FREE, start=_END, size=0)]
-    for number, ((name, data), size) in enumerate(zip(padded.items(), sizes, strict=True), start=1):
-        following = number + 1 if number < len(padded) else _FREE
-        entries.append(_entry(name, 2, right=following, start=start, size=len(data)))
+    starts = dict[str, int]()
+    for name, size in zip(padded, sizes, strict=True):
+        starts[name] = start
         fat += _chain(start, size)
         start += size
+    entries = [_entry("Root Entry", 5, child=1 if padded else _FREE, start=_END, size=0)]
+    for name in listed_names:
+        right, child = _following(listed_names, name), _first_inside(listed_names, name)
+        kind, size, at = (2, len(padded[name]), starts[name]) if name in padded else (1, 0, 0)
+        own = name.rpartition("/")[2]
+        entries.append(_entry(own, kind, right=right, child=child, start=at, size=size))
     fat += [_FREE] * (tables * 128 - len(fat))
     header = pack(
         "<8s16x5H6x9I",
@@ -53,6 +59,26 @@ def container(path: Path, streams: Mapping[str, bytes]) -> Path:
     listed = b"".join(entries).ljust(directory * _SECTOR, b"\0")
     path.write_bytes(header + places + pack(f"<{len(fat)}I", *fat) + listed + body)
     return path
+
+
+def _with_storages(names: Mapping[str, bytes]) -> list[str]:
+    """All names with those of the storages that they stand in, the top's first one first."""
+    found = dict[str, None]()
+    for name in names:
+        parts = name.split("/")
+        found |= {"/".join(parts[:end]): None for end in range(1, len(parts) + 1)}
+    return list(found)
+
+
+def _following(names: list[str], name: str) -> int:
+    """The number of the next entry in the same storage."""
+    folder = name.rpartition("/")[0]
+    later = names[names.index(name) + 1 :]
+    return next((names.index(one) + 1 for one in later if one.rpartition("/")[0] == folder), _FREE)
+
+
+def _first_inside(names: list[str], name: str) -> int:
+    return next((names.index(one) + 1 for one in names if one.rpartition("/")[0] == name), _FREE)
 
 
 def _chain(start: int, size: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -71,6 +71,14 @@ def filled_form(path: Path, value: str, *, with_looks: bool) -> Path:
     for note in writer.pages[0].annotations or []:
         del cast("DictionaryObject", note.get_object())["/AP"]
     writer.set_need_appearances_writer()
+    return _saved(writer, path)
+
+
+def attaching_pdf(path: Path, files: Mapping[str, bytes]) -> Path:
+    """Write one page with these files embedded."""
+    writer = PdfWriter(clone_from=text_pdf(path, [["See the attached files."]]))
+    for name, data in files.items():
+        writer.add_attachment(name, data)
     return _saved(writer, path)
 
 
