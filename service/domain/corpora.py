@@ -50,6 +50,11 @@ class Member:
     repeated_tokens: int = 0
 
     @property
+    def holds_files_alone(self) -> bool:
+        """Whether it is an archive, whose files are members of their own: nothing of it can be asked."""
+        return self.status is DocumentStatus.READY and self.pages == 0
+
+    @property
     def tokens(self) -> int:
         """The document as it is packed, tags included."""
         return self.wrapper_tokens + self.pages_tokens

@@ -18,7 +18,7 @@ class DocumentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the reading is, in pages or sections; total is 0 while unknown."""
+    """How far the reading is, in pages, sections or files; total is 0 while unknown."""
 
     done: int = 0
     total: int = 0
@@ -54,6 +54,8 @@ class Document:
         uploaded: it came by itself, and not (only) as a file inside another.
         depth: levels below the upload that it came in; 0 for one that was uploaded.
         root_id: that upload, where it is another document.
+        parent_ids: the documents that it lies in, oldest first.
+        files: how many files lie directly in it.
     """
 
     id: str
@@ -77,6 +79,18 @@ class Document:
     uploaded: bool = True
     depth: int = 0
     root_id: str | None = None
+    parent_ids: tuple[str, ...] = ()
+    files: int = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its reading is over, well or badly."""
+        return self.status in {DocumentStatus.READY, DocumentStatus.FAILED}
+
+    @property
+    def holds_files_alone(self) -> bool:
+        """Whether it is an archive: nothing of its own can be asked."""
+        return self.status is DocumentStatus.READY and self.pages == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,12 @@ import re
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedWriter
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -25,9 +27,13 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from service.errors import Invalid, NotFound, StoreUnavailable, TooLarge
 
+if TYPE_CHECKING:  # obstore has it for type checkers alone
+    from obstore import WritableFile
+
 CHUNK = 1 << 20
 _STALE_SECONDS = 24 * 3600
 _GONE = "The original file is gone."
+_NOT_STORED = "The file could not be stored: the disk is full or out of reach."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +77,48 @@ class Blobs:
         except (BaseError, OSError) as error:
             if hashing.failure is not None:
                 raise hashing.failure from None
-            raise StoreUnavailable(
-                "The file could not be stored: the disk is full or out of reach."
-            ) from error
+            raise StoreUnavailable(_NOT_STORED) from error
         return ReceivedBlob(key, hashing.digest.hexdigest(), hashing.bytes)
 
-    def keep(self, received: ReceivedBlob) -> None:
-        """Name a received file by its hash, durably.
+    def incoming(self, name: str) -> Incoming:
+        """Begin a file that comes piece by piece, in place of an earlier one that waits under that name.
+
+        Raises:
+            StoreUnavailable: see `Incoming`.
+        """
+        key = f"uploads/{name}"
+        with _storing():
+            if self._folder is None:
+                return Incoming(key, obstore.open_writer(self._store, key, max_concurrency=2))
+            path = self._folder / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return Incoming(key, path.open("wb"))
+
+    def keep(self, *received: ReceivedBlob) -> None:
+        """Name received files by their hashes, durably.
 
         Call it inside the transaction that records the document: a removal of the same bytes then comes
         wholly before it or wholly after.
+
+        Raises:
+            StoreUnavailable: the disk is full or out of reach; some may have their names by then.
         """
-        name = _name(received.sha256)
-        if self._folder is None:
-            obstore.rename(self._store, received.key, name, overwrite=True)
-            return
-        target = self._folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (self._folder / received.key).replace(target)
-        for folder in (target.parent, target.parent.parent, self._folder):  # each may be new
-            _sync(folder)
+        with _storing():
+            if self._folder is None:
+                for one in received:
+                    obstore.rename(self._store, one.key, _name(one.sha256), overwrite=True)
+            else:
+                self._keep(self._folder, received)
+
+    def _keep(self, folder: Path, received: Sequence[ReceivedBlob]) -> None:
+        changed: dict[Path, None] = {}
+        for one in received:
+            target = folder / _name(one.sha256)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (folder / one.key).replace(target)
+            changed |= dict.fromkeys((target.parent, target.parent.parent, folder))  # each may be new
+        for one_changed in changed:
+            _sync(one_changed)
 
     def discard(self, received: ReceivedBlob) -> None:
         """Drop a received file that is known already."""
@@ -165,6 +193,60 @@ class Blobs:
         for path in stale:
             path.unlink(missing_ok=True)
         return len(stale)
+
+
+class Incoming:
+    """A file that comes piece by piece: hashed on the way, in bounded memory, without a name at its end."""
+
+    def __init__(self, key: str, file: BufferedWriter | WritableFile) -> None:
+        self._key = key
+        self._file = file
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+
+    def write(self, data: bytes) -> None:
+        """Add a piece.
+
+        Raises:
+            StoreUnavailable: it could not be stored: disk full, or out of reach.
+        """
+        with _storing():
+            self._file.write(data)
+        self._digest.update(data)
+        self._bytes += len(data)
+
+    def finish(self) -> ReceivedBlob:
+        """End the file durably; `Blobs.keep` names it, `Blobs.discard` drops it.
+
+        Raises:
+            StoreUnavailable: as `write`.
+        """
+        with _storing():
+            if isinstance(self._file, BufferedWriter):
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            self._file.close()
+        return self.so_far
+
+    def give_up(self) -> ReceivedBlob:
+        """End the file as it is, to be dropped; what could not be stored is left out."""
+        with suppress(StoreUnavailable), _storing():
+            self._file.close()
+        return self.so_far
+
+    @property
+    def so_far(self) -> ReceivedBlob:
+        """What has come."""
+        return ReceivedBlob(self._key, self._digest.hexdigest(), self._bytes)
+
+
+@contextmanager
+def _storing() -> Iterator[None]:
+    """Say in the product's words that a file cannot be stored."""
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        raise StoreUnavailable(_NOT_STORED) from error
 
 
 class _Hashing:

@@ -95,6 +95,12 @@ def take_out(tx: Transaction, corpus_id: str, document_id: str) -> bool:
     return result.rowcount == 1
 
 
+def holding(tx: Transaction, document_id: str) -> list[str]:
+    """Return the corpora that the document is in, oldest first."""
+    query = select(members.c.corpus_id).where(members.c.document_id == document_id)
+    return list(tx.execute(query.order_by(members.c.corpus_id)).scalars())
+
+
 def members_of(tx: Transaction, corpus_id: str) -> list[Member]:
     """Return a corpus's members in order, with their counts and no text."""
     query = (

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, select, update
 
 from service.domain.documents import (
     Document,
@@ -22,63 +22,73 @@ from service.domain.documents import (
     Progress,
 )
 from service.store.session import Transaction
-from service.store.tables import documents, members, page_texts, pages
+from service.store.tables import documents, enclosures, members, page_texts, pages
 
 
-def add(tx: Transaction, document: Document) -> None:
-    """Record a new document."""
+def add(tx: Transaction, *new: Document) -> None:
+    """Record new documents."""
     tx.execute(
-        insert(documents).values(
-            id=document.id,
-            tenant=document.tenant,
-            sha256=document.sha256,
-            filename=document.filename,
-            media_type=document.media_type,
-            bytes=document.bytes,
-            status=document.status.value,
-            progress_done=0,
-            progress_total=0,
-            progress_unit=document.progress.unit,
-            pages=0,
-            pages_tokens=0,
-            chars=0,
-            pages_without_text=0,
-            pack_sha256="",
-            encoding="",
-            uploaded=document.uploaded,
-            depth=document.depth,
-            root_id=document.root_id,
-            warnings=[],
-            created_at=document.created_at,
-        )
+        insert(documents),
+        [
+            {
+                "id": document.id,
+                "tenant": document.tenant,
+                "sha256": document.sha256,
+                "filename": document.filename,
+                "media_type": document.media_type,
+                "bytes": document.bytes,
+                "status": document.status.value,
+                "progress_done": 0,
+                "progress_total": 0,
+                "progress_unit": document.progress.unit,
+                "pages": 0,
+                "pages_tokens": 0,
+                "chars": 0,
+                "pages_without_text": 0,
+                "pack_sha256": "",
+                "encoding": "",
+                "uploaded": document.uploaded,
+                "depth": document.depth,
+                "root_id": document.root_id,
+                "warnings": [],
+                "created_at": document.created_at,
+            }
+            for document in new
+        ],
     )
 
 
 def get(tx: Transaction, tenant: str, document_id: str) -> Document | None:
     """Return one document of a tenant."""
-    row = tx.execute(
-        select(documents).where(documents.c.id == document_id, documents.c.tenant == tenant)
-    ).one_or_none()
+    row = tx.execute(_rows().where(documents.c.id == document_id, documents.c.tenant == tenant)).one_or_none()
     return None if row is None else _document(row)
 
 
 def get_any(tx: Transaction, document_id: str) -> Document | None:
     """Return one document, whoever's it is: for the jobs."""
-    row = tx.execute(select(documents).where(documents.c.id == document_id)).one_or_none()
+    row = tx.execute(_rows().where(documents.c.id == document_id)).one_or_none()
     return None if row is None else _document(row)
+
+
+def get_many(tx: Transaction, document_ids: Sequence[str]) -> list[Document]:
+    """Return those of these documents that there are, in no order."""
+    return [_document(row) for row in tx.execute(_rows().where(documents.c.id.in_(document_ids)))]
 
 
 def get_by_hash(tx: Transaction, tenant: str, sha256: str) -> Document | None:
     """Return the tenant's document with these bytes."""
-    row = tx.execute(
-        select(documents).where(documents.c.sha256 == sha256, documents.c.tenant == tenant)
-    ).one_or_none()
-    return None if row is None else _document(row)
+    return get_by_hashes(tx, tenant, [sha256]).get(sha256)
+
+
+def get_by_hashes(tx: Transaction, tenant: str, sha256s: Sequence[str]) -> dict[str, Document]:
+    """Return those of the tenant's documents that have one of these hashes, by it."""
+    query = _rows().where(documents.c.sha256.in_(sha256s), documents.c.tenant == tenant)
+    return {row.sha256: _document(row) for row in tx.execute(query)}
 
 
 def page_through(tx: Transaction, tenant: str, *, after: str | None, limit: int) -> list[Document]:
     """Return documents in the order of their ids (that is, of their upload)."""
-    query = select(documents).where(documents.c.tenant == tenant).order_by(documents.c.id).limit(limit)
+    query = _rows().where(documents.c.tenant == tenant).order_by(documents.c.id).limit(limit)
     if after:
         query = query.where(documents.c.id > after)
     return [_document(row) for row in tx.execute(query)]
@@ -87,7 +97,7 @@ def page_through(tx: Transaction, tenant: str, *, after: str | None, limit: int)
 def of_corpus(tx: Transaction, corpus_id: str) -> list[Document]:
     """Return the documents of a corpus in their order."""
     query = (
-        select(documents)
+        _rows()
         .join(members, members.c.document_id == documents.c.id)
         .where(members.c.corpus_id == corpus_id)
         .order_by(members.c.ordinal)
@@ -136,6 +146,11 @@ def add_pages(tx: Transaction, document_id: str, batch: Sequence[tuple[PageCount
         [{"document_id": document_id, "number": page.number, "text": text} for page, text in batch],
     )
     return True
+
+
+def count_files(tx: Transaction, document_id: str, done: int) -> None:
+    """Move the progress of an archive to so many of its files."""
+    tx.execute(update(documents).where(documents.c.id == document_id).values(progress_done=done))
 
 
 def finish(
@@ -222,8 +237,12 @@ def sketches_of(tx: Transaction, document_ids: Sequence[str]) -> dict[str, tuple
     return {name: tuple(array("I", sketch or b"")) for name, sketch in tx.execute(query)}
 
 
-def fail(tx: Transaction, document_id: str, failure: Failure) -> None:
-    """Record why a document could not be read; nothing half-read stays. One that is ready stays so."""
+def fail(tx: Transaction, document_id: str, failure: Failure) -> bool:
+    """Record why a document could not be read; none of its pages stay. One that is ready stays so.
+
+    Returns:
+        Whether it failed: False where it is ready or gone.
+    """
     failed = tx.execute(
         update(documents)
         .where(documents.c.id == document_id, documents.c.status != DocumentStatus.READY.value)
@@ -231,6 +250,7 @@ def fail(tx: Transaction, document_id: str, failure: Failure) -> None:
     )
     if failed.rowcount == 1:
         _drop_pages(tx, document_id)
+    return failed.rowcount == 1
 
 
 def requeue(tx: Transaction, document_id: str) -> None:
@@ -239,6 +259,15 @@ def requeue(tx: Transaction, document_id: str) -> None:
         update(documents)
         .where(documents.c.id == document_id)
         .values(status=DocumentStatus.QUEUED.value, error=None, progress_done=0, progress_total=0)
+    )
+
+
+def place(tx: Transaction, document_id: str, *, uploaded: bool, depth: int, root_id: str | None) -> None:
+    """Record another way in which a document came."""
+    tx.execute(
+        update(documents)
+        .where(documents.c.id == document_id)
+        .values(uploaded=uploaded, depth=depth, root_id=root_id)
     )
 
 
@@ -306,6 +335,17 @@ def _sum(values: Any) -> Any:  # noqa: ANN401 - expressions of SQLAlchemy
     return func.coalesce(func.sum(values), 0)
 
 
+def _rows() -> Select[Any]:
+    """Select documents, each with the number of the files in it and what it lies in."""
+    files = select(func.count()).where(enclosures.c.parent_id == documents.c.id).scalar_subquery()
+    parents = (
+        select(func.aggregate_strings(enclosures.c.parent_id, " "))
+        .where(enclosures.c.document_id == documents.c.id)
+        .scalar_subquery()
+    )
+    return select(documents, files.label("files"), parents.label("parents"))
+
+
 def _document(row: Row[Any]) -> Document:
     return Document(
         id=row.id,
@@ -329,4 +369,6 @@ def _document(row: Row[Any]) -> Document:
         uploaded=row.uploaded,
         depth=row.depth,
         root_id=row.root_id,
+        parent_ids=tuple(sorted(set((row.parents or "").split()))),
+        files=row.files,
     )

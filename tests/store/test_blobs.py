@@ -274,3 +274,55 @@ def test_files_and_their_names_are_synced_before_anyone_is_told(
     local.keep(received)
     assert synced == [str(folder / "sha256" / received.sha256[:2]), str(folder / "sha256"), str(folder)]
     assert re.fullmatch("[0-9a-f]{64}", received.sha256)
+
+
+def incoming(blobs: Blobs, name: str, *chunks: bytes) -> ReceivedBlob:
+    file = blobs.incoming(name)
+    for chunk in chunks:
+        file.write(chunk)
+    return file.finish()
+
+
+@pytest.mark.parametrize("chunks", [(), (b"",), (b"a", b"", b"bc"), (b"x" * MIB,) * 21])
+def test_what_comes_piece_by_piece_comes_back_under_its_hash(blobs: Blobs, chunks: Sequence[bytes]) -> None:
+    whole = b"".join(chunks)
+    received = incoming(blobs, "doc_1.0", *chunks)
+    assert (received.sha256, received.bytes) == (hashlib.sha256(whole).hexdigest(), len(whole))
+    other = incoming(blobs, "doc_1.1", b"other", whole)
+    blobs.keep(received, other)
+    assert read(blobs, received.sha256) == whole
+    assert read(blobs, other.sha256) == b"other" + whole
+
+
+def test_piece_by_piece_an_earlier_attempt_is_replaced(blobs: Blobs) -> None:
+    left = blobs.incoming("doc_1.0")
+    left.write(b"an attempt that was cut off, and was longer")
+    left.give_up()
+    received = incoming(blobs, "doc_1.0", b"whole")
+    blobs.keep(received)
+    assert read(blobs, received.sha256) == b"whole"
+
+
+def test_what_is_given_up_can_be_dropped(local: Blobs, folder: Path) -> None:
+    file = local.incoming("doc_1.0")
+    file.write(b"half of ")
+    local.discard(file.give_up())
+    assert files(folder) == []
+
+
+def test_full_disk_is_said_and_leaves_the_store_usable(
+    local: Blobs, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    file = local.incoming("doc_1.0")
+    file.write(b"does not fit")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        file.finish()
+    local.discard(file.give_up())
+    monkeypatch.undo()
+    assert files(folder) == []
+    local.keep(incoming(local, "doc_1.0", b"fits"))
+    assert len(files(folder)) == 1
