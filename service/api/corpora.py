@@ -59,14 +59,14 @@ def delete(ctx: Ctx, owner: Tenant, corpus_id: str) -> Response:
 
 @router.put("/corpora/{corpus_id}/documents/{document_id}")
 def append(ctx: Ctx, owner: Tenant, corpus_id: str, document_id: str) -> Corpus:
-    """Put a document at the end; where it is in already, nothing changes."""
+    """Put a document and the files inside it at the end; what is in already stays in its place."""
     arrange_corpus.append(ctx, owner, corpus_id, document_id)
     return _with_documents(ctx, owner, corpus_id)
 
 
 @router.delete("/corpora/{corpus_id}/documents/{document_id}", status_code=204)
 def take_out(ctx: Ctx, owner: Tenant, corpus_id: str, document_id: str) -> Response:
-    """Take a document out."""
+    """Take a document out, and the files that are in only through it."""
     arrange_corpus.take_out(ctx, owner, corpus_id, document_id)
     return Response(status_code=204)
 

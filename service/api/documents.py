@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import PurePosixPath
 from typing import Annotated
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from ingest import count_tokens, drawing
 from service.api import events, uploads
 from service.api.access import tenant
-from service.api.schemas import Document, Listing, Page, PageText
+from service.api.schemas import Document, EnclosedFile, Heading, Listing, Page, PageText
 from service.api.wiring import context
 from service.domain import documents as domain
 from service.domain import packing
@@ -29,6 +30,7 @@ Ctx = Annotated[Context, Depends(context)]
 Tenant = Annotated[str, Depends(tenant)]
 
 MAX_QUOTE_CHARS = 10_000
+MAX_ORDINAL = 2**31 - 1
 
 
 @router.post("", status_code=202)
@@ -80,6 +82,31 @@ async def follow(ctx: Ctx, owner: Tenant, document_id: str) -> StreamingResponse
     return events.stream(sent())
 
 
+@router.get("/{document_id}/files")
+def list_files(
+    ctx: Ctx,
+    owner: Tenant,
+    document_id: str,
+    after: Annotated[int, Query(ge=-1, le=MAX_ORDINAL)] = -1,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> Listing[EnclosedFile]:
+    """List the files inside a document, an archive or a mail, in their order; each is a document itself."""
+    found = read_document.list_files(ctx, owner, document_id, after=after, limit=limit + 1)
+    more = len(found) > limit
+    return Listing(
+        data=[EnclosedFile(name=one.name, document=described(one.document)) for one in found[:limit]],
+        has_more=more,
+        next=str(found[limit - 1].ordinal) if more else None,
+    )
+
+
+@router.get("/{document_id}/outline")
+def get_outline(ctx: Ctx, owner: Tenant, document_id: str) -> Listing[Heading]:
+    """Return the document's own table of contents; empty where it has none."""
+    entries = read_document.get_outline(ctx, owner, document_id)
+    return Listing(data=[Heading(title=one.title, level=one.level, page=one.page) for one in entries])
+
+
 @router.get("/{document_id}/pages")
 def list_pages(ctx: Ctx, owner: Tenant, document_id: str) -> Listing[Page]:
     """List a document's pages with their tokens."""
@@ -129,6 +156,7 @@ async def get_content(ctx: Ctx, owner: Tenant, document_id: str) -> StreamingRes
     """Return the original bytes."""
     document = await asyncio.to_thread(read_document.get_document, ctx, owner, document_id)
     chunks = ctx.blobs.stream(document.sha256)
+    name = quote(PurePosixPath(document.filename).name, safe="")
     first = await anext(chunks, b"")  # a file that is gone is a 404, not a broken download
 
     async def sent() -> AsyncIterator[bytes]:
@@ -140,7 +168,7 @@ async def get_content(ctx: Ctx, owner: Tenant, document_id: str) -> StreamingRes
         sent(),
         media_type="application/octet-stream",
         headers={
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.filename, safe='')}",
+            "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
             "Content-Length": str(document.bytes),
             "X-Content-Type-Options": "nosniff",
         },
@@ -149,7 +177,7 @@ async def get_content(ctx: Ctx, owner: Tenant, document_id: str) -> StreamingRes
 
 @router.delete("/{document_id}", status_code=204)
 def delete_document(ctx: Ctx, owner: Tenant, document_id: str) -> Response:
-    """Delete a document for good; answers that cite it keep their quotes."""
+    """Delete a document and the files that came only in it; answers that cite them keep their quotes."""
     remove_document(ctx, owner, document_id)
     return Response(status_code=204)
 

@@ -76,6 +76,8 @@ class Document(BaseModel):
     warnings: list[DocumentWarning]
     error: Failure | None
     duplicate: bool
+    parent_ids: list[str] = Field(description="The documents that it lies in: archives, mails.")
+    files: int = Field(description="How many files lie directly in it, each a document of its own.")
     created_at: datetime
     ready_at: datetime | None
 
@@ -102,9 +104,26 @@ class Document(BaseModel):
             warnings=[DocumentWarning(code=w.code, detail=w.detail, page=w.page) for w in document.warnings],
             error=Failure(code=document.error.code, detail=document.error.detail) if document.error else None,
             duplicate=duplicate,
+            parent_ids=list(document.parent_ids),
+            files=document.files,
             created_at=document.created_at,
             ready_at=document.ready_at,
         )
+
+
+class EnclosedFile(BaseModel):
+    """A file inside a document."""
+
+    name: str = Field(description="Its path inside, parted by `/`.")
+    document: Document
+
+
+class Heading(BaseModel):
+    """An entry of a document's own table of contents."""
+
+    title: str
+    level: int = Field(description="1 at the top.")
+    page: int | None
 
 
 class Page(BaseModel):

@@ -16,7 +16,7 @@ from service.store.blobs import ReceivedBlob
 from service.store.session import Transaction
 from service.usecases.arrange_corpus import append_in
 from service.usecases.context import Context, new_id
-from service.usecases.remove_document import forget_file
+from service.usecases.remove_document import forget_files
 
 MAX_NAME = 255
 
@@ -79,9 +79,12 @@ def _record(ctx: Context, tenant: str, filename: str, received: ReceivedBlob, co
                 ctx.blobs.keep(received)
                 documents.add(tx, document)
                 ctx.queue.extract(tx, document.id)
-            elif known.status is DocumentStatus.FAILED:
-                documents.requeue(tx, known.id)
-                ctx.queue.extract(tx, known.id)
+            else:
+                if not known.uploaded:  # it came inside another until now
+                    documents.place(tx, known.id, uploaded=True, depth=0, root_id=None)
+                if known.status is DocumentStatus.FAILED:
+                    documents.requeue(tx, known.id)
+                    ctx.queue.extract(tx, known.id)
             if corpus_id is not None:
                 append_in(tx, corpus_id, document)
             stored = documents.get(tx, tenant, document.id)
@@ -96,7 +99,7 @@ def _withdraw(ctx: Context, received: ReceivedBlob) -> None:
     with suppress(FileNotFoundError):  # it was kept already
         ctx.blobs.discard(received)
     with suppress(StoreUnavailable):  # what is told is why it could not be recorded
-        forget_file(ctx, received.sha256)
+        forget_files(ctx, [received.sha256])
 
 
 def _new(ctx: Context, tenant: str, filename: str, received: ReceivedBlob) -> Document:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ingest import count_tokens
 from service.domain import packing
 from service.domain.corpora import Corpus, Member
 from service.domain.documents import Document
+from service.domain.enclosures import in_order, only_inside
 from service.errors import Invalid, NotFound
-from service.store import corpora, documents
+from service.store import corpora, documents, enclosures
 from service.store.session import Transaction
 from service.usecases.context import Context, new_id
 
@@ -103,7 +104,7 @@ def remove(ctx: Context, tenant: str, corpus_id: str) -> None:
 
 
 def append(ctx: Context, tenant: str, corpus_id: str, document_id: str) -> Corpus:
-    """Put a document at the end of a corpus; where it is in already, nothing changes."""
+    """Put a document and all files inside it at the end of a corpus; what is in stays in its place."""
     with ctx.db.write() as tx:
         _corpus(tx, tenant, corpus_id)
         append_in(tx, corpus_id, _document(tx, tenant, document_id))
@@ -111,7 +112,7 @@ def append(ctx: Context, tenant: str, corpus_id: str, document_id: str) -> Corpu
 
 
 def take_out(ctx: Context, tenant: str, corpus_id: str, document_id: str) -> None:
-    """Take a document out of a corpus.
+    """Take a document out of a corpus, and with it the files that are in the corpus only through it.
 
     Raises:
         NotFound: it is not in it.
@@ -120,15 +121,50 @@ def take_out(ctx: Context, tenant: str, corpus_id: str, document_id: str) -> Non
         _corpus(tx, tenant, corpus_id)
         if not corpora.take_out(tx, corpus_id, document_id):
             raise NotFound(f"Document {document_id} is not in corpus {corpus_id}.")
+        links = enclosures.links_below(tx, document_id)
+        others = {member.document_id for member in corpora.members_of(tx, corpus_id)} if links else set()
+        for link in only_inside(document_id, links, among=others):
+            corpora.take_out(tx, corpus_id, link.document_id)
+
+
+def hold_exactly(
+    ctx: Context, tenant: str, corpus_id: str, document_ids: Sequence[str], *, but: Collection[str] = ()
+) -> None:
+    """Have a corpus hold these documents and all files inside them `but` these, and nothing else.
+
+    Those that are new to it are appended in their order.
+
+    Raises:
+        NotFound: there is no such corpus, or a document does not exist.
+    """
+    with ctx.db.write() as tx:
+        _corpus(tx, tenant, corpus_id)
+        wanted = set(document_ids)
+        for document_id in document_ids:
+            document = _document(tx, tenant, document_id)
+            append_in(tx, corpus_id, document)
+            links = enclosures.links_below(tx, document_id) if document.files else []
+            wanted.update(link.document_id for link in in_order(document_id, links))
+        for member in corpora.members_of(tx, corpus_id):
+            if member.document_id not in wanted - set(but):
+                corpora.take_out(tx, corpus_id, member.document_id)
 
 
 def append_in(tx: Transaction, corpus_id: str, document: Document) -> None:
-    """Append within the caller's transaction; the document's tags are counted now, once and for all."""
-    if corpora.has_member(tx, corpus_id, document.id):
+    """Append within the caller's transaction, and right after it all files inside it, at any depth."""
+    _append_one(tx, corpus_id, document.id, document.filename)
+    links = enclosures.links_below(tx, document.id) if document.files else []
+    for link in in_order(document.id, links):
+        _append_one(tx, corpus_id, link.document_id, link.filename)
+
+
+def _append_one(tx: Transaction, corpus_id: str, document_id: str, filename: str) -> None:
+    """Append where it is not in yet; the document's tags are counted now, once and for all."""
+    if corpora.has_member(tx, corpus_id, document_id):
         return
     ordinal = corpora.next_ordinal(tx, corpus_id)
-    tokens = count_tokens(packing.wrapper(ordinal, document.filename))
-    corpora.append(tx, corpus_id, document.id, ordinal=ordinal, wrapper_tokens=tokens)
+    tokens = count_tokens(packing.wrapper(ordinal, filename))
+    corpora.append(tx, corpus_id, document_id, ordinal=ordinal, wrapper_tokens=tokens)
 
 
 def _corpus(tx: Transaction, tenant: str, corpus_id: str) -> Corpus:

@@ -25,6 +25,7 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
         "output": answer.output,
         "citations": list(answer.citations),
         "coverage": plan.get("coverage"),
+        "warnings": plan.get("warnings", []),
         "plan_id": answer.plan_id,
         "strategy": plan.get("strategy"),
         "usage": asdict(answer.usage) if answer.usage else None,

@@ -17,6 +17,8 @@ from service.domain.corpora import Member
 from service.domain.planner import Plan, PlannedCall, Slice, Terms
 from service.domain.pricing import usd
 
+MAX_NAMES = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -25,6 +27,7 @@ class Frame:
     Attributes:
         members: the documents that are asked, in order.
         left_out: members of the corpus that the caller did not select.
+        unreadable: files inside others that could not be read, each with the reason.
     """
 
     terms: Terms
@@ -35,6 +38,7 @@ class Frame:
     created_at: datetime
     expires_at: datetime
     warm_until: datetime | None
+    unreadable: Sequence[tuple[Member, str]] = ()
 
 
 def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
@@ -186,6 +190,10 @@ def _coverage(plan: Plan, frame: Frame) -> dict[str, Any]:
                 "reason": "not_selected" if member in frame.left_out else "plan_not_feasible",
             }
             for member in out
+        ]
+        + [
+            {"document_id": member.document_id, "pages": 0, "reason": reason}
+            for member, reason in frame.unreadable
         ],
         "pages_in": sum(m.pages for m in members if m.document_id in read),
         "pages_total": sum(m.pages for m in members),
@@ -216,11 +224,19 @@ def _warnings(plan: Plan, frame: Frame) -> list[tuple[str, str]]:
                 f"{blank} pages hold no text that could be read; the answer will not see them.",
             )
         )
+    if frame.unreadable:
+        found.append(("files_unreadable", _unreadable([member for member, _ in frame.unreadable])))
     if terms.model.encoding_assumed:
         found.append(
             ("encoding_assumed", f"The tokenizer of {terms.model.id} is assumed: counts may be off.")
         )
     return found
+
+
+def _unreadable(members: Sequence[Member]) -> str:
+    shown = ", ".join(member.filename for member in members[:MAX_NAMES])
+    more = f" and {len(members) - MAX_NAMES:,} more" if len(members) > MAX_NAMES else ""
+    return f"{len(members):,} files inside others could not be read and are left out: {shown}{more}."
 
 
 def _over_threshold(plan: Plan, at: int) -> str:

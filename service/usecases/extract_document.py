@@ -20,37 +20,50 @@ from service.domain.documents import (
     PageCount,
     Progress,
 )
-from service.errors import NotFound
+from service.domain.enclosures import MAX_DEPTH
+from service.errors import NotFound, StoreUnavailable
 from service.store import documents
 from service.usecases.context import Context
+from service.usecases.remove_document import forget_files, remove_enclosed_in
+from service.usecases.unpack_document import Unpacking
 
 Event = Started | Page | Enclosed | Piece | Sealed | Finished
 
 BATCH_PAGES = 64
 BATCH_SECONDS = 1.0
+TOO_DEEP = Failure(
+    "nested_too_deeply",
+    f"It lies more than {MAX_DEPTH} levels deep inside other files. Unpack them and upload it by itself.",
+)
 
 
 def extract_document(ctx: Context, document_id: str) -> None:
     """Read a document and store its pages; a file that cannot be read becomes `failed` with the reason.
 
     Pages are stored in batches while the reading goes on, so no transaction stays open over it and progress
-    shows; an interrupted reading starts over.
+    shows; an interrupted reading starts over. Files inside become documents as they come (`unpack_document`).
     """
     with ctx.db.write() as tx:
         document = documents.get_any(tx, document_id)
         if document is None or not documents.start(tx, document_id):
             return
+    if document.depth > MAX_DEPTH:
+        fail(ctx, document_id, TOO_DEEP)
+        return
     try:
         with ctx.blobs.as_path(document.sha256) as path, _held(path, document_id) as held:
-            _store(ctx, document, held)
-    except (IngestError, NotFound) as error:  # the latter: the stored file itself is gone
+            events = read(held, filename=document.filename, frame=packing.frame, limits=ctx.limits)
+            store_events(ctx, document, events)
+    except (IngestError, NotFound, StoreUnavailable) as error:  # NotFound: the stored file itself is gone
         fail(ctx, document_id, Failure(error.code, str(error)))
 
 
 def fail(ctx: Context, document_id: str, failure: Failure) -> None:
-    """Record why a document could not be read."""
+    """Record why a document could not be read; what came only inside it goes, as its pages do."""
     with ctx.db.write() as tx:
-        documents.fail(tx, document_id, failure)
+        failed = documents.fail(tx, document_id, failure)
+        gone = remove_enclosed_in(tx, document_id) if failed else []
+    forget_files(ctx, gone)
 
 
 @contextmanager
@@ -81,33 +94,47 @@ def _held(path: Path, document_id: str) -> Iterator[Path]:
 class _Reading:
     """What adds up while pages come."""
 
+    inside: Unpacking
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     finished: Finished | None = None
 
 
-def _store(ctx: Context, document: Document, path: Path) -> None:
-    reading = _Reading()
-    events = read(path, filename=document.filename, frame=packing.frame, limits=ctx.limits)
-    for batch in _batches(_pages(ctx, document, events, reading)):
-        with ctx.db.write() as tx:
-            if not documents.add_pages(tx, document.id, batch):
-                return  # removed meanwhile
-    if reading.finished is None:
-        return
+def store_events(ctx: Context, document: Document, events: Iterable[Event]) -> None:
+    """Store what a reading yields, up to its end.
+
+    Raises:
+        ingest.IngestError: what the reading raises, or too much is inside.
+        NotFound, StoreUnavailable: see `Unpacking.take`.
+    """
+    with Unpacking(ctx, document) as inside:
+        reading = _Reading(inside)
+        for batch in _batches(_pages(ctx, document, events, reading)):
+            with ctx.db.write() as tx:
+                if not documents.add_pages(tx, document.id, batch):
+                    return  # removed meanwhile
+        if reading.finished is not None:
+            inside.record()
+            _finish(ctx, document, reading, reading.finished)
+
+
+def _finish(ctx: Context, document: Document, reading: _Reading, finished: Finished) -> None:
+    warnings = [DocumentWarning(w.code, w.detail, w.page) for w in finished.warnings]
     with ctx.db.write() as tx:
-        margins = [Margin(one.page, one.head, one.foot, one.tokens) for one in reading.finished.margins]
+        gone = remove_enclosed_in(tx, document.id, first=reading.inside.done)
+        margins = [Margin(one.page, one.head, one.foot, one.tokens) for one in finished.margins]
         documents.set_margins(tx, document.id, margins)
         documents.finish(
             tx,
             document.id,
             pack_sha256=reading.digest.hexdigest(),
-            encoding=reading.finished.encoding,
-            title=reading.finished.title,
-            sketch=reading.finished.sketch,
-            outline=[Heading(one.title, one.level, one.page) for one in reading.finished.outline],
-            warnings=[DocumentWarning(w.code, w.detail, w.page) for w in reading.finished.warnings],
+            encoding=finished.encoding,
+            title=finished.title,
+            sketch=finished.sketch,
+            outline=[Heading(one.title, one.level, one.page) for one in finished.outline],
+            warnings=[*warnings, *reading.inside.warnings],
             at=ctx.now(),
         )
+    forget_files(ctx, gone)
 
 
 def _pages(
@@ -120,7 +147,9 @@ def _pages(
                 documents.identify(tx, document.id, media_type=event.media_type, progress=progress)
         elif isinstance(event, Finished):
             reading.finished = event
-        elif isinstance(event, Page):
+        elif isinstance(event, Enclosed | Piece | Sealed):
+            reading.inside.take(event)
+        else:
             reading.digest.update(packing.frame(event).encode("utf-8", "surrogatepass"))
             text = packing.defuse(event.text)
             yield _count(event, text), text

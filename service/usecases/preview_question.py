@@ -13,6 +13,7 @@ from service.domain import packing, planner, pricing, prompts
 from service.domain.catalog import Model, Tier
 from service.domain.corpora import Member
 from service.domain.documents import DocumentStatus
+from service.domain.enclosures import in_order
 from service.domain.planner import Plan, PromptCounts, Terms
 from service.domain.questions import Question
 from service.errors import (
@@ -22,7 +23,7 @@ from service.errors import (
     Invalid,
     NotFound,
 )
-from service.store import answers, corpora, documents, plans
+from service.store import answers, corpora, documents, enclosures, plans
 from service.store.plans import StoredPlan
 from service.store.session import Transaction
 from service.usecases.context import Context, new_id
@@ -73,7 +74,8 @@ def preview_in(tx: Transaction, ctx: Context, tenant: str, corpus_id: str, quest
     if corpora.get(tx, tenant, corpus_id) is None:
         raise NotFound(f"There is no corpus {corpus_id}.")
     model = ctx.catalog.model(question.model)
-    asked, left_out = _selected(corpora.members_of(tx, corpus_id), question)
+    asked, left_out = _selected(tx, corpora.members_of(tx, corpus_id), question)
+    asked, unreadable = _readable(tx, asked)
     _require_ready(asked)
     terms = _terms(ctx, model, question)
     drafts = _plans(tx, asked, terms, question)
@@ -82,6 +84,7 @@ def preview_in(tx: Transaction, ctx: Context, tenant: str, corpus_id: str, quest
         terms = replace(terms, warm=frozenset(fresh))
         drafts = _plans(tx, asked, terms, question)
     frame = _frame(ctx, terms, asked, left_out, question=question, fresh=fresh)
+    frame = replace(frame, unreadable=unreadable)
     offers = tuple(_offer(plan, frame) for plan in drafts)
     best = planner.recommended(drafts)
     return Preview(offers, next((offer for offer in offers if offer.plan is best), None), frame)
@@ -123,7 +126,7 @@ def meter(ctx: Context, tenant: str, corpus_id: str, *, model_name: str | None) 
     with ctx.db.read() as tx:
         if corpora.get(tx, tenant, corpus_id) is None:
             raise NotFound(f"There is no corpus {corpus_id}.")
-        members = corpora.members_of(tx, corpus_id)
+        members = [one for one in corpora.members_of(tx, corpus_id) if not one.holds_files_alone]
     terms = _terms(ctx, model, question)
     ready = [member for member in members if member.status is DocumentStatus.READY]
     gauge = _meter(ready, terms)
@@ -221,17 +224,41 @@ def _still_warm(tx: Transaction, ctx: Context, model: Model, drafts: Sequence[Pl
     return {sha: at for sha, at in used.items() if at > oldest}
 
 
-def _selected(members: Sequence[Member], question: Question) -> tuple[list[Member], list[Member]]:
+def _selected(
+    tx: Transaction, members: Sequence[Member], question: Question
+) -> tuple[list[Member], list[Member]]:
+    """Part the members into those that are asked and the others; an archive stands for the files in it."""
     if not members:
         raise Invalid("The corpus holds no documents. Add some before asking.")
     if not question.document_ids:
-        return list(members), []
+        return [member for member in members if not member.holds_files_alone], []
     wanted = set(question.document_ids)
     unknown = wanted - {member.document_id for member in members}
     if unknown:
         raise NotFound(f"Not in this corpus: {', '.join(sorted(unknown))}.")
+    for archive in (m.document_id for m in members if m.holds_files_alone and m.document_id in wanted):
+        links = enclosures.links_below(tx, archive)
+        wanted |= {link.document_id for link in in_order(archive, links)}
+    members = [member for member in members if not member.holds_files_alone]
     chosen = [member for member in members if member.document_id in wanted]
     return chosen, [member for member in members if member.document_id not in wanted]
+
+
+def _readable(tx: Transaction, asked: Sequence[Member]) -> tuple[list[Member], list[tuple[Member, str]]]:
+    """Part what can be asked from files inside others that could not be read, each with the reason.
+
+    Raises:
+        Invalid: nothing is left to ask.
+    """
+    unread = {m.document_id: m for m in asked if m.status is DocumentStatus.FAILED and not m.uploaded}
+    rest = [member for member in asked if member.document_id not in unread]
+    if not rest:
+        raise Invalid(
+            "There is nothing to ask: none of the files inside could be read. Their documents say why."
+        )
+    failures = {one.id: one.error for one in documents.get_many(tx, list(unread))}
+    reasons = {name: error.detail for name, error in failures.items() if error is not None}
+    return rest, [(member, reasons.get(name, "It could not be read.")) for name, member in unread.items()]
 
 
 def _require_ready(members: Sequence[Member]) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
-from service.domain.documents import Document, DocumentStatus, PageCount, PageText
+from service.domain.documents import Document, DocumentStatus, Heading, PageCount, PageText
 from service.errors import DocumentFailed, DocumentNotReady, NotFound
-from service.store import documents
+from service.store import documents, enclosures
+from service.store.enclosures import EnclosedFile
 from service.usecases.context import Context
 
 POLL_SECONDS = 0.2
+MAX_FILES = 10_000
+"""Files of one document that are listed at once."""
 
 
 def get_document(ctx: Context, tenant: str, document_id: str) -> Document:
@@ -30,6 +33,39 @@ def list_documents(ctx: Context, tenant: str, *, after: str | None, limit: int) 
     """Return documents, oldest first."""
     with ctx.db.read() as tx:
         return documents.page_through(tx, tenant, after=after, limit=limit)
+
+
+def get_documents(ctx: Context, tenant: str, document_ids: Sequence[str]) -> dict[str, Document]:
+    """Return those of these documents that there are, by their ids."""
+    with ctx.db.read() as tx:
+        return {one.id: one for one in documents.get_many(tx, document_ids) if one.tenant == tenant}
+
+
+def list_files(
+    ctx: Context, tenant: str, document_id: str, *, after: int = -1, limit: int = MAX_FILES
+) -> list[EnclosedFile]:
+    """Return at most so many files directly inside a document, in order, as far as they are recorded.
+
+    Args:
+        ctx: the world.
+        tenant: whose it is.
+        document_id: what they lie in.
+        after: the ordinal that the first one comes after.
+        limit: how many at most.
+
+    Raises:
+        NotFound: there is no such document.
+    """
+    get_document(ctx, tenant, document_id)
+    with ctx.db.read() as tx:
+        return enclosures.files_of(tx, document_id, after=after, limit=limit)
+
+
+def get_outline(ctx: Context, tenant: str, document_id: str) -> list[Heading]:
+    """Return a ready document's own table of contents; empty where it has none."""
+    _require_ready(get_document(ctx, tenant, document_id))
+    with ctx.db.read() as tx:
+        return documents.outline_of(tx, document_id)
 
 
 def list_pages(ctx: Context, tenant: str, document_id: str) -> list[PageCount]:
@@ -63,7 +99,7 @@ async def follow_document(ctx: Context, tenant: str, document_id: str) -> AsyncI
         if document != last:
             yield document
             last = document
-        if document.status in {DocumentStatus.READY, DocumentStatus.FAILED}:
+        if document.is_settled:
             return
         await asyncio.sleep(POLL_SECONDS)
 

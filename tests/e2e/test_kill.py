@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.support import upstream as acts
+from tests.support.bundles import zipped
 from tests.support.process import ServiceProcess
 from tests.support.upstream import Upstream
 
@@ -210,3 +211,47 @@ def test_stop_lets_a_running_answer_end(tmp_path: Path, upstream: Upstream) -> N
         server.stop()
         assert rows(tmp_path, "SELECT status FROM answers") == [("done",)]
         assert rows(tmp_path, "SELECT state FROM reservations") == [("settled",)]
+
+
+def test_kill_while_an_archive_is_unpacked(tmp_path: Path, upstream: Upstream) -> None:
+    """Killed twice: in the end each member is there once, and files and rows agree."""
+    members = {f"dir/{n}.txt": f"Member {n} of a large archive.\n".encode() for n in range(300)}
+    server = service(tmp_path, upstream)
+    with server:
+        corpus_id = corpus(server.url)
+        archive = upload(server.url, "large.zip", zipped(members), corpus_id)
+
+        for recorded in (1, 150):
+
+            def under_way(so_far: int = recorded) -> bool:
+                found = document(server.url, archive["id"])
+                return found["files"] >= so_far or found["status"] in {"ready", "failed"}
+
+            until(under_way)
+            server.kill()
+            server.start()
+        assert ready(server.url, archive["id"])["progress"]["done"] == len(members)
+        until(
+            lambda: rows(
+                tmp_path,
+                "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM documents WHERE status IN "
+                "('queued', 'processing'))",
+            )
+        )
+        found = rows(
+            tmp_path,
+            "SELECT e.name, d.status FROM enclosures e JOIN documents d "
+            "ON d.id = e.document_id ORDER BY e.ordinal",
+        )
+        assert found == [(name, "ready") for name in members]
+        assert rows(tmp_path, "SELECT count(*) FROM documents") == [(len(members) + 1,)]
+        in_it = rows(
+            tmp_path,
+            "SELECT d.filename FROM members m JOIN documents d ON d.id = m.document_id ORDER BY m.ordinal",
+        )
+        assert in_it == [("large.zip",), *((name,) for name in members)]
+        stored = [path for path in (tmp_path / "data").rglob("*") if {"sha256", "uploads"} & set(path.parts)]
+        files = [path for path in stored if path.is_file()]
+        hashes = rows(tmp_path, "SELECT sha256 FROM documents ORDER BY sha256")
+        assert sorted(path.name for path in files) == [sha256 for (sha256,) in hashes]
+        assert {path.stat().st_nlink for path in files} == {1}

@@ -84,6 +84,8 @@ DOCUMENT = {
     "warnings": [{"code": str, "page": maybe(int), "detail": str}],
     "error": maybe({"code": str, "detail": str}),
     "duplicate": bool,
+    "parent_ids": [name_of("doc")],
+    "files": int,
     "created_at": moment,
     "ready_at": maybe(moment),
 }
