@@ -23,9 +23,9 @@ from rich.markup import escape
 from service import console, factory, folders, jobs, terminal
 from service.api.access import is_loopback
 from service.app import create_app, listen
+from service.console import Listed
 from service.domain.answers import AnswerStatus
 from service.domain.catalog import Catalog, Model
-from service.domain.documents import Document, DocumentStatus
 from service.domain.questions import DEFAULT_MAX_COMPLETION_TOKENS, Question
 from service.errors import (
     Conflict,
@@ -200,12 +200,12 @@ def add(
     """
     with terminal.stopping_at_once(READING_STOPPED), _working(_settings()) as (ctx, _worker):
         target = arrange_corpus.find_or_create(ctx, LOCAL, corpus) if corpus else None
-        documents = asyncio.run(folders.add(ctx, paths, target.id if target else None))
+        listed = asyncio.run(folders.add(ctx, paths, target.id if target else None))
         if json:
-            console.as_json([_line(document) for document in documents])
+            console.as_json([one.described() for one in listed])
         else:
-            _summarise(ctx, documents, target.id if target else None)
-    if any(document.status is DocumentStatus.FAILED for document in documents):
+            _summarise(ctx, listed, target.id if target else None)
+    if any(one.failed for one in listed):
         sys.exit(UNREADABLE)
 
 
@@ -364,10 +364,10 @@ async def _ask(
 ) -> int:
     unreadable = 0
     if paths:
-        corpus_id, documents = await folders.corpus_of(ctx, paths)
-        unreadable = sum(document.status is DocumentStatus.FAILED for document in documents)
-        console.show_unreadable(documents)
-        if unreadable == len(documents):
+        corpus_id, listed = await folders.corpus_of(ctx, paths)
+        unreadable = sum(one.failed and not one.inside for one in listed)
+        console.show_unreadable(listed)
+        if not any(one.asked for one in listed):
             return UNREADABLE
     else:
         corpus_id = arrange_corpus.find(ctx, LOCAL, corpus or "").id
@@ -471,24 +471,14 @@ def _described(preview: Preview) -> dict[str, Any]:
     }
 
 
-def _summarise(ctx: Context, documents: Sequence[Document], corpus_id: str | None) -> None:
-    console.show_unreadable(documents)
-    ready = [document for document in documents if document.status is DocumentStatus.READY]
+def _summarise(ctx: Context, listed: Sequence[Listed], corpus_id: str | None) -> None:
+    console.show_unreadable(listed)
+    ready = [one.document for one in listed if one.asked]
     out = console.results()
     pages, tokens = (sum(getattr(d, name) for d in ready) for name in ("pages", "pages_tokens"))
-    out.print(f"{len(ready)} of {len(documents)} documents read: {pages:,} pages, {tokens:,} tokens")
+    of = len(ready) + sum(one.failed for one in listed)  # archives are left out: what is in them is listed
+    out.print(f"{len(ready)} of {of} documents read: {pages:,} pages, {tokens:,} tokens")
     if corpus_id is not None:
         gauge = preview_question.meter(ctx, LOCAL, corpus_id, model_name=None)
         for warning in gauge["warnings"]:
             out.print(f"[yellow]![/] {warning['detail']}")
-
-
-def _line(document: Document) -> dict[str, Any]:
-    return {
-        "id": document.id,
-        "filename": document.filename,
-        "status": document.status.value,
-        "pages": document.pages,
-        "tokens": document.pages_tokens,
-        "error": {"code": document.error.code, "detail": document.error.detail} if document.error else None,
-    }

@@ -66,7 +66,7 @@ def show_reading(bar: Progress, task: TaskID, documents: Sequence[Document]) -> 
     done = sum(document.progress.done for document in documents)
     total = sum(max(document.progress.total, document.progress.done) for document in documents)
     tokens = sum(document.pages_tokens for document in documents)
-    ready = sum(document.status in {DocumentStatus.READY, DocumentStatus.FAILED} for document in documents)
+    ready = sum(document.is_settled for document in documents)
     bar.update(
         task,
         completed=done,
@@ -75,17 +75,56 @@ def show_reading(bar: Progress, task: TaskID, documents: Sequence[Document]) -> 
     )
 
 
-def show_unreadable(documents: Sequence[Document]) -> None:
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A document that was added, or came inside one.
+
+    Attributes:
+        name: as it is shown, such as `report.pdf` or `setup.exe in archive.zip`.
+        inside: it was not added by itself.
+    """
+
+    document: Document
+    name: str
+    inside: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether it could not be read."""
+        return self.document.status is DocumentStatus.FAILED
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is something in it to ask: no archive, and read."""
+        return self.document.status is DocumentStatus.READY and not self.document.holds_files_alone
+
+    def described(self) -> dict[str, Any]:
+        """Return the document for programs."""
+        document = self.document
+        error = document.error
+        return {
+            "id": document.id,
+            "filename": document.filename,
+            "status": document.status.value,
+            "pages": document.pages,
+            "tokens": document.pages_tokens,
+            "parent_ids": document.parent_ids,
+            "error": {"code": error.code, "detail": error.detail} if error else None,
+        }
+
+
+def show_unreadable(listed: Sequence[Listed]) -> None:
     """Say of each document that could not be read why, and of each warning what it is."""
     console = errors()
-    for document in documents:
+    for one in listed:
+        document, name = one.document, escape(one.name)
         if document.error is not None:
-            console.print(f"[red]not read[/] {escape(document.filename)}: {escape(document.error.detail)}")
+            console.print(f"[red]not read[/] {name}: {escape(document.error.detail)}")
         for warning in document.warnings[:3]:
             page = f" page {warning.page}" if warning.page else ""
-            console.print(f"[yellow]note[/] {escape(document.filename)}{page}: {escape(warning.detail)}")
+            console.print(f"[yellow]note[/] {name}{page}: {escape(warning.detail)}")
         if len(document.warnings) > 3:  # noqa: PLR2004 - enough to see the kind
-            console.print(f"[yellow]note[/] {escape(document.filename)}: {len(document.warnings) - 3} more")
+            console.print(f"[yellow]note[/] {name}: {len(document.warnings) - 3} more")
 
 
 @dataclass(frozen=True, slots=True)

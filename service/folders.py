@@ -5,32 +5,36 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ingest.litter import is_litter
 from service import console
-from service.domain.documents import Document, DocumentStatus
-from service.errors import Invalid
+from service.console import Listed
+from service.domain.documents import Document
+from service.errors import Invalid, NotFound
 from service.usecases import arrange_corpus, read_document
 from service.usecases.add_document import add_document
 from service.usecases.context import LOCAL, Context
 
 CHUNK = 1 << 20
 POLL_SECONDS = 0.05
+AT_ONCE = 200
+"""Documents looked at in one go: they are read in the order in which they came."""
 
 
-async def corpus_of(ctx: Context, paths: Sequence[Path]) -> tuple[str, list[Document]]:
-    """Return the corpus that stands for these paths, holding exactly what can be read in them."""
+async def corpus_of(ctx: Context, paths: Sequence[Path]) -> tuple[str, list[Listed]]:
+    """Return the corpus that stands for these paths, holding exactly what can be read in them.
+
+    Files inside others that could not be read are in it all the same: a plan says of them why.
+    """
     name = name_of(paths)
-    documents = await add(ctx, paths, None)
+    listed = await add(ctx, paths, None)
     corpus = arrange_corpus.find_or_create(ctx, LOCAL, name)
-    wanted = [document.id for document in documents if document.status is DocumentStatus.READY]
-    for member in arrange_corpus.members(ctx, LOCAL, corpus.id):
-        if member.document_id not in wanted:
-            arrange_corpus.take_out(ctx, LOCAL, corpus.id, member.document_id)
-    for document_id in wanted:
-        arrange_corpus.append(ctx, LOCAL, corpus.id, document_id)
-    return corpus.id, documents
+    wanted = [one.document.id for one in listed if not one.inside and not one.failed]
+    unread = {one.document.id for one in listed if one.failed and one.document.uploaded}
+    arrange_corpus.hold_exactly(ctx, LOCAL, corpus.id, wanted, but=unread)
+    return corpus.id, listed
 
 
 def name_of(paths: Sequence[Path]) -> str:
@@ -42,29 +46,71 @@ def name_of(paths: Sequence[Path]) -> str:
     return f"…{whole[len(mark) + 3 - arrange_corpus.MAX_NAME :]} #{mark}"
 
 
-async def add(ctx: Context, paths: Sequence[Path], corpus_id: str | None) -> list[Document]:
-    """Store files and wait until each is read or refused; each document once, in the order of its name."""
+async def add(ctx: Context, paths: Sequence[Path], corpus_id: str | None) -> list[Listed]:
+    """Store files and wait until each is read or refused, and all files inside them.
+
+    Each document comes once: those added in the order of their names, then those inside.
+    """
     files = _files(paths)
-    added: dict[str, Document] = {}
+    reading = _Reading(ctx)
     with console.progress() as bar:
         storing = bar.add_task("storing", total=len(files), note="files")
         for path in files:
             one = await add_document(
                 ctx, LOCAL, filename=path.name, chunks=_chunks(path), corpus_id=corpus_id
             )
-            added[one.document.id] = one.document
+            reading.follow(Listed(one.document, one.document.filename))
             bar.advance(storing)
-        reading = bar.add_task("reading", total=1, note="")
-        while True:
-            for document_id, document in added.items():
-                if document.status not in {DocumentStatus.READY, DocumentStatus.FAILED}:
-                    added[document_id] = await asyncio.to_thread(
-                        read_document.get_document, ctx, LOCAL, document_id
-                    )
-            console.show_reading(bar, reading, list(added.values()))
-            if all(d.status in {DocumentStatus.READY, DocumentStatus.FAILED} for d in added.values()):
-                return list(added.values())
+        shown = bar.add_task("reading", total=1, note="")
+        while await asyncio.to_thread(reading.look):
+            console.show_reading(bar, shown, [one.document for one in reading.listed.values()])
             await asyncio.sleep(POLL_SECONDS)
+    return list(reading.listed.values())
+
+
+class _Reading:
+    """Documents that are being read, and those that come out of them."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._waiting: dict[str, None] = {}
+        self.listed: dict[str, Listed] = {}
+
+    def follow(self, one: Listed) -> None:
+        """Take one more; one that failed and is read again, since it came once more, is waited for anew."""
+        known = self.listed.setdefault(one.document.id, one)
+        if known is one or not one.document.is_settled:
+            self._waiting[one.document.id] = None
+
+    def look(self) -> bool:
+        """Look again at the first of those that are not read yet; return whether there are any."""
+        looked_at = list(self._waiting)[:AT_ONCE]
+        fresh = read_document.get_documents(self._ctx, LOCAL, looked_at)
+        for document_id in looked_at:
+            if document_id in fresh:
+                self._see(fresh[document_id])
+            else:
+                self._lose(document_id)
+        return bool(self._waiting)
+
+    def _see(self, document: Document) -> None:
+        one = self.listed[document.id] = replace(self.listed[document.id], document=document)
+        if not document.is_settled:
+            return
+        del self._waiting[document.id]
+        if document.files:
+            for file in read_document.list_files(self._ctx, LOCAL, document.id):
+                self.follow(Listed(file.document, f"{file.name} in {one.name}", inside=True))
+
+    def _lose(self, document_id: str) -> None:
+        """Let go what was inside a file that failed in the end.
+
+        Raises:
+            NotFound: it was added by itself, and somebody deleted it.
+        """
+        del self._waiting[document_id]
+        if not self.listed.pop(document_id).inside:
+            raise NotFound(f"Document {document_id} was deleted while it was read.")
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
