@@ -22,6 +22,8 @@ PHRASE_WORDS: Final = 6
 ANCHOR_CHARS: Final = 7
 """Phrases begin at words so long, a quarter of all, and so do not depend on where lines break."""
 
+_HASHES: Final = 1 << 32
+
 
 class Sketch:
     """A sample that grows with the text."""
@@ -49,6 +51,12 @@ def resemblance(one: Sequence[int], other: Sequence[int]) -> float:
     both = set(one) & set(other)
     lowest = heapq.nsmallest(SIZE, set(one) | set(other))
     return sum(value in both for value in lowest) / len(lowest) if lowest else 0.0
+
+
+def phrases(sample: Sequence[int]) -> float:
+    """Return about how many different phrases the sampled text has: from how densely their hashes lie."""
+    full = len(sample) == SIZE and max(sample) > 0
+    return (SIZE - 1) * _HASHES / max(sample) if full else float(len(sample))
 
 
 def _hashes(words: list[str]) -> Iterator[int]:

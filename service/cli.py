@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -33,7 +32,6 @@ from service.errors import (
     Invalid,
     NotAllowed,
     NotFound,
-    OverMaxCost,
     StoreUnavailable,
     UnabridgedError,
 )
@@ -47,6 +45,7 @@ from service.usecases.describe_answer import describe_answer
 from service.usecases.describe_model import describe_model
 from service.usecases.follow_answer import follow_answer
 from service.usecases.preview_question import Preview
+from service.usecases.report_waste import report_waste
 
 UNREADABLE = 4
 STOP_SECONDS = 10.0
@@ -69,6 +68,9 @@ Tier = Annotated[terminal.TierName | None, typer.Option("--tier", help="How it i
 Effort = Annotated[terminal.EffortName | None, typer.Option("--effort", help="How long the model may think.")]
 MaxTokens = Annotated[
     int, typer.Option("--max-tokens", min=1, help="Output reserved a call, reasoning included.")
+]
+LeaveOut = Annotated[
+    list[terminal.WasteName], typer.Option(help="Waste that is not sent; `unabridged waste` tells of it.")
 ]
 
 
@@ -127,6 +129,7 @@ def ask(
     tier: Tier = None,
     effort: Effort = None,
     max_tokens: MaxTokens = DEFAULT_MAX_COMPLETION_TOKENS,
+    leave_out: LeaveOut = [],  # noqa: B006 - the form of an option's default
     max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Refuse a higher ceiling.")] = None,
     confirm_above: Annotated[
         str, typer.Option(metavar="USD", help="Ask before a ceiling above this is spent.")
@@ -146,13 +149,13 @@ def ask(
             "Ask either files or a corpus: leave out the paths, or --corpus. "
             "`unabridged add PATH --corpus NAME` puts files into one."
         )
-    limits = _Limits(
+    limits = terminal.Limits(
         None if max_cost is None else terminal.usd(max_cost, option="--max-cost"),
         terminal.usd(confirm_above, option="--confirm-above"),
         yes=yes,
     )
     settings = _settings()
-    asked = _question(question, settings, model, tier, effort, max_tokens)
+    asked = _question(question, settings, model, tier, effort, max_tokens, leave_out)
     asked = replace(asked, strategies=(strategy.value,) if strategy else ())
     with terminal.stopping_at_once(READING_STOPPED), _working(settings) as (ctx, worker):
         _model(ctx.catalog, asked.model)
@@ -168,6 +171,7 @@ def plan(
     tier: Tier = None,
     effort: Effort = None,
     max_tokens: MaxTokens = DEFAULT_MAX_COMPLETION_TOKENS,
+    leave_out: LeaveOut = [],  # noqa: B006 - the form of an option's default
     json: Json = False,
 ) -> None:
     """Price a question in every way that applies, cold and warm. Costs nothing.
@@ -175,7 +179,7 @@ def plan(
     Example: unabridged plan --corpus reports "What changed?"
     """
     settings = _settings()
-    asked = _question(question, settings, model, tier, effort, max_tokens)
+    asked = _question(question, settings, model, tier, effort, max_tokens, leave_out)
     ctx = _context(settings)
     found = arrange_corpus.find(ctx, LOCAL, corpus)
     _model(ctx.catalog, asked.model)
@@ -186,6 +190,25 @@ def plan(
         _show(preview, ctx, to_results=True)
     if preview.recommended is None:
         sys.exit(3)
+
+
+@app.command()
+def waste(
+    corpus: Annotated[str, typer.Option(help="Name or id of the corpus.")],
+    model: ModelName = None,
+    json: Json = False,
+) -> None:
+    """Show what each question pays for twice or for nothing, and what leaving it out saves.
+
+    Example: unabridged waste --corpus reports
+    """
+    ctx = _context(_settings())
+    found = arrange_corpus.find(ctx, LOCAL, corpus)
+    report = report_waste(ctx, LOCAL, found.id, model_name=model and _model(ctx.catalog, model).id)
+    if json:
+        console.as_json(report)
+    else:
+        console.show_waste(report)
 
 
 @app.command()
@@ -270,15 +293,6 @@ def models(
         out.print(console.models_table(catalog, chosen, catalog.as_of, width=out.width))
 
 
-class _Limits:
-    """What may be spent without asking, and at all."""
-
-    def __init__(self, max_cost: Decimal | None, confirm_above: Decimal, *, yes: bool) -> None:
-        self.max_cost = max_cost
-        self.confirm_above = confirm_above
-        self.yes = yes
-
-
 def _settings() -> Settings:
     """Return the installation's settings.
 
@@ -298,6 +312,7 @@ def _question(
     tier: terminal.TierName | None,
     effort: terminal.EffortName | None,
     max_tokens: int,
+    leave_out: Sequence[terminal.WasteName],
 ) -> Question:
     if not text.strip():
         raise Invalid("The question is empty.")
@@ -307,6 +322,7 @@ def _question(
         service_tier=tier.value if tier else None,
         reasoning_effort=effort.value if effort else None,
         max_completion_tokens=max_tokens,
+        leave_out=tuple(name.value for name in terminal.WasteName if name in leave_out),
     )
 
 
@@ -358,7 +374,7 @@ async def _ask(
     paths: Sequence[Path],
     corpus: str | None,
     question: Question,
-    limits: _Limits,
+    limits: terminal.Limits,
     *,
     json: bool,
 ) -> int:
@@ -375,7 +391,8 @@ async def _ask(
     _show(preview, ctx, to_results=False)
     if preview.recommended is None:
         return 3
-    _confirm(ctx, preview.recommended.description, limits)
+    if ctx.provider.charges:
+        terminal.confirm(preview.recommended.description, limits, engine=ctx.provider.name)
     most = limits.max_cost if ctx.provider.charges else None
     request = Request(plan_id=preview.recommended.id, max_cost_usd=most)
     ended, stopped = await _answered(ctx, worker, corpus_id, request, aloud=not json)
@@ -436,26 +453,6 @@ async def _follow(ctx: Context, answer_id: str, *, aloud: bool) -> dict[str, Any
             ended: dict[str, Any] = event.data["answer"]
             return ended
     raise AssertionError("a followed answer always ends")
-
-
-def _confirm(ctx: Context, chosen: dict[str, Any], limits: _Limits) -> None:
-    """Ask before money above the limit is spent.
-
-    Raises:
-        OverMaxCost: nobody agreed.
-    """
-    if not ctx.provider.charges or limits.yes or limits.max_cost is not None:
-        return
-    cost = chosen["cost"]
-    if cost is not None and Decimal(cost["max_usd"]) <= limits.confirm_above:
-        return
-    ceiling = f"${cost['max_usd']}" if cost else "an unknown amount"
-    usual = f" (most likely ${cost['expected_usd']})" if cost else ""
-    asked = f"Spend up to {ceiling}{usual} on {ctx.provider.name}?"
-    if not terminal.agrees(asked):
-        raise OverMaxCost(
-            f"Nothing was spent. {asked}", fixes=(Fix("agree", "Say --yes, or --max-cost USD."),)
-        )
 
 
 def _show(preview: Preview, ctx: Context, *, to_results: bool) -> None:

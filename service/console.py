@@ -25,6 +25,8 @@ from service.errors import Fix, UnabridgedError
 OFFLINE = "no key is set: closest passages are shown, nothing is spent"
 NONE = "-"
 GAP = 2
+MOST_WASTE = 30
+MOST_NAME = 40
 GOOD = {"exact": "green", "close": "green", "elsewhere": "yellow", "altered": "red", "missing": "red"}
 
 
@@ -238,6 +240,48 @@ def show_plans(
             f"[dim]{first['model']} · prices of {first['price_catalog']['as_of']} · binding until "
             f"{first['expires_at'][:16].replace('T', ' ')} UTC · {note}[/]"
         )
+
+
+def waste_table(items: Sequence[dict[str, Any]], *, width: int) -> Table:
+    """Return what is wasted, a document and a kind a row, in so many cells of the terminal."""
+    columns = (
+        _Column("what", tuple(item["kind"].replace("_", " ") for item in items), left=True),
+        _Column("document", tuple(escape(_short(item["filename"])) for item in items), left=True),
+        _Column("like", tuple(_share(item["similarity"]) for item in items), leaves=3),
+        _Column("pages", tuple(f"{item['pages']:,}" for item in items), leaves=2),
+        _Column("tokens", tuple(f"{item['tokens']:,}" for item in items)),
+        _Column("cold", tuple(dollars(item["saves_usd"]["cold"]) for item in items)),
+        _Column("warm", tuple(dollars(item["saves_usd"]["warm"]) for item in items), leaves=1),
+    )
+    return _fitted(columns, width)
+
+
+def show_waste(report: dict[str, Any]) -> None:
+    """Show what each question pays for twice or for nothing, the most first, and the ways out."""
+    out = results()
+    items = report["items"]
+    if items:
+        out.print(waste_table(items[:MOST_WASTE], width=out.width))
+    if len(items) > MOST_WASTE:
+        out.print(f"and {len(items) - MOST_WASTE} more, all of them with --json")
+    saves = report["per_question"]
+    money = "" if saves["cold_usd"] is None else f", {dollars(saves['cold_usd'])} a cold question"
+    warm = "" if saves["warm_usd"] is None else f", {dollars(saves['warm_usd'])} a warm one"
+    out.print(f"to leave out: {report['tokens']:,} tokens ({report['share']:.1%}){money}{warm}")
+    for fix in report["fixes"]:
+        switches = " ".join(f"--leave-out {name}" for name in fix["leave_out"])
+        out.print(f"  → {switches}: {fix['saves_tokens']:,} tokens, {dollars(fix['saves_usd'])}")
+    for warning in report["warnings"]:
+        out.print(f"[yellow]![/] {escape(warning['detail'])}")
+
+
+def _short(name: str) -> str:
+    """A long name by its beginning and its end."""
+    return name if len(name) <= MOST_NAME else f"{name[: MOST_NAME - 13]}…{name[-12:]}"
+
+
+def _share(similarity: float | None) -> str:
+    return NONE if similarity is None else f"{similarity:.0%}"
 
 
 def show_answer_end(answer: dict[str, Any]) -> None:

@@ -8,12 +8,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from service import console
-from service.errors import Invalid
+from service.errors import Fix, Invalid, OverMaxCost
 
 STOPPED = 130
 """The exit code after Ctrl-C, as shells have it."""
@@ -47,6 +48,44 @@ class EffortName(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
     XHIGH = "xhigh"
+
+
+class WasteName(StrEnum):
+    """What can be left out of a question."""
+
+    DUPLICATES = "duplicates"
+    NEAR_DUPLICATES = "near_duplicates"
+    REPEATED = "repeated"
+    BLANK = "blank"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be spent without asking, and at all, in USD."""
+
+    max_cost: Decimal | None
+    confirm_above: Decimal
+    yes: bool
+
+
+def confirm(chosen: dict[str, Any], limits: Limits, *, engine: str) -> None:
+    """Ask before money above the limit is spent on a described plan.
+
+    Raises:
+        OverMaxCost: nobody agreed.
+    """
+    if limits.yes or limits.max_cost is not None:
+        return
+    cost = chosen["cost"]
+    if cost is not None and Decimal(cost["max_usd"]) <= limits.confirm_above:
+        return
+    ceiling = f"${cost['max_usd']}" if cost else "an unknown amount"
+    usual = f" (most likely ${cost['expected_usd']})" if cost else ""
+    asked = f"Spend up to {ceiling}{usual} on {engine}?"
+    if not agrees(asked):
+        raise OverMaxCost(
+            f"Nothing was spent. {asked}", fixes=(Fix("agree", "Say --yes, or --max-cost USD."),)
+        )
 
 
 def usd(text: str, *, option: str) -> Decimal:

@@ -12,6 +12,7 @@ from service.api.wiring import context
 from service.errors import Invalid
 from service.usecases import arrange_corpus, preview_question
 from service.usecases.context import Context
+from service.usecases.report_waste import report_waste
 
 router = APIRouter(prefix="/v1", tags=["corpora"])
 
@@ -75,6 +76,12 @@ def take_out(ctx: Ctx, owner: Tenant, corpus_id: str, document_id: str) -> Respo
 def meter(ctx: Ctx, owner: Tenant, corpus_id: str, model: str | None = None) -> dict[str, Any]:
     """Show how full the window is and what a question costs, cold and warm."""
     return preview_question.meter(ctx, owner, corpus_id, model_name=model)
+
+
+@router.get("/corpora/{corpus_id}/waste")
+def waste(ctx: Ctx, owner: Tenant, corpus_id: str, model: str | None = None) -> dict[str, Any]:
+    """Show what each question pays for twice or for nothing, and what leaving it out saves."""
+    return report_waste(ctx, owner, corpus_id, model_name=model)
 
 
 @router.post("/corpora/{corpus_id}/plans", status_code=201)

@@ -11,7 +11,10 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from service.domain import corpora, documents
+from service.domain.manner import PageImages
 from service.domain.questions import DEFAULT_MAX_COMPLETION_TOKENS, Question
+from service.domain.vision import Detail
+from service.domain.waste import SWITCHES, Switch
 from service.usecases.resume_upload import Arrived
 
 MAX_QUESTION_CHARS = 200_000
@@ -271,6 +274,9 @@ class Parameters(Body):
     system_prompt: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
     response_format: dict[str, Any] | None = None
     expected_questions: int = Field(default=1, ge=1, le=1_000_000)
+    leave_out: list[Switch] = Field(default=[], max_length=len(SWITCHES))
+    page_images: PageImages = "none"
+    image_detail: Detail = "high"
 
     def as_question(self, default_model: str) -> Question:
         """Return the question in the domain's words."""
@@ -288,6 +294,9 @@ class Parameters(Body):
             system_prompt=self.system_prompt,
             response_format=self.response_format,
             expected_questions=self.expected_questions,
+            leave_out=tuple(name for name in SWITCHES if name in self.leave_out),
+            page_images=self.page_images,
+            image_detail=self.image_detail,
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.domain.documents import DocumentStatus
+from service.domain.manner import BLANK, NO_IMAGES, REPEATED, WHOLE, Images, Manner
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,9 @@ class Member:
         uploaded: it came by itself, and not (only) as a file inside another.
         pages_pictured: pages that can be seen as pictures.
         pages_blank, blank_tokens: pages with nothing on them, and what they count.
-        repeated_tokens: what its pages count less without repeated headers and footers.
+        repeated_tokens: what its pages count less without repeated headers and footers, blank ones aside.
+        manner: how its pages are packed.
+        images: its pages that are sent as pictures in that manner.
     """
 
     document_id: str
@@ -48,6 +51,8 @@ class Member:
     pages_blank: int = 0
     blank_tokens: int = 0
     repeated_tokens: int = 0
+    manner: Manner = WHOLE
+    images: Images = NO_IMAGES
 
     @property
     def holds_files_alone(self) -> bool:
@@ -56,5 +61,36 @@ class Member:
 
     @property
     def tokens(self) -> int:
-        """The document as it is packed, tags included."""
+        """The text of the document as it is packed, tags included."""
+        return self.full_tokens - self._spared_tokens
+
+    @property
+    def most_tokens(self) -> int:
+        """The same with the most that its pictures may count."""
+        return self.tokens + self.images.tokens_max
+
+    @property
+    def full_tokens(self) -> int:
+        """The same with every page as it is stored."""
         return self.wrapper_tokens + self.pages_tokens
+
+    @property
+    def packed_pages(self) -> int:
+        """How many of its pages are packed."""
+        return self.pages if self.manner.blank else self.pages - self.pages_blank
+
+    @property
+    def identity(self) -> str:
+        """Of its pages as they are packed: of the stored ones, what is left out of them and what is shown."""
+        gone = "".join(f"-{name}" for name in self.manner.left_out if self._spares[name])
+        shown = f"-images-{self.images.identity}" if self.images.pages else ""
+        return f"{self.pack_sha256}{gone}{shown}"
+
+    @property
+    def _spares(self) -> dict[str, int]:
+        """What leaving out each would save."""
+        return {REPEATED: self.repeated_tokens, BLANK: self.blank_tokens}
+
+    @property
+    def _spared_tokens(self) -> int:
+        return sum(self._spares[name] for name in self.manner.left_out)

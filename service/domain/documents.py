@@ -99,7 +99,7 @@ class PageCount:
 
     Attributes:
         head, foot: characters at its start and end that other pages repeat.
-        repeated_tokens: what it counts less without them.
+        repeated_tokens: what it counts less without them, exactly.
         width, height: in pixels, where it can be seen as a picture.
     """
 
@@ -126,6 +126,17 @@ class Margin:
 
 
 @dataclass(frozen=True, slots=True)
+class Troubles:
+    """What a document's pages pay for twice or for nothing, blank pages aside: pages, and what they count."""
+
+    repeating: int = 0
+    without_text: int = 0
+    without_text_tokens: int = 0
+    garbled: int = 0
+    garbled_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Heading:
     """An entry of a document's own outline; level 1 is the top."""
 
@@ -136,9 +147,19 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """A stored page with its text: exactly what is packed."""
+    """A stored page with its text: exactly what is packed, unless the question leaves something out.
+
+    Attributes:
+        flags, head, foot, repeated_tokens, width, height: see `PageCount`.
+    """
 
     number: int
     tokens: int
     text: str
     label: str | None = None
+    flags: tuple[str, ...] = ()
+    head: int = 0
+    foot: int = 0
+    repeated_tokens: int = 0
+    width: int | None = None
+    height: int | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Literal
@@ -17,6 +17,8 @@ from typing import Literal
 from service.domain import packing, pricing, prompts
 from service.domain.catalog import Band, Model, Tier
 from service.domain.corpora import Member
+from service.domain.manner import NO_IMAGES, WHOLE, Images, Manner, sum_of
+from service.domain.vision import MAX_PICTURES
 
 Strategy = Literal["whole", "selected", "split"]
 STRATEGIES: tuple[Strategy, ...] = ("whole", "selected", "split")
@@ -75,7 +77,9 @@ class Slice:
 
     Attributes:
         first, last: pages, both included.
-        tokens: with the document's tags.
+        tokens: of its text, with the document's tags.
+        images: its pages that are sent as pictures too.
+        identity: of the pages as they are packed.
     """
 
     document_id: str
@@ -85,6 +89,13 @@ class Slice:
     last: int
     tokens: int
     identity: str
+    manner: Manner = WHOLE
+    images: Images = NO_IMAGES
+
+    @property
+    def most_tokens(self) -> int:
+        """With the most that its pictures may count."""
+        return self.tokens + self.images.tokens_max
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +103,10 @@ class PlannedCall:
     """One request to come.
 
     Attributes:
-        input_tokens: exact; of a merge, whose input is still to be written, the most it can be.
-        expected_input_tokens: the same, except of a merge.
-        prefix_tokens: what comes before the task, with the chat format's share.
+        input_tokens: exact where it holds texts alone; with pictures, and of a merge, whose input is still to
+            be written, the most it can be.
+        expected_input_tokens: the same of texts alone; with pictures the least, of a merge the usual.
+        prefix_tokens: what comes before the task, with the chat format's share; of pictures the least.
     """
 
     kind: CallKind
@@ -105,6 +117,16 @@ class PlannedCall:
     prefix_sha256: str
     band: Band
     reserved_output_tokens: int
+
+    @property
+    def images(self) -> Images:
+        """The pictures in it."""
+        return sum_of(piece.images for piece in self.slices)
+
+    @property
+    def told_input_tokens(self) -> int:
+        """The input that the plan names: the most with pictures, of a merge the usual."""
+        return self.expected_input_tokens if self.kind == "merge" else self.input_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +187,32 @@ def max_input(terms: Terms) -> int:
 
 
 def whole_input(members: Sequence[Member], counts: PromptCounts) -> int:
-    """Exact input of one call over all these documents."""
-    return (
-        packing.CALL_OVERHEAD + counts.instructions + counts.task + sum(member.tokens for member in members)
+    """Exact input of one call over all these documents; with pictures, the most it can be."""
+    material = sum(member.most_tokens for member in members)
+    return packing.CALL_OVERHEAD + counts.instructions + counts.task + material
+
+
+def price_whole(tokens: int, terms: Terms, *, spread: int = 0) -> pricing.Estimate | None:
+    """Return what one call over so much input (`whole_input`) costs; None as in plans.
+
+    The price is one of counts alone: of so many documents or of others.
+
+    Args:
+        tokens: the most input.
+        terms: as for every plan; that a prefix may be warm is passed over.
+        spread: so much less is the least, where there are pictures.
+    """
+    if tokens > max_input(terms):
+        return None
+    around = packing.CALL_OVERHEAD - packing.OVERHEAD.of(messages=2)
+    call = pricing.Call(
+        input_tokens=tokens - spread,
+        most_input_tokens=tokens,
+        reserved_output_tokens=terms.reserved_output_tokens,
+        expected_output_tokens=terms.expected_output_tokens,
+        prefix_tokens=tokens - spread - terms.counts.task - around,
     )
+    return pricing.estimate(terms.model, [call], tier=terms.tier, on=terms.on)
 
 
 def plan_whole(members: Sequence[Member], terms: Terms, *, strategy: Strategy = "whole") -> Plan:
@@ -183,25 +227,37 @@ def plan_whole(members: Sequence[Member], terms: Terms, *, strategy: Strategy = 
             f"{max_input(terms):,}. Split the question over several calls, or leave documents out.",
         )
     slices = tuple(_whole_slice(member) for member in members)
-    return _priced(strategy, (_call("answer", slices, terms, task=terms.counts.task),), terms)
+    call = _call("answer", slices, terms, task=terms.counts.task)
+    if call.images.pages > MAX_PICTURES:
+        return replace(_too_many_pictures(strategy, call), input_tokens=tokens)
+    return _priced(strategy, (call,), terms)
 
 
-def plan_split(members: Sequence[Member], terms: Terms, *, page_tokens: Mapping[str, Sequence[int]]) -> Plan:
+def plan_split(
+    members: Sequence[Member],
+    terms: Terms,
+    *,
+    page_tokens: Mapping[str, Sequence[int]],
+    page_images: Mapping[str, Mapping[int, Images]] | None = None,
+) -> Plan:
     """Plan every document whole, in as few calls as possible at or below the threshold, then one that merges.
 
     Args:
         members: in order.
         terms: as for every plan.
-        page_tokens: per-page counts of each document that `oversized` names: it is cut between pages.
+        page_tokens: counts of each document that `oversized` names, by page as it is packed (0 where it is
+            not): it is cut between pages.
+        page_images: of the same documents, by page, where it is sent as a picture.
     """
     capacity = split_capacity(terms)
     slices: list[Slice] = []
     for member in members:
-        if member.tokens <= capacity:
+        if member.most_tokens <= capacity:
             slices.append(_whole_slice(member))
             continue
+        shown = (page_images or {}).get(member.document_id, {})
         try:
-            slices.extend(_cut(member, page_tokens[member.document_id], capacity))
+            slices.extend(_cut(member, page_tokens[member.document_id], shown, capacity))
         except _PageTooLarge as error:
             return Plan("split", infeasible_code="over_window", infeasible_because=str(error))
     bins = _fewest_bins(slices, capacity)
@@ -212,6 +268,9 @@ def plan_split(members: Sequence[Member], terms: Terms, *, page_tokens: Mapping[
             infeasible_because="Everything fits into one call at or below the threshold: nothing to split.",
         )
     parts = [_call("part", tuple(held), terms, task=terms.counts.part_task) for held in bins]
+    fullest = max(parts, key=lambda part: part.images.pages)
+    if fullest.images.pages > MAX_PICTURES:
+        return _too_many_pictures("split", fullest)
     merge = _merge_call(len(parts), terms)
     if merge.input_tokens > max_input(terms):
         return Plan(
@@ -233,7 +292,7 @@ def split_capacity(terms: Terms) -> int:
 def oversized(members: Sequence[Member], terms: Terms) -> list[Member]:
     """Return the documents that a split has to cut between pages."""
     capacity = split_capacity(terms)
-    return [member for member in members if member.tokens > capacity]
+    return [member for member in members if member.most_tokens > capacity]
 
 
 def recommended(plans: Sequence[Plan]) -> Plan | None:
@@ -250,6 +309,15 @@ def recommended(plans: Sequence[Plan]) -> Plan | None:
     )
 
 
+def _too_many_pictures(strategy: Strategy, call: PlannedCall) -> Plan:
+    return Plan(
+        strategy,
+        infeasible_code="over_window",
+        infeasible_because=f"{call.images.pages:,} pages as pictures are more than the {MAX_PICTURES:,} that "
+        "one call may hold. Send fewer with page_images, or leave documents out.",
+    )
+
+
 class _PageTooLarge(Exception):
     """One page alone passes what a call of a split may hold."""
 
@@ -262,26 +330,31 @@ def _whole_slice(member: Member) -> Slice:
         first=1,
         last=member.pages,
         tokens=member.tokens,
-        identity=member.pack_sha256,
+        identity=member.identity,
+        manner=member.manner,
+        images=member.images,
     )
 
 
-def _cut(member: Member, page_tokens: Sequence[int], capacity: int) -> list[Slice]:
+def _cut(
+    member: Member, page_tokens: Sequence[int], page_images: Mapping[int, Images], capacity: int
+) -> list[Slice]:
     """Cut a document between pages into runs that fit, each with the document's tags around it."""
     room = capacity - member.wrapper_tokens
-    runs: list[tuple[int, int, int]] = []
+    runs: list[tuple[int, int]] = []
     first, held = 1, 0
-    for number, tokens in enumerate(page_tokens, 1):
+    for number, text_tokens in enumerate(page_tokens, 1):
+        tokens = text_tokens + page_images.get(number, NO_IMAGES).tokens_max
         if tokens > room:
             raise _PageTooLarge(
                 f"Page {number} of {member.filename} alone holds {tokens:,} tokens, more than one call of a "
                 f"split may: {room:,}."
             )
         if held + tokens > room:
-            runs.append((first, number - 1, held))
+            runs.append((first, number - 1))
             first, held = number, 0
         held += tokens
-    runs.append((first, len(page_tokens), held))
+    runs.append((first, len(page_tokens)))
     return [
         Slice(
             document_id=member.document_id,
@@ -289,10 +362,12 @@ def _cut(member: Member, page_tokens: Sequence[int], capacity: int) -> list[Slic
             filename=member.filename,
             first=start,
             last=end,
-            tokens=tokens + member.wrapper_tokens,
-            identity=f"{member.pack_sha256}:{start}-{end}",
+            tokens=sum(page_tokens[start - 1 : end]) + member.wrapper_tokens,
+            identity=f"{member.identity}:{start}-{end}",
+            manner=member.manner,
+            images=sum_of(page_images.get(number, NO_IMAGES) for number in range(start, end + 1)),
         )
-        for start, end, tokens in runs
+        for start, end in runs
     ]
 
 
@@ -301,11 +376,11 @@ def _fewest_bins(slices: Sequence[Slice], capacity: int) -> list[list[Slice]]:
     in_order: list[list[Slice]] = []
     room = 0
     for piece in slices:
-        if not in_order or piece.tokens > room:
+        if not in_order or piece.most_tokens > room:
             in_order.append([])
             room = capacity
         in_order[-1].append(piece)
-        room -= piece.tokens
+        room -= piece.most_tokens
     by_size = _first_fit_decreasing(slices, capacity)
     return by_size if len(by_size) < len(in_order) else in_order
 
@@ -313,27 +388,29 @@ def _fewest_bins(slices: Sequence[Slice], capacity: int) -> list[list[Slice]]:
 def _first_fit_decreasing(slices: Sequence[Slice], capacity: int) -> list[list[Slice]]:
     bins: list[list[Slice]] = []
     rooms: list[int] = []
-    for piece in sorted(slices, key=lambda one: (-one.tokens, one.ordinal, one.first)):
-        place = next((n for n, room in enumerate(rooms) if piece.tokens <= room), None)
+    for piece in sorted(slices, key=lambda one: (-one.most_tokens, one.ordinal, one.first)):
+        place = next((n for n, room in enumerate(rooms) if piece.most_tokens <= room), None)
         if place is None:
             bins.append([])
             rooms.append(capacity)
             place = len(bins) - 1
         bins[place].append(piece)
-        rooms[place] -= piece.tokens
+        rooms[place] -= piece.most_tokens
     for held in bins:
         held.sort(key=lambda one: (one.ordinal, one.first))
     return sorted(bins, key=lambda held: (held[0].ordinal, held[0].first))
 
 
 def _call(kind: CallKind, slices: tuple[Slice, ...], terms: Terms, *, task: int) -> PlannedCall:
-    material = sum(piece.tokens for piece in slices)
-    tokens = packing.CALL_OVERHEAD + terms.counts.instructions + material + task
+    images = sum_of(piece.images for piece in slices)
+    material = sum(piece.tokens for piece in slices) + images.tokens_min
+    least = packing.CALL_OVERHEAD + terms.counts.instructions + material + task
+    tokens = least + images.spread
     return PlannedCall(
         kind=kind,
         slices=slices,
         input_tokens=tokens,
-        expected_input_tokens=tokens,
+        expected_input_tokens=least,
         prefix_tokens=terms.counts.instructions + material + packing.OVERHEAD.of(messages=2),
         prefix_sha256=packing.prefix_sha256(
             instructions=prompts.ANSWERING,
@@ -364,11 +441,14 @@ def _merge_call(parts: int, terms: Terms) -> PlannedCall:
 
 def _priced(strategy: Strategy, calls: tuple[PlannedCall, ...], terms: Terms) -> Plan:
     bills = [_bill(call, terms) for call in calls]
-    extras = [pricing.threshold_extra(terms.model, bill, tier=terms.tier, on=terms.on) for bill in bills]
+    told = [
+        replace(bill, input_tokens=call.told_input_tokens) for call, bill in zip(calls, bills, strict=True)
+    ]
+    extras = [pricing.threshold_extra(terms.model, bill, tier=terms.tier, on=terms.on) for bill in told]
     return Plan(
         strategy=strategy,
         calls=calls,
-        input_tokens=sum(call.expected_input_tokens for call in calls),
+        input_tokens=sum(call.told_input_tokens for call in calls),
         estimate=pricing.estimate(terms.model, bills, tier=terms.tier, on=terms.on),
         expected_cached_tokens=sum(bill.expected_cached_tokens for bill in bills),
         threshold_extra_usd=None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from service.domain.manner import PageImages
+from service.domain.vision import Detail
+
 DEFAULT_MAX_COMPLETION_TOKENS = 16_000
 """Reserved for each call where the caller names nothing: room for reasoning and an answer."""
 
@@ -17,6 +20,8 @@ class Question:
         strategies: the plans wanted; empty means all that apply.
         document_ids: the documents to ask; empty means the whole corpus.
         expected_questions: how many questions the caller means to ask, for the price of a warm cache.
+        page_images, image_detail: which pages are sent as pictures too, and how closely the model looks.
+        leave_out: waste that is not packed (`waste.SWITCHES`).
         citations: check the answer's quotes against the source.
         system_prompt: the caller's own instructions; they travel with the question, behind the documents,
             so that they never cost the cache.
@@ -36,6 +41,9 @@ class Question:
     response_format: dict[str, Any] | None = None
     expected_questions: int = 1
     citations: bool = True
+    leave_out: tuple[str, ...] = ()
+    page_images: PageImages = "none"
+    image_detail: Detail = "high"
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -44,5 +52,5 @@ class Question:
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Question:
         """The question back from its JSON form."""
-        tuples = {name: tuple(values[name]) for name in ("strategies", "document_ids")}
+        tuples = {name: tuple(values.get(name, ())) for name in ("strategies", "document_ids", "leave_out")}
         return Question(**{**values, **tuples})

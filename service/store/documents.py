@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, or_, select, update
 
 from service.domain.documents import (
     Document,
@@ -20,6 +20,7 @@ from service.domain.documents import (
     PageCount,
     PageText,
     Progress,
+    Troubles,
 )
 from service.store.session import Transaction
 from service.store.tables import documents, enclosures, members, page_texts, pages
@@ -176,7 +177,7 @@ def finish(
             _sum(case((pages.c.width.is_not(None), 1), else_=0)),
             _sum(case((blank, 1), else_=0)),
             _sum(case((blank, pages.c.tokens), else_=0)),
-            _sum(pages.c.repeated_tokens),
+            _sum(case((blank | (pages.c.repeated_tokens < 0), 0), else_=pages.c.repeated_tokens)),
         ).where(pages.c.document_id == document_id)
     ).one()
     tx.execute(
@@ -286,21 +287,66 @@ def uses_of_blob(tx: Transaction, sha256: str) -> int:
 def page_counts(tx: Transaction, document_id: str) -> list[PageCount]:
     """Return a document's pages without their texts, in order."""
     query = select(pages).where(pages.c.document_id == document_id).order_by(pages.c.number)
-    return [
-        PageCount(
-            number=row.number,
-            tokens=row.tokens,
-            chars=row.chars,
-            label=row.label,
-            flags=tuple(row.flags.split()),
-            head=row.head,
-            foot=row.foot,
-            repeated_tokens=row.repeated_tokens,
-            width=row.width,
-            height=row.height,
+    return [_page_count(row) for row in tx.execute(query)]
+
+
+def blank_pages(tx: Transaction, document_ids: Sequence[str]) -> dict[str, list[PageCount]]:
+    """Return the pages with nothing on them, by document and in order."""
+    query = (
+        select(pages)
+        .where(pages.c.document_id.in_(document_ids), pages.c.flags.contains("blank"))
+        .order_by(pages.c.document_id, pages.c.number)
+    )
+    found: dict[str, list[PageCount]] = {}
+    for row in tx.execute(query):
+        found.setdefault(row.document_id, []).append(_page_count(row))
+    return found
+
+
+def pictured_pages(tx: Transaction, document_ids: Sequence[str]) -> dict[str, tuple[str, list[PageCount]]]:
+    """Return the hash of each document's bytes, and its pages that say little and can be seen, in order."""
+    query = (
+        select(pages, documents.c.sha256)
+        .join(documents, documents.c.id == pages.c.document_id)
+        .where(pages.c.document_id.in_(document_ids), pages.c.width.is_not(None))
+        .where(or_(*(pages.c.flags.contains(flag) for flag in ("no_text", "scan", "ocr"))))
+        .order_by(pages.c.document_id, pages.c.number)
+    )
+    found: dict[str, tuple[str, list[PageCount]]] = {}
+    for row in tx.execute(query):
+        found.setdefault(row.document_id, (row.sha256, []))[1].append(_page_count(row))
+    return found
+
+
+def sizes_without_text(tx: Transaction, document_ids: Sequence[str]) -> list[tuple[int, int, int]]:
+    """Return the sizes of pages without text that can be seen, blank ones aside, each with their number."""
+    query = (
+        select(pages.c.width, pages.c.height, func.count())
+        .where(pages.c.document_id.in_(document_ids), pages.c.width.is_not(None))
+        .where(pages.c.flags.contains("no_text"), ~pages.c.flags.contains("blank"))
+        .group_by(pages.c.width, pages.c.height)
+    )
+    return [(width, height, count) for width, height, count in tx.execute(query)]
+
+
+def troubles_of(tx: Transaction, document_ids: Sequence[str]) -> dict[str, Troubles]:
+    """Return how many pages of documents repeat margins or can't be read, and what those count."""
+    blank = pages.c.flags.contains("blank")
+    without_text = pages.c.flags.contains("no_text") & ~blank
+    garbled = pages.c.flags.contains("garbled") & ~blank
+    query = (
+        select(
+            pages.c.document_id,
+            _sum(case((~blank & (pages.c.repeated_tokens > 0), 1), else_=0)),
+            _sum(case((without_text, 1), else_=0)),
+            _sum(case((without_text, pages.c.tokens), else_=0)),
+            _sum(case((garbled, 1), else_=0)),
+            _sum(case((garbled, pages.c.tokens), else_=0)),
         )
-        for row in tx.execute(query)
-    ]
+        .where(pages.c.document_id.in_(document_ids))
+        .group_by(pages.c.document_id)
+    )
+    return {document_id: Troubles(*counts) for document_id, *counts in tx.execute(query)}
 
 
 def page_texts_of(
@@ -308,7 +354,7 @@ def page_texts_of(
 ) -> Iterator[PageText]:
     """Yield a document's pages with their texts, in order."""
     query = (
-        select(pages.c.number, pages.c.tokens, page_texts.c.text, pages.c.label)
+        select(pages, page_texts.c.text)
         .join(
             page_texts,
             (page_texts.c.document_id == pages.c.document_id) & (page_texts.c.number == pages.c.number),
@@ -318,8 +364,19 @@ def page_texts_of(
     )
     if last is not None:
         query = query.where(pages.c.number <= last)
-    for number, tokens, text, label in tx.execute(query):
-        yield PageText(number=number, tokens=tokens, text=text, label=label)
+    for row in tx.execute(query):
+        yield PageText(
+            number=row.number,
+            tokens=row.tokens,
+            text=row.text,
+            label=row.label,
+            flags=tuple(row.flags.split()),
+            head=row.head,
+            foot=row.foot,
+            repeated_tokens=row.repeated_tokens,
+            width=row.width,
+            height=row.height,
+        )
 
 
 def _drop_pages(tx: Transaction, document_id: str) -> None:
@@ -329,6 +386,21 @@ def _drop_pages(tx: Transaction, document_id: str) -> None:
 
 def _page_row(document_id: str, page: PageCount) -> dict[str, Any]:
     return {"document_id": document_id, **asdict(page), "flags": " ".join(page.flags)}
+
+
+def _page_count(row: Row[Any]) -> PageCount:
+    return PageCount(
+        number=row.number,
+        tokens=row.tokens,
+        chars=row.chars,
+        label=row.label,
+        flags=tuple(row.flags.split()),
+        head=row.head,
+        foot=row.foot,
+        repeated_tokens=row.repeated_tokens,
+        width=row.width,
+        height=row.height,
+    )
 
 
 def _sum(values: Any) -> Any:  # noqa: ANN401 - expressions of SQLAlchemy

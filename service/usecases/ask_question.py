@@ -36,7 +36,8 @@ from service.store.plans import StoredPlan
 from service.store.session import Transaction
 from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Frame
-from service.usecases.preview_question import Offer, Preview, preview_in, stored_plan, ways_below
+from service.usecases.preview_question import Offer, Preview, preview_in, stored_plan
+from service.usecases.suggest_fixes import ways_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,7 @@ def _check_price(offer: Offer, request: Request, frame: Frame, *, chosen: bool) 
             "allow_long_context, choose such a plan, or ask with strategy split.",
             fixes=(
                 Fix("allow_long_context", values=(("extra_usd", threshold["extra_usd"]),)),
-                *ways_below(frame.members, plan.largest_call - threshold["at"], frame.terms),
+                *ways_below(frame.asked.members, plan.largest_call - threshold["at"], frame.terms),
             ),
         )
     if request.max_cost_usd is None:

@@ -5,8 +5,8 @@ What is shown is what is stored with the plan and with every answer made from it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,31 +14,56 @@ from typing import Any
 from service.domain import planner, pricing
 from service.domain.catalog import Catalog
 from service.domain.corpora import Member
+from service.domain.documents import PageCount
+from service.domain.manner import NO_IMAGES, Images, Manner, sum_of
 from service.domain.planner import Plan, PlannedCall, Slice, Terms
-from service.domain.pricing import usd
+from service.domain.pricing import Estimate, usd
+from service.domain.vision import Detail
+from service.domain.waste import LeftOut, Spare
+from service.errors import Fix
+from service.usecases.suggest_fixes import saving, send_page_images, waste_warning, ways_below
 
 MAX_NAMES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """What surrounds the plans of one preview.
+class Asked:
+    """What is asked of a corpus, and what is not.
 
     Attributes:
-        members: the documents that are asked, in order.
-        left_out: members of the corpus that the caller did not select.
+        members: the documents that are asked, in order, as they are packed.
+        not_selected: members of the corpus that the caller did not select.
+        left_out: documents that the caller had left out as waste.
         unreadable: files inside others that could not be read, each with the reason.
+        blank_out: pages of the asked documents that are left out, by document.
+        spare: waste that is asked, where there is enough to tell of.
+        leaner: what the plans would cost without that, by strategy.
+        could_be_shown: pages without text that could be sent as pictures and are not.
+        image_detail: of those that are or could be.
     """
+
+    members: Sequence[Member]
+    not_selected: Sequence[Member]
+    left_out: Sequence[LeftOut] = ()
+    unreadable: Sequence[tuple[Member, str]] = ()
+    blank_out: Mapping[str, Sequence[PageCount]] = field(default_factory=dict)
+    spare: Spare | None = None
+    leaner: Mapping[str, Estimate | None] = field(default_factory=dict)
+    could_be_shown: Images = NO_IMAGES
+    image_detail: Detail = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What surrounds the plans of one preview."""
 
     terms: Terms
     catalog: Catalog
-    members: Sequence[Member]
-    left_out: Sequence[Member]
+    asked: Asked
     questions: int
     created_at: datetime
     expires_at: datetime
     warm_until: datetime | None
-    unreadable: Sequence[tuple[Member, str]] = ()
 
 
 def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
@@ -54,6 +79,7 @@ def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
         "service_tier": terms.tier,
         "calls": [_call(call) for call in plan.calls],
         "input_tokens": plan.input_tokens,
+        "images": {**_images(sum_of(call.images for call in plan.calls)), "detail": frame.asked.image_detail},
         "reserved_output_tokens": sum(call.reserved_output_tokens for call in plan.calls),
         "cost": _cost(plan, frame),
         "threshold": _threshold(plan, terms),
@@ -63,7 +89,7 @@ def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
             "expected_cached_tokens": plan.expected_cached_tokens,
             "warm_until": frame.warm_until.isoformat() if frame.warm_until else None,
         },
-        "warnings": [{"code": code, "detail": detail} for code, detail in _warnings(plan, frame)],
+        "warnings": _warnings(plan, frame),
         "price_catalog": {
             "version": frame.catalog.version,
             "sha256": frame.catalog.sha256,
@@ -88,11 +114,13 @@ def calls_of(description: dict[str, Any]) -> tuple[PlannedCall, ...]:
                     last=part["last_page"],
                     tokens=part["tokens"],
                     identity=part["identity"],
+                    manner=_manner(part),
+                    images=Images(**part.get("images", {})),
                 )
                 for part in call["documents"]
             ),
             input_tokens=call["max_input_tokens"],
-            expected_input_tokens=call["input_tokens"],
+            expected_input_tokens=call.get("expected_input_tokens", call["input_tokens"]),
             prefix_tokens=call["prefix_tokens"],
             prefix_sha256=call["prefix_sha256"],
             band=call["price_band"],
@@ -100,6 +128,12 @@ def calls_of(description: dict[str, Any]) -> tuple[PlannedCall, ...]:
         )
         for call in description["calls"]
     )
+
+
+def _manner(part: dict[str, Any]) -> Manner:
+    """How a described document's pages are packed; plans of earlier versions pack all of them."""
+    shown = Manner(images=part.get("page_images", "none"), detail=part.get("image_detail", "high"))
+    return shown.leaving_out(part.get("leave_out", ()))
 
 
 def window_of(tokens: int, limit: int, guard: int) -> dict[str, Any]:
@@ -114,7 +148,8 @@ def window_of(tokens: int, limit: int, guard: int) -> dict[str, Any]:
 def _call(call: PlannedCall) -> dict[str, Any]:
     return {
         "kind": call.kind,
-        "input_tokens": call.expected_input_tokens,
+        "input_tokens": call.told_input_tokens,
+        "expected_input_tokens": call.expected_input_tokens,
         "max_input_tokens": call.input_tokens,
         "prefix_tokens": call.prefix_tokens,
         "price_band": call.band,
@@ -130,10 +165,18 @@ def _call(call: PlannedCall) -> dict[str, Any]:
                 "last_page": part.last,
                 "tokens": part.tokens,
                 "identity": part.identity,
+                "leave_out": list(part.manner.left_out),
+                "page_images": part.manner.images,
+                "image_detail": part.manner.detail,
+                "images": _images(part.images),
             }
             for part in call.slices
         ],
     }
+
+
+def _images(images: Images) -> dict[str, int]:
+    return {"pages": images.pages, "tokens_min": images.tokens_min, "tokens_max": images.tokens_max}
 
 
 def _cost(plan: Plan, frame: Frame) -> dict[str, Any] | None:
@@ -157,7 +200,8 @@ def _per_document(plan: Plan, terms: Terms) -> list[dict[str, Any]]:
     for call in plan.calls:
         rates = terms.model.rates(terms.tier, call.band, terms.on)
         for part in call.slices if rates else ():
-            share = pricing.input_usd(part.tokens, rates) if rates else Decimal(0)
+            tokens = part.tokens + part.images.tokens_min
+            share = pricing.input_usd(tokens, rates) if rates else Decimal(0)
             shares[part.document_id] = shares.get(part.document_id, Decimal(0)) + share
     return [{"document_id": document_id, "usd": usd(share)} for document_id, share in shares.items()]
 
@@ -176,60 +220,81 @@ def _threshold(plan: Plan, terms: Terms) -> dict[str, Any]:
 
 
 def _coverage(plan: Plan, frame: Frame) -> dict[str, Any]:
-    members = [*frame.members, *frame.left_out]
+    asked = frame.asked
     read = {part.document_id for call in plan.calls for part in call.slices}
-    out = [*frame.left_out, *(m for m in frame.members if m.document_id not in read)]
-    tokens = sum(member.tokens for member in members)
-    tokens_in = sum(member.tokens for member in members if member.document_id in read)
+    inside = [member for member in asked.members if member.document_id in read]
+    unread = [member for member in asked.members if member.document_id not in read]
+    wasted = [one.member for one in asked.left_out]
+    members = [*asked.members, *asked.not_selected, *wasted]
+    tokens = sum(member.full_tokens for member in members)
+    blank = {one.document_id: asked.blank_out.get(one.document_id, ()) for one in inside}
     return {
-        "documents_in": [m.document_id for m in frame.members if m.document_id in read],
+        "documents_in": [member.document_id for member in inside],
         "documents_out": [
-            {
-                "document_id": member.document_id,
-                "pages": member.pages,
-                "reason": "not_selected" if member in frame.left_out else "plan_not_feasible",
-            }
-            for member in out
-        ]
-        + [
-            {"document_id": member.document_id, "pages": 0, "reason": reason}
-            for member, reason in frame.unreadable
+            *(_out(member, "not_selected") for member in asked.not_selected),
+            *(_wasted(one) for one in asked.left_out),
+            *(_out(member, "plan_not_feasible") for member in unread),
+            *(
+                {"document_id": member.document_id, "pages": 0, "reason": reason}
+                for member, reason in asked.unreadable
+            ),
         ],
-        "pages_in": sum(m.pages for m in members if m.document_id in read),
-        "pages_total": sum(m.pages for m in members),
-        "tokens_share": round(tokens_in / tokens, 6) if tokens else 0.0,
-        "pages_without_text": sum(m.pages_without_text for m in members if m.document_id in read),
+        "pages_in": sum(member.packed_pages for member in inside),
+        "pages_total": sum(member.pages for member in members),
+        "pages_out": [
+            {"document_id": document_id, "pages": [page.number for page in pages], "reason": "blank"}
+            for document_id, pages in blank.items()
+            if pages
+        ],
+        "repeated_out": [
+            {"document_id": member.document_id, "tokens": member.repeated_tokens}
+            for member in inside
+            if member.repeated_tokens and not member.manner.repeated
+        ],
+        "tokens_share": round(sum(member.tokens for member in inside) / tokens, 6) if tokens else 0.0,
+        "pages_without_text": sum(_without_text(member, asked) for member in inside),
+        "pages_as_images": sum(member.images.pages for member in inside),
     }
 
 
-def _warnings(plan: Plan, frame: Frame) -> list[tuple[str, str]]:
+def _without_text(member: Member, asked: Asked) -> int:
+    """Pages without text among those that are packed."""
+    out = asked.blank_out.get(member.document_id, ())
+    return member.pages_without_text - sum("no_text" in page.flags for page in out)
+
+
+def _out(member: Member, reason: str) -> dict[str, Any]:
+    return {"document_id": member.document_id, "pages": member.pages, "reason": reason}
+
+
+def _wasted(one: LeftOut) -> dict[str, Any]:
+    return {
+        **_out(one.member, one.reason),
+        "leave_out": one.switch,
+        "of": one.of.document_id if one.of else None,
+        "similarity": None if one.similarity is None else round(one.similarity, 2),
+    }
+
+
+def _warnings(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
     terms = frame.terms
-    at = terms.model.threshold_tokens
-    found: list[tuple[str, str]] = []
+    found: list[dict[str, Any]] = []
     if plan.feasible and plan.estimate is None:
-        found.append(("price_unknown", f"No price is published for {terms.model.id} at {terms.tier}."))
-    if at is not None and plan.feasible:
-        status = planner.status_of(plan.largest_call, at, terms.guard_tokens)
-        if status == "over":
-            found.append(("over_threshold", _over_threshold(plan, at)))
-        elif status == "near" and plan.strategy != "split":
-            found.append(
-                ("near_threshold", f"{at - plan.largest_call:,} tokens below the threshold of {at:,}.")
-            )
-    blank = sum(member.pages_without_text for member in frame.members)
-    if blank:
         found.append(
-            (
-                "pages_without_text",
-                f"{blank} pages hold no text that could be read; the answer will not see them.",
-            )
+            _warning("price_unknown", f"No price is published for {terms.model.id} at {terms.tier}.")
         )
-    if frame.unreadable:
-        found.append(("files_unreadable", _unreadable([member for member, _ in frame.unreadable])))
+    found.extend(_near_or_over(plan, frame))
+    found.extend(_unseen(frame))
+    if frame.asked.spare is not None:
+        then = frame.asked.leaner.get(plan.strategy)
+        saves, _ = saving(plan.estimate, then)
+        found.append(waste_warning(frame.asked.spare, saves))
+    if frame.asked.unreadable:
+        said = _unreadable([member for member, _ in frame.asked.unreadable])
+        found.append(_warning("files_unreadable", said))
     if terms.model.encoding_assumed:
-        found.append(
-            ("encoding_assumed", f"The tokenizer of {terms.model.id} is assumed: counts may be off.")
-        )
+        said = f"The tokenizer of {terms.model.id} is assumed: counts may be off."
+        found.append(_warning("encoding_assumed", said))
     return found
 
 
@@ -237,6 +302,35 @@ def _unreadable(members: Sequence[Member]) -> str:
     shown = ", ".join(member.filename for member in members[:MAX_NAMES])
     more = f" and {len(members) - MAX_NAMES:,} more" if len(members) > MAX_NAMES else ""
     return f"{len(members):,} files inside others could not be read and are left out: {shown}{more}."
+
+
+def _warning(code: str, detail: str, fixes: Sequence[Fix] = ()) -> dict[str, Any]:
+    return {"code": code, "detail": detail, "fixes": [fix.as_dict() for fix in fixes]}
+
+
+def _unseen(frame: Frame) -> list[dict[str, Any]]:
+    """What the answer will not see: pages with neither text nor picture."""
+    asked = frame.asked
+    unseen = sum(_without_text(member, asked) - member.images.without_text for member in asked.members)
+    if not unseen:
+        return []
+    said = f"{unseen} pages hold no text that could be read; the answer will not see them."
+    shown = asked.could_be_shown
+    fix = send_page_images(asked.members, shown, asked.image_detail, frame.terms)
+    return [_warning("pages_without_text", said, [fix] if shown.pages else ())]
+
+
+def _near_or_over(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
+    terms, at = frame.terms, frame.terms.model.threshold_tokens
+    if at is None or not plan.feasible:
+        return []
+    status, over = planner.status_of(plan.largest_call, at, terms.guard_tokens), plan.largest_call - at
+    if status == "over":
+        fixes = ways_below(frame.asked.members, over, terms)
+        return [_warning("over_threshold", _over_threshold(plan, at), fixes)]
+    if status == "near" and plan.strategy != "split":
+        return [_warning("near_threshold", f"{-over:,} tokens below the threshold of {at:,}.")]
+    return []
 
 
 def _over_threshold(plan: Plan, at: int) -> str:

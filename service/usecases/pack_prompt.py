@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ingest import count_tokens
+from ingest.rendering import View
 from service.domain import packing, prompts
-from service.domain.planner import PlannedCall
-from service.domain.prompts import Message
+from service.domain.documents import Document, PageText
+from service.domain.manner import Manner
+from service.domain.planner import PlannedCall, Slice
+from service.domain.prompts import ImagePart, Message, Part
 from service.errors import PlanChanged
 from service.provider import ChatRequest
 from service.store import documents
+from service.usecases.render_pictures import render_pictures
 from service.usecases.running import Run
 
 
@@ -23,6 +27,7 @@ def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> Chat
         findings: of the parts, in order, where the call merges them.
 
     Raises:
+        NoImage: a page can't be drawn that is sent as a picture.
         PlanChanged: a document was removed after the question was accepted, or findings came out longer
             than was reserved for merging them.
     """
@@ -63,14 +68,36 @@ def _check_length(planned: PlannedCall, findings: str, task: str) -> None:
         raise PlanChanged("The findings are longer than was reserved for merging them. Ask again.")
 
 
-def _blocks(run: Run, planned: PlannedCall) -> list[str]:
-    blocks: list[str] = []
+def _blocks(run: Run, planned: PlannedCall) -> list[Part]:
+    """Return the material; what is drawn is drawn while no transaction is open."""
+    read = _read(run, planned)
+    blocks: list[Part] = []
+    for piece, document, pages in read:
+        packed = [page for page in pages if piece.manner.packs(page)]
+        pictures = _pictures(run, document, piece.manner, packed)
+        blocks.append(packing.open_document(piece.ordinal, piece.filename))
+        for page in packed:
+            blocks.append(packing.block(page.number, piece.manner.text(page)))
+            if page.number in pictures:
+                blocks.append(ImagePart(pictures[page.number], piece.manner.detail))
+        blocks.append(packing.CLOSE)
+    return blocks
+
+
+def _read(run: Run, planned: PlannedCall) -> list[tuple[Slice, Document, list[PageText]]]:
+    found: list[tuple[Slice, Document, list[PageText]]] = []
     with run.ctx.db.read() as tx:
         for piece in planned.slices:
+            document = documents.get_any(tx, piece.document_id)
             pages = list(documents.page_texts_of(tx, piece.document_id, first=piece.first, last=piece.last))
-            if len(pages) != piece.last - piece.first + 1:
+            if document is None or len(pages) != piece.last - piece.first + 1:
                 raise PlanChanged(f"{piece.filename} was removed after the question was accepted.")
-            blocks.append(packing.open_document(piece.ordinal, piece.filename))
-            blocks.extend(packing.block(page.number, page.text) for page in pages)
-            blocks.append(packing.CLOSE)
-    return blocks
+            found.append((piece, document, pages))
+    return found
+
+
+def _pictures(run: Run, document: Document, manner: Manner, pages: Sequence[PageText]) -> dict[int, str]:
+    """Return the pages that are sent as pictures, drawn at the sizes that were priced."""
+    sizes = {page.number: fitted for page in pages if (fitted := manner.picture(page)) is not None}
+    views = [View(number, fitted.width, fitted.height) for number, fitted in sizes.items()]
+    return dict(zip(sizes, render_pictures(run.ctx, document, views), strict=True)) if views else {}

@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any, get_args
 
 from ingest import count_tokens
-from service.domain import packing, planner, pricing, prompts
+from service.domain import packing, planner, pricing, prompts, waste
 from service.domain.catalog import Model, Tier
 from service.domain.corpora import Member
-from service.domain.documents import DocumentStatus
+from service.domain.documents import DocumentStatus, PageCount
 from service.domain.enclosures import in_order
+from service.domain.manner import Manner
 from service.domain.planner import Plan, PromptCounts, Terms
 from service.domain.questions import Question
 from service.errors import (
@@ -27,7 +28,10 @@ from service.store import answers, corpora, documents, enclosures, plans
 from service.store.plans import StoredPlan
 from service.store.session import Transaction
 from service.usecases.context import Context, new_id
-from service.usecases.describe_plan import Frame, describe, window_of
+from service.usecases.describe_plan import Asked, Frame, calls_of, describe, window_of
+from service.usecases.leave_out_waste import leave_out_of
+from service.usecases.show_pages import could_be_shown, of_each_page, with_pictures
+from service.usecases.suggest_fixes import cold_saving, leave_out, not_read, waste_warning, ways_below
 
 CACHE_SECONDS = 3600
 """How long a prefix is expected to stay cached; the vendor's 24 hours are a maximum, not a promise."""
@@ -74,17 +78,18 @@ def preview_in(tx: Transaction, ctx: Context, tenant: str, corpus_id: str, quest
     if corpora.get(tx, tenant, corpus_id) is None:
         raise NotFound(f"There is no corpus {corpus_id}.")
     model = ctx.catalog.model(question.model)
-    asked, left_out = _selected(tx, corpora.members_of(tx, corpus_id), question)
-    asked, unreadable = _readable(tx, asked)
-    _require_ready(asked)
-    terms = _terms(ctx, model, question)
-    drafts = _plans(tx, asked, terms, question)
+    manner = Manner(images=question.page_images, detail=model.detail(question.image_detail))
+    asked = _asked(tx, corpus_id, question, manner)
+    terms = terms_of(ctx, model, question)
+    drafts = _plans(tx, asked.members, terms, question)
     fresh = _still_warm(tx, ctx, model, drafts)
     if fresh:
         terms = replace(terms, warm=frozenset(fresh))
-        drafts = _plans(tx, asked, terms, question)
-    frame = _frame(ctx, terms, asked, left_out, question=question, fresh=fresh)
-    frame = replace(frame, unreadable=unreadable)
+        drafts = _plans(tx, asked.members, terms, question)
+    if asked.spare is not None:
+        leaner = _plans(tx, asked.spare.lean.kept, terms, question)
+        asked = replace(asked, leaner={plan.strategy: plan.estimate for plan in leaner})
+    frame = _frame(ctx, terms, asked, question=question, fresh=fresh)
     offers = tuple(_offer(plan, frame) for plan in drafts)
     best = planner.recommended(drafts)
     return Preview(offers, next((offer for offer in offers if offer.plan is best), None), frame)
@@ -104,16 +109,31 @@ def get_plan(ctx: Context, tenant: str, plan_id: str) -> StoredPlan:
 
 
 def receipt(ctx: Context, tenant: str, plan_id: str) -> list[dict[str, Any]]:
-    """Return every page that the plan reads, in packed order, with its tokens and its call."""
+    """Return every page that the plan reads, in packed order, with its tokens and its call.
+
+    What of a page its header and footer would count is told where they are left out.
+    """
     stored = get_plan(ctx, tenant, plan_id)
     with ctx.db.read() as tx:
         return [
-            {"call": number, "document_id": part["document_id"], "page": page.number, "tokens": page.tokens}
-            for number, call in enumerate(stored.plan["calls"])
-            for part in call["documents"]
-            for page in documents.page_counts(tx, part["document_id"])
-            if part["first_page"] <= page.number <= part["last_page"]
+            {
+                "call": number,
+                "document_id": piece.document_id,
+                "page": page.number,
+                "tokens": piece.manner.tokens(page),
+                "repeated_tokens_out": page.repeated_tokens if piece.manner.trims(page) else 0,
+                "image_tokens": _image_tokens(piece.manner, page),
+            }
+            for number, call in enumerate(calls_of(stored.plan))
+            for piece in call.slices
+            for page in documents.page_counts(tx, piece.document_id)
+            if piece.first <= page.number <= piece.last and piece.manner.packs(page)
         ]
+
+
+def _image_tokens(manner: Manner, page: PageCount) -> dict[str, int] | None:
+    images = manner.images_of([page], source="")
+    return {"min": images.tokens_min, "max": images.tokens_max} if images.pages else None
 
 
 def meter(ctx: Context, tenant: str, corpus_id: str, *, model_name: str | None) -> dict[str, Any]:
@@ -127,10 +147,14 @@ def meter(ctx: Context, tenant: str, corpus_id: str, *, model_name: str | None) 
         if corpora.get(tx, tenant, corpus_id) is None:
             raise NotFound(f"There is no corpus {corpus_id}.")
         members = [one for one in corpora.members_of(tx, corpus_id) if not one.holds_files_alone]
-    terms = _terms(ctx, model, question)
+    terms = terms_of(ctx, model, question)
     ready = [member for member in members if member.status is DocumentStatus.READY]
     gauge = _meter(ready, terms)
-    gauge["warnings"] = [*_meter_warnings(ready, gauge, terms), *_unread(len(members) - len(ready))]
+    gauge["warnings"] = [
+        *_meter_warnings(ready, gauge, terms),
+        *_waste(ready, terms),
+        *not_read(len(members) - len(ready)),
+    ]
     return gauge
 
 
@@ -184,34 +208,10 @@ def _meter_warnings(members: Sequence[Member], gauge: dict[str, Any], terms: Ter
     return found
 
 
-def ways_below(members: Sequence[Member], over: int, terms: Terms) -> tuple[Fix, ...]:
-    """Return the ways out of being so many tokens over a limit: split, or leave out the one that suffices."""
-    split = Fix("use_strategy", "Ask with strategy split.", (("strategy", "split"),))
-    enough = min((m for m in members if m.tokens >= over), key=lambda m: m.tokens, default=None)
-    return (split,) if enough is None else (split, _leave_out(enough, _saving(enough, members, terms)))
-
-
-def _saving(member: Member, members: Sequence[Member], terms: Terms) -> Decimal | None:
-    """What a cold question over the others costs less, in USD; None where either price is unknown."""
-    others = [one for one in members if one is not member]
-    with_it, without = (planner.plan_whole(asked, terms).estimate for asked in (members, others))
-    return with_it.cold_usd - without.cold_usd if with_it and without else None
-
-
-def _unread(documents: int) -> list[dict[str, Any]]:
-    if not documents:
-        return []
-    detail = f"Documents that are not read yet, or could not be: {documents}. They do not count here."
-    return [{"code": "documents_not_ready", "detail": detail, "fixes": []}]
-
-
-def _leave_out(member: Member, saves: Decimal | None) -> Fix:
-    values = (
-        ("document_id", member.document_id),
-        ("saves_tokens", member.tokens),
-        ("saves_usd", None if saves is None else pricing.usd(saves)),
-    )
-    return Fix("leave_out", f"Leave out {member.filename}.", values)
+def _waste(members: Sequence[Member], terms: Terms) -> list[dict[str, Any]]:
+    """What every question pays for twice or for nothing, as far as counts tell."""
+    spare = waste.worth_telling(members)
+    return [waste_warning(spare, cold_saving(members, spare.lean.kept, terms))] if spare else []
 
 
 def _still_warm(tx: Transaction, ctx: Context, model: Model, drafts: Sequence[Plan]) -> dict[str, datetime]:
@@ -222,6 +222,27 @@ def _still_warm(tx: Transaction, ctx: Context, model: Model, drafts: Sequence[Pl
     used = answers.last_use_of_prefixes(tx, hashes, model=model.id, engine=ctx.provider.name)
     oldest = ctx.now() - timedelta(seconds=CACHE_SECONDS)
     return {sha: at for sha, at in used.items() if at > oldest}
+
+
+def _asked(tx: Transaction, corpus_id: str, question: Question, manner: Manner) -> Asked:
+    """Return what is asked of a corpus and what is not: as selected, and less the waste that is left out."""
+    selected, others = _selected(tx, corpora.members_of(tx, corpus_id), question)
+    selected, unreadable = _readable(tx, selected)
+    _require_ready(selected)
+    lean = leave_out_of(tx, with_pictures(tx, selected, manner), question.leave_out)
+    if not lean.kept:
+        raise Invalid("Nothing is left to ask: every page is blank. Ask without leaving out `blank`.")
+    with_blanks = [m.document_id for m in lean.kept if m.packed_pages < m.pages]
+    return Asked(
+        members=lean.kept,
+        not_selected=others,
+        left_out=lean.out,
+        unreadable=unreadable,
+        blank_out=documents.blank_pages(tx, with_blanks) if with_blanks else {},
+        spare=waste.worth_telling(lean.kept),
+        could_be_shown=could_be_shown(tx, lean.kept, manner),
+        image_detail=manner.detail,
+    )
 
 
 def _selected(
@@ -268,7 +289,7 @@ def _require_ready(members: Sequence[Member]) -> None:
             f"{failed[0].filename} could not be read"
             + (f" (and {len(failed) - 1} more)" if len(failed) > 1 else "")
             + ". Take it out of the corpus, or name the documents to ask in document_ids.",
-            fixes=tuple(_leave_out(member, Decimal(0)) for member in failed),
+            fixes=tuple(leave_out(member, Decimal(0)) for member in failed),
         )
     waiting = [m for m in members if m.status is not DocumentStatus.READY]
     if waiting:
@@ -282,7 +303,12 @@ def _require_ready(members: Sequence[Member]) -> None:
         )
 
 
-def _terms(ctx: Context, model: Model, question: Question) -> Terms:
+def terms_of(ctx: Context, model: Model, question: Question) -> Terms:
+    """Return what all plans for a question have in common.
+
+    Raises:
+        Invalid: a parameter does not fit the model.
+    """
     reserved = question.max_completion_tokens
     if not 1 <= reserved <= model.max_output_tokens:
         raise Invalid(
@@ -339,30 +365,29 @@ def _plans(tx: Transaction, asked: Sequence[Member], terms: Terms, question: Que
     if {"whole", "selected"} & set(wanted):
         drafts.append(planner.plan_whole(asked, terms, strategy="selected" if selected else "whole"))
     if "split" in wanted:
-        cut = planner.oversized(asked, terms)
-        counts = {
-            member.document_id: [page.tokens for page in documents.page_counts(tx, member.document_id)]
-            for member in cut
-        }
-        drafts.append(planner.plan_split(asked, terms, page_tokens=counts))
+        drafts.append(_split(tx, asked, terms))
     return drafts
 
 
+def _split(tx: Transaction, asked: Sequence[Member], terms: Terms) -> Plan:
+    """Plan a split; pages are only looked at of the documents that have to be cut."""
+    cut = [(one, documents.page_counts(tx, one.document_id)) for one in planner.oversized(asked, terms)]
+    return planner.plan_split(
+        asked,
+        terms,
+        page_tokens={one.document_id: [one.manner.tokens(page) for page in pages] for one, pages in cut},
+        page_images={one.document_id: of_each_page(one, pages) for one, pages in cut},
+    )
+
+
 def _frame(
-    ctx: Context,
-    terms: Terms,
-    asked: Sequence[Member],
-    left_out: Sequence[Member],
-    *,
-    question: Question,
-    fresh: dict[str, datetime],
+    ctx: Context, terms: Terms, asked: Asked, *, question: Question, fresh: dict[str, datetime]
 ) -> Frame:
     now = ctx.now()
     return Frame(
         terms=terms,
         catalog=ctx.catalog,
-        members=asked,
-        left_out=left_out,
+        asked=asked,
         questions=question.expected_questions,
         created_at=now,
         expires_at=now + timedelta(seconds=ctx.terms.plan_seconds),

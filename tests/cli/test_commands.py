@@ -95,6 +95,28 @@ def test_add_then_plan_then_ask_by_name(tmp_path: Path) -> None:
     assert "Lovell" in asked.stdout
 
 
+def test_waste_is_told_and_left_out(tmp_path: Path) -> None:
+    data, folder = tmp_path / "data", tmp_path / "folder"
+    folder.mkdir()
+    text = "".join(f"The harbour opened at {n} o'clock.\n" for n in range(24))
+    (folder / "a.txt").write_text(text, newline="\n")
+    (folder / "b.txt").write_text(text, newline="\r\n")
+    added = run(data, "add", str(folder), "--corpus", "twice")
+    assert "documents that are there twice" in added.stdout
+    table = run(data, "waste", "--corpus", "twice")
+    assert table.returncode == 0, table.stderr
+    assert re.search(r"duplicate +b\.txt +100% +\d+ +[\d,]+ +\$0\.\d{4} +\$0\.\d{4}", table.stdout)
+    assert re.search(r"→ --leave-out duplicates: [\d,]+ tokens, \$0\.\d{4}", table.stdout)
+    report = printed(run(data, "waste", "--corpus", "twice", "--json"))
+    words = ("--corpus", "twice", "When?", "--json")
+    now, then = (
+        printed(run(data, "plan", *words, *more))["data"][0] for more in ((), ("--leave-out", "duplicates"))
+    )
+    assert report["tokens"] == now["input_tokens"] - then["input_tokens"] > 100
+    asked = printed(run(data, "ask", *words, "--leave-out", "duplicates"))
+    assert [out["leave_out"] for out in asked["coverage"]["documents_out"]] == ["duplicates"]
+
+
 def test_wrong_files_are_named_and_the_rest_is_asked(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -144,7 +166,7 @@ def test_models_shows_the_catalog(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists(), "looking at prices makes no store"
 
 
-@pytest.mark.parametrize("command", ["ask", "plan", "add", "serve", "worker", "migrate", "models"])
+@pytest.mark.parametrize("command", ["ask", "plan", "waste", "add", "serve", "worker", "migrate", "models"])
 def test_help_teaches(tmp_path: Path, command: str) -> None:
     done = run(tmp_path / "data", command, "--help")
     assert done.returncode == 0

@@ -49,6 +49,22 @@ def test_no_figure_is_ever_cut(width: int) -> None:
         assert model.id in models
 
 
+@pytest.mark.parametrize("width", range(60, 121, 20))
+def test_no_figure_of_the_waste_is_ever_cut(width: int) -> None:
+    item = {
+        "kind": "near_duplicate",
+        "filename": "a very long name of a [bold] report of the harbour office.pdf",
+        "similarity": 0.97,
+        "pages": 12_345,
+        "tokens": 123_456_789,
+        "saves_usd": {"cold": "1234.5", "warm": None},
+    }
+    table = drawn(console.waste_table([item], width=width), width)
+    assert max(map(len, table.splitlines())) <= width
+    for figure in ("near duplicate", "a very long name of a [bold", "office.pdf", "123,456,789", "$1234.50"):
+        assert figure in table
+
+
 def test_less_important_columns_leave_first() -> None:
     plans = [plan("whole")]
     titles = {width: drawn(console.plan_table(plans, "whole", width=width), width) for width in (100, 60, 46)}

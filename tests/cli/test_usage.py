@@ -13,6 +13,7 @@ import pytest
 from service import terminal
 from service.domain.catalog import TIERS
 from service.domain.planner import EXPECTED_OUTPUT, STRATEGIES
+from service.domain.waste import SWITCHES
 from service.errors import Invalid
 from tests.support.process import environment
 
@@ -73,6 +74,7 @@ def test_what_cannot_be_is_refused_before_anything_is_opened(tmp_path: Path) -> 
         (((*ask, "--confirm-above=nan"), {}), 2, "--confirm-above: “nan” is no amount in dollars"),
         (((*ask, "--strategy", "foo"), {}), 2, "'whole', 'split'"),
         (((*ask, "--effort", "foo"), {}), 2, "'none', 'low', 'medium', 'high', 'xhigh'"),
+        (((*ask, "--leave-out", "foo"), {}), 2, "'duplicates', 'near_duplicates', 'repeated', 'blank'"),
         (((*ask, "--tier", "foo"), {}), 2, "'standard', 'flex', 'batch', 'priority'"),
         (((*ask, "--max-tokens", "0"), {}), 2, "--max-tokens"),
         (((*ask, "--corpus", "x"), {}), 2, "either files or a corpus"),
@@ -117,6 +119,7 @@ def test_a_wrong_model_brings_the_nearest_three(tmp_path: Path) -> None:
 def test_the_choices_are_the_domains() -> None:
     assert {name.value for name in terminal.TierName} == set(TIERS)
     assert {name.value for name in terminal.EffortName} == set(EXPECTED_OUTPUT)
+    assert tuple(name.value for name in terminal.WasteName) == SWITCHES
     assert {name.value for name in terminal.StrategyName} == set(STRATEGIES) - {"selected"}
 
 

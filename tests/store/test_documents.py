@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from service.domain.documents import Document, DocumentStatus, DocumentWarning, Failure, PageText, Progress
+from service.domain.documents import (
+    Document,
+    DocumentStatus,
+    DocumentWarning,
+    Failure,
+    Margin,
+    PageText,
+    Progress,
+    Troubles,
+)
 from service.store import corpora, documents
 from service.store.session import Database
 from tests.store import rows
@@ -80,6 +89,28 @@ def test_a_document_without_pages_sums_to_nothing(db: Database) -> None:
     assert (stored(db).pages, stored(db).pages_tokens, stored(db).pages_without_text) == (0, 0, 0)
 
 
+def test_what_can_be_left_out_adds_up(db: Database) -> None:
+    """A blank page goes whole or stays whole; a margin that saves nothing stays."""
+    with db.write() as tx:
+        documents.add(tx, rows.document())
+        documents.add_pages(tx, "doc_0001", rows.pages(1, 2))
+        documents.add_pages(tx, "doc_0001", rows.pages(3, 4, flags=("blank", "no_text")))
+        documents.add_pages(tx, "doc_0001", rows.pages(5, 5, flags=("garbled", "no_text")))
+        margins = [Margin(1, 2, 3, 4), Margin(2, 1, 0, -1), Margin(3, 5, 5, 7)]
+        documents.set_margins(tx, "doc_0001", margins)
+        documents.finish(tx, "doc_0001", pack_sha256="", encoding="", title=None, warnings=[], at=rows.NOW)
+        corpus = rows.add_corpus(tx)
+        rows.join(tx, corpus.id, "doc_0001")
+        (member,) = corpora.members_of(tx, corpus.id)
+        page = next(documents.page_texts_of(tx, "doc_0001"))
+        blank = documents.blank_pages(tx, ["doc_0001", "doc_0002"])
+        troubles = documents.troubles_of(tx, ["doc_0001", "doc_0002"])
+    assert (member.pages_blank, member.blank_tokens, member.repeated_tokens) == (2, 70, 4)
+    assert (page.head, page.foot, page.repeated_tokens, page.flags) == (2, 3, 4, ("repeated",))
+    assert {name: [page.number for page in pages] for name, pages in blank.items()} == {"doc_0001": [3, 4]}
+    assert troubles == {"doc_0001": Troubles(1, 1, 50, 1, 50)}
+
+
 def test_pages_come_back_in_order_with_and_without_text(db: Database) -> None:
     with db.write() as tx:
         documents.add(tx, rows.document())
@@ -89,7 +120,10 @@ def test_pages_come_back_in_order_with_and_without_text(db: Database) -> None:
         assert [(c.number, c.tokens, c.label) for c in counts] == [(n, 10 * n, f"p{n}") for n in range(1, 5)]
         assert [c.flags for c in counts] == [(), (), ("garbled", "ocr"), ("garbled", "ocr")]
         assert [c.chars for c in counts] == [len("text of page 1 ß漢")] * 4
-        texts = [PageText(page.number, page.tokens, text, page.label) for page, text in rows.pages(1, 4)]
+        texts = [
+            PageText(page.number, page.tokens, text, page.label, flags=counts[page.number - 1].flags)
+            for page, text in rows.pages(1, 4)
+        ]
         assert list(documents.page_texts_of(tx, "doc_0001")) == texts
         assert list(documents.page_texts_of(tx, "doc_0001", first=2, last=3)) == texts[1:3]
         assert list(documents.page_texts_of(tx, "doc_0001", first=4)) == texts[3:]
