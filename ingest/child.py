@@ -38,6 +38,7 @@ class Child:
         answer: where its events arrive; readable when there is something to receive.
         over: whether it has closed its end.
         taken: how many ranges it has taken in hand.
+        beats: how often it has said that it is at work on something slow.
     """
 
     def __init__(self, answer: socket.socket, lease: socket.socket) -> None:
@@ -45,6 +46,7 @@ class Child:
         self.answer = answer
         self.over = False
         self.taken = 0
+        self.beats = 0
         self._lease = lease
         self._held = bytearray()
         self._events: deque[tuple[wire.Event, int]] = deque()
@@ -66,6 +68,9 @@ class Child:
         self.over = not chunk
         self._held += chunk
         for event, size in complete(self._held):
+            if isinstance(event, wire.Beat):
+                self.beats += 1
+                continue
             self._events.append((event, size))
             self._waiting_bytes += size
             self.taken += isinstance(event, wire.Taken)

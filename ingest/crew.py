@@ -50,7 +50,7 @@ class Crew:
         self._limits = limits
         self._orders, self._write_end = os.pipe()
         self._children: list[Child] = []
-        self._silent = self._waited = 0.0
+        self._silent = self._waited = self._scanned = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -153,7 +153,8 @@ class Crew:
     def _receive(self) -> None:
         """Wait until something arrives, and take it.
 
-        Only time spent here counts against the limits: a caller may take as long as it likes.
+        Only time spent here counts against the limits: a caller may take as long as it likes. While scanned
+        pages are recognised, it counts against the bound for that alone.
         """
         began = time.monotonic()
         seconds = min(self._limits.silent_seconds - self._silent, self._limits.wall_seconds - self._waited)
@@ -164,10 +165,18 @@ class Crew:
                 if not child.over and not child.full:
                     selector.register(child.answer, selectors.EVENT_READ, child)
             ready = selector.select(seconds)
-        self._waited += time.monotonic() - began
-        self._silent += time.monotonic() - began
+        before = sum(child.beats for child in self._children)
         for key, _ in ready:
             key.data.receive()
+        self._count(time.monotonic() - began, scanning=sum(child.beats for child in self._children) > before)
+
+    def _count(self, seconds: float, *, scanning: bool) -> None:
+        if scanning and self._scanned < self._limits.scan_seconds:
+            self._scanned += seconds
+            self._silent = 0.0
+        else:
+            self._waited += seconds
+            self._silent += seconds
 
 
 class _Report:

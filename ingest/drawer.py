@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ingest.errors import IngestError, ReaderCrashed
-from ingest.formats import pdf_image
+from ingest.formats import IMAGES, pdf_image, picture_image
 from ingest.limits import Limits
 
 OUT_OF_MEMORY: Final = "Drawing the page took more memory than allowed. Its text is at the page itself."
@@ -25,6 +25,8 @@ class Request:
     quote: str | None
     width: int
     limits: Limits
+    media_type: str
+    languages: tuple[str, ...] = ()
 
     def pack(self) -> bytes:
         """Return the request as JSON."""
@@ -45,20 +47,27 @@ def main(descriptor: int) -> None:
 
 def _unpacked(payload: bytes) -> Request:
     fields = json.loads(payload)
-    return Request(
-        Path(fields["path"]), fields["page"], fields["quote"], fields["width"], Limits(**fields["limits"])
-    )
+    limits, languages = Limits(**fields.pop("limits")), tuple(fields.pop("languages"))
+    return Request(Path(fields.pop("path")), limits=limits, languages=languages, **fields)
 
 
 def _answer(request: Request) -> tuple[dict[str, object], bytes]:
     try:
         confine(request.limits)
-        png, found = pdf_image.draw(request.path, request.page, quote=request.quote, width=request.width)
+        png, found = _drawn(request)
     except IngestError as error:
         return {"error": type(error).__name__, "message": str(error)}, b""
     except MemoryError:
         return {"error": ReaderCrashed.__name__, "message": OUT_OF_MEMORY}, b""
     return {"found": found, "bytes": len(png)}, png
+
+
+def _drawn(request: Request) -> tuple[bytes, bool]:
+    path, page, quote, width = request.path, request.page, request.quote, request.width
+    if request.media_type in IMAGES:
+        kind = request.media_type
+        return picture_image.draw(path, kind, page, quote=quote, width=width, languages=request.languages)
+    return pdf_image.draw(path, page, quote=quote, width=width, languages=request.languages)
 
 
 def confine(limits: Limits) -> None:

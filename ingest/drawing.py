@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from ingest.drawer import Request
 from ingest.errors import IngestError, ReaderCrashed, TimedOut, UnsupportedFormat
-from ingest.formats import PDF
+from ingest.formats import IMAGES, PDF
 from ingest.limits import Limits
 
 WIDTH: Final = 1000
@@ -64,7 +64,7 @@ class Drawing:
 
 def is_drawable(media_type: str) -> bool:
     """Whether files of this type have pages to look at."""
-    return media_type == PDF
+    return media_type == PDF or media_type in IMAGES
 
 
 def draw(
@@ -75,6 +75,7 @@ def draw(
     quote: str | None = None,
     width: int = WIDTH,
     limits: Limits = DRAWING_LIMITS,
+    languages: tuple[str, ...] = (),
 ) -> Drawing:
     """Draw a page with a quote marked wherever it stands on it; blocks until it is done.
 
@@ -85,13 +86,15 @@ def draw(
         quote: its letters and digits count; of one that runs over a page break its part here is marked.
         width: pixels, MIN_WIDTH to MAX_WIDTH; very long pages come out narrower.
         limits: what the page may take.
+        languages: what to recognise where the page is a picture, to find the quote on it.
 
     Raises:
         IngestError: it can't be drawn; `str(error)` says why.
     """
     if not is_drawable(media_type):
-        raise UnsupportedFormat(f"Pages of type {media_type} can't be drawn, only those of PDFs.")
-    request = Request(path.absolute(), page, quote, min(max(width, MIN_WIDTH), MAX_WIDTH), limits)
+        raise UnsupportedFormat(f"Pages of type {media_type} can't be drawn, only those of PDFs and images.")
+    width = min(max(width, MIN_WIDTH), MAX_WIDTH)
+    request = Request(path.absolute(), page, quote, width, limits, media_type, languages)
     with child("drawer") as (process, channel):
         reply = _exchange(channel, request)
         channel.close()
@@ -126,7 +129,7 @@ def _started(boot: str, descriptor: int, search: str) -> subprocess.Popen[bytes]
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env={},
+            env={"OMP_THREAD_LIMIT": "1"},
             start_new_session=True,
         )
     except OSError as fault:

@@ -19,6 +19,9 @@ class Limits:
         cpu_seconds: processor time of the reading process (RLIMIT_CPU).
         silent_seconds: time that the caller waits for the next page.
         wall_seconds: time that the caller waits for pages in all; time spent on using them does not count.
+        page_seconds: processor time for recognising one scanned page.
+        scan_seconds: time after the beginning up to which scanned pages are recognised; it does not count as
+            waiting. Later ones stay without text.
         max_pages: pages or sections of one document.
         max_page_chars: characters of one page, before cleaning.
         max_chars: characters of all pages, before cleaning.
@@ -32,6 +35,8 @@ class Limits:
     cpu_seconds: int = 600
     silent_seconds: float = 20.0
     wall_seconds: float = 900.0
+    page_seconds: int = 30
+    scan_seconds: float = 10_800.0
     max_pages: int = 200_000
     max_page_chars: int = 4_000_000
     max_chars: int = 400_000_000

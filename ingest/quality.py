@@ -27,16 +27,26 @@ _UNREADABLE: Final = re.compile(
 def flags_of(raw: RawPage, text: str) -> tuple[Flag, ...]:
     """Return the sorted flags of a page, given as it was read and as its cleaned text.
 
-    A short page is not without text: `no_text` needs no visible character at all, or a scan.
+    A short page is not without text: `no_text` needs no visible character at all, or a scan that nobody has
+    read. A blank page misses nothing.
     """
     shown = visible(text)
-    scan = shown < SCAN_VISIBLE and raw.image_area > SCAN_IMAGE
+    scan = not raw.is_blank and (
+        raw.image_area > SCAN_IMAGE if raw.recognized else is_scan(shown, raw.image_area)
+    )
     found = (
+        (Flag.BLANK, raw.is_blank),
         (Flag.GARBLED, _is_garbled(raw.text)),
-        (Flag.NO_TEXT, scan or shown == 0),
+        (Flag.NO_TEXT, not raw.is_blank and not raw.recognized and (scan or shown == 0)),
+        (Flag.OCR, raw.recognized),
         (Flag.SCAN, scan),
     )
     return tuple(flag for flag, holds in found if holds)
+
+
+def is_scan(shown: int, image_area: float) -> bool:
+    """Whether a page with so many visible characters, and an image over this share of it, is a scan."""
+    return shown < SCAN_VISIBLE and image_area > SCAN_IMAGE
 
 
 def visible(text: str) -> int:

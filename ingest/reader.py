@@ -6,6 +6,7 @@ a pipe, and whichever process is free takes the next: nobody has to wait for an 
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import resource
@@ -25,6 +26,7 @@ from ingest.limits import Limits
 from ingest.normalize import normalize
 from ingest.quality import flags_of
 from ingest.resemblance import Sketch
+from ingest.scans import Scans
 from ingest.sniff import sniff
 
 Frame = Callable[[Page], str]
@@ -37,6 +39,10 @@ MAX_NOTICES: Final = 200
 MAX_HEADINGS: Final = 2_000
 ORDER_BYTES: Final = 4
 RANGE_PAGES: Final = 20
+SCAN_RANGE_PAGES: Final = 4
+"""Pages of a range where pages are scans, of which each takes as long as hundreds of others."""
+PROBED_PAGES: Final = 8
+"""With fewer pages, nobody looks whether they are scans before the ranges are laid out."""
 MAX_RANGES: Final = 16_000
 """A pipe holds as many orders (Linux: 64 KiB), so that they can be left in it without waiting."""
 
@@ -50,6 +56,8 @@ class Request:
 
     Attributes:
         leads: this process is the document's first: it says what the file is and takes the first range.
+        languages: what to recognise on scanned pages; none of them are read without any.
+        until: of `time.monotonic`, up to which scanned pages are recognised.
     """
 
     path: Path
@@ -57,6 +65,8 @@ class Request:
     frame: Frame | None
     limits: Limits
     leads: bool = True
+    languages: tuple[str, ...] = ()
+    until: float = math.inf
 
 
 @runtime_checkable
@@ -105,12 +115,13 @@ def events(request: Request, orders: Iterable[int] = ()) -> Iterator[wire.Event]
         if isinstance(reading, Named):
             reading.called(request.filename)
         _check_total(reading, request.limits)
-        step = _step(reading)
+        step = _step(reading, request.languages)
+        scans = Scans(reading, request.languages, limits=request.limits, until=request.until)
         if request.leads:
             yield wire.Opened(Started(reading.media_type, reading.unit, reading.total), step)
-            yield from _range(reading, request, 0, step)
+            yield from _range(reading, request, 0, step, scans)
         for first in orders:
-            yield from _range(reading, request, first, step)
+            yield from _range(reading, request, first, step, scans)
     finally:
         reading.close()
 
@@ -121,12 +132,21 @@ def _taken(orders: int) -> Iterator[int]:
         yield int.from_bytes(order, "big")
 
 
-def _step(reading: Reading) -> int:
+def _step(reading: Reading, languages: tuple[str, ...]) -> int:
     """Return the pages of one range; 0 where the document has to be read in one go."""
-    return max(RANGE_PAGES, -(-reading.total // MAX_RANGES)) if isinstance(reading, Divisible) else 0
+    if not isinstance(reading, Divisible):
+        return 0
+    pages = SCAN_RANGE_PAGES if languages and _looks_scanned(reading, reading.total) else RANGE_PAGES
+    return max(pages, -(-reading.total // MAX_RANGES))
 
 
-def _range(reading: Reading, request: Request, first: int, step: int) -> Iterator[wire.Event]:
+def _looks_scanned(reading: Divisible, total: int) -> bool:
+    """Whether the page in the middle is a scan: then most are."""
+    middle = total // 2
+    return total >= PROBED_PAGES and next(reading.part(middle, middle + 1)).picture is not None
+
+
+def _range(reading: Reading, request: Request, first: int, step: int, scans: Scans) -> Iterator[wire.Event]:
     yield wire.Taken(first)
     if step and isinstance(reading, Divisible):
         raws = reading.part(first, min(first + step, reading.total))
@@ -135,7 +155,8 @@ def _range(reading: Reading, request: Request, first: int, step: int) -> Iterato
     notices: list[Notice] = []
     sketch = Sketch()
     chars = 0
-    for raw in _bounded(raws, request.limits):
+    for unseen in _bounded(raws, request.limits):
+        raw = yield from scans.read(unseen)
         notices.extend(raw.notices)
         chars += len(raw.text)
         page = _page(raw, request.frame)
@@ -257,7 +278,7 @@ class _Batch:
         """Send the event now or soon; blocks while the parent is busy, which bounds both sides' memory."""
         self._held += wire.pack(event)
         full = len(self._held) > _BATCH_BYTES or time.monotonic() - self._sent_at > _BATCH_SECONDS
-        if full or isinstance(event, wire.Opened | wire.Taken | wire.Given):
+        if full or isinstance(event, wire.Opened | wire.Taken | wire.Beat | wire.Given):
             self.flush()
 
     def flush(self) -> None:

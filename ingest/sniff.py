@@ -11,13 +11,16 @@ from typing import BinaryIO, Final
 
 from ingest.errors import DamagedDocument, EmptyDocument, EncryptedDocument, TooLarge, UnsupportedFormat
 from ingest.formats import (
+    BMP,
     BZIP2,
     CSV,
     DOC,
     DOCX,
     EPUB,
+    GIF,
     GZIP,
     HTML,
+    JPEG,
     MARKDOWN,
     MSG,
     ODP,
@@ -25,11 +28,14 @@ from ingest.formats import (
     ODT,
     PDF,
     PLAIN,
+    PNG,
     PPT,
     PPTX,
     RTF,
     TAR,
+    TIFF,
     TSV,
+    WEBP,
     XLS,
     XLSX,
     XML,
@@ -42,7 +48,8 @@ from ingest.signatures import is_tar, mail_type
 
 CAN_BE_READ: Final = (
     "PDF, DOCX, DOC, PPTX, PPT, XLSX, XLS, ODT, ODP, ODS, RTF, EPUB, HTML, Markdown, CSV, JSON, XML, IPYNB, "
-    "source code, plain text, mails (EML, MSG, MBOX) and archives (ZIP, TAR) can be read"
+    "source code, plain text, images (PNG, JPEG, WEBP, TIFF, GIF, BMP), mails (EML, MSG, MBOX) and archives "
+    "(ZIP, TAR) can be read"
 )
 
 _HEAD_BYTES: Final = 65_536
@@ -57,13 +64,17 @@ _BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF
 _CONTROLS: Final = bytes(code for code in range(0x20) if code not in b"\t\n\v\f\r\x1b") + b"\x7f"
 
 # Signatures as their formats' specifications give them; the first that fits names the file.
+_IMAGES: Final = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), PNG),
+    (re.compile(rb"\xff\xd8\xff"), JPEG),
+    (re.compile(rb"GIF8[79]a"), GIF),
+    (re.compile(rb"II[*+]\0|MM\0[*+]"), TIFF),
+    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WEBP),
+    (re.compile(rb"BM.{4}\0{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}", re.DOTALL), BMP),
+)
+_BRANDS: Final = re.compile(rb".{4}ftyp(?:(hei[cmsx]|hev[cmsx]|mif1|msf1)|(avi[fs]))", re.DOTALL)
+"""Image files in the ISO base media format, by their brand (ISO/IEC 23008-12, Annex B)."""
 _BINARY_KINDS: Final = (
-    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF87a", "a GIF image"),
-    (b"GIF89a", "a GIF image"),
-    (b"II*\0", "a TIFF image"),
-    (b"MM\0*", "a TIFF image"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
@@ -181,6 +192,11 @@ def _binary_type(head: bytes, filename: str) -> str | None:
         return PDF
     if head.startswith(_RTF):
         return RTF
+    for pattern, media_type in _IMAGES:
+        if pattern.match(head):
+            return media_type
+    if branded := _BRANDS.match(head):
+        raise _unsupported("an HEIC image" if branded[1] else "an AVIF image", filename)
     for signature, kind in _BINARY_KINDS:
         if head.startswith(signature):
             raise _unsupported(kind, filename)

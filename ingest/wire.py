@@ -90,7 +90,12 @@ class Defect:
     traceback: str
 
 
-Event = Opened | Taken | Page | Enclosed | Piece | Sealed | Given | Failed | Defect
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The process is at work on something slow, a scanned page: this is no silence."""
+
+
+Event = Opened | Taken | Beat | Page | Enclosed | Piece | Sealed | Given | Failed | Defect
 
 
 def pack(event: Event) -> bytes:
@@ -124,7 +129,7 @@ def unpack(body: bytes) -> Event:
         raise Malformed("not an event") from fault
 
 
-def _fields(event: Event) -> list[Any]:  # noqa: PLR0911 - one for each kind of event
+def _fields(event: Event) -> list[Any]:  # noqa: C901, PLR0911 - one for each kind of event
     match event:
         case Page():
             size = event.picture and [event.picture.width, event.picture.height]
@@ -140,6 +145,8 @@ def _fields(event: Event) -> list[Any]:  # noqa: PLR0911 - one for each kind of 
             return ["opened", started.media_type, started.unit, started.total, event.step]
         case Taken():
             return ["taken", event.first]
+        case Beat():
+            return ["beat"]
         case Given():
             notices = [_said(notice) for notice in event.notices]
             outline = [[entry.title, entry.level, entry.page] for entry in event.outline]
@@ -151,7 +158,7 @@ def _fields(event: Event) -> list[Any]:  # noqa: PLR0911 - one for each kind of 
             return ["defect", event.traceback]
 
 
-def _event(kind: str, fields: list[Any]) -> Event:  # noqa: PLR0911 - one for each kind of event
+def _event(kind: str, fields: list[Any]) -> Event:  # noqa: C901, PLR0911 - one for each kind of event
     """Build an event; every field is brought to its type, since the sender can't be trusted."""
     match kind, fields:
         case "page", [int(number), str(text), str() | None as label, int(tokens), list(flags), size]:
@@ -167,6 +174,8 @@ def _event(kind: str, fields: list[Any]) -> Event:  # noqa: PLR0911 - one for ea
             return Opened(Started(media_type, Unit(unit), total), step)
         case "taken", [int(first)]:
             return Taken(first)
+        case "beat", []:
+            return Beat()
         case "given", [
             str() | None as title,
             str(encoding),

@@ -247,6 +247,7 @@ def serve(
             fixes=(Fix("use_host", "Use --host 127.0.0.1."),),
         )
     settings = _settings()
+    factory.ocr_languages(settings)  # a language that is not there is said before anything is opened
     settings.check_data()
     settings.check_models_file()
     factory.open_database(settings).close()  # what is wrong with the store is said before the server starts
@@ -344,6 +345,7 @@ def _model(catalog: Catalog, name: str) -> Model:
 
 
 def _context(settings: Settings, *, migrate: bool | None = None) -> Context:
+    factory.ocr_languages(settings)  # a language that is not there is said before anything is opened
     settings.check_data()
     settings.check_models_file()
     return factory.open_context(settings, queue=jobs.JobQueue, migrate=migrate)

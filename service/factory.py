@@ -6,7 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.resources import files
 
+from ingest import recognition
+from ingest.sandbox import LANGUAGES
 from service.domain.catalog import Catalog
+from service.errors import Invalid
 from service.provider import Provider
 from service.provider.client import HttpProvider
 from service.provider.offline import OfflineProvider
@@ -30,7 +33,9 @@ def open_context(
 
     Raises:
         SchemaOutdated: the schema is not this version's, and was not to be migrated.
+        Invalid: scans are to be read in a language that is not installed.
     """
+    languages = ocr_languages(settings)
     db = open_database(settings, migrate=migrate)
     return Context(
         db=db,
@@ -45,8 +50,30 @@ def open_context(
             guard_band=settings.guard_band,
             max_upload_bytes=settings.max_upload_bytes,
             plan_seconds=settings.plan_seconds,
+            languages=languages,
         ),
     )
+
+
+def ocr_languages(settings: Settings) -> tuple[str, ...]:
+    """Return the languages to recognise on scans; with `auto`, English where it is installed.
+
+    Raises:
+        Invalid: one that was asked for is not installed.
+    """
+    if settings.ocr == "off":
+        return ()
+    if settings.ocr == "auto":
+        return () if recognition.missing(LANGUAGES) else LANGUAGES
+    languages = tuple(settings.ocr.split("+"))
+    lacking = recognition.missing(languages)
+    if lacking:
+        raise Invalid(
+            f"UNABRIDGED_OCR: {', '.join(lacking)} can't be recognised here, for want of tesserocr or that "
+            f"language's data (Debian: tesseract-ocr-{lacking[0].replace('_', '-')}). Install it, or choose "
+            "auto or off."
+        )
+    return languages
 
 
 def open_database(settings: Settings, *, migrate: bool | None = None) -> Database:

@@ -92,6 +92,12 @@ class Settings(BaseSettings):
         validation_alias=_aliases("plan_seconds"),
         description="How long a plan's price is binding.",
     )
+    ocr: str = Field(
+        default="auto",
+        pattern=r"^(?:[A-Za-z_]{3,24}(?:\+[A-Za-z_]{3,24})*)$",
+        validation_alias=_aliases("ocr"),
+        description="Reading scans: auto, off, or languages as Tesseract names them, such as eng+deu.",
+    )
     debug: bool = Field(
         default=False,
         validation_alias=_aliases("debug"),

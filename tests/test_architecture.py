@@ -39,7 +39,7 @@ LAYERS = (
 WORLDS = LAYERS[2]
 
 IMPORTERS = {
-    "PIL": ("ingest.formats.picture_render",),
+    "PIL": ("ingest.formats.picture_render", "ingest.formats.pictures"),
     "alembic": ("service.store",),
     "charset_normalizer": ("ingest.formats.charsets",),
     "dbos": ("service.jobs",),
@@ -55,13 +55,19 @@ IMPORTERS = {
     "pydantic_settings": ("service.settings",),
     "pypdf": ("ingest.formats.pdf_rescue",),
     "pypdfium2": ("ingest.formats.pdf",),
-    "pypdfium2_raw": ("ingest.formats.pdf", "ingest.formats.pdf_files", "ingest.formats.pdf_image"),
+    "pypdfium2_raw": (
+        "ingest.formats.pdf",
+        "ingest.formats.pdf_files",
+        "ingest.formats.pdf_image",
+        "ingest.formats.pdf_scan",
+    ),
     "pysqlite3": ("service.store.session",),
     "python_multipart": ("service.api.uploads",),
     "rich": ("service.console", "service.cli"),
     "selectolax": ("ingest.formats.hypertext",),
     "sqlalchemy": ("service.store",),
     "starlette": ("service.api", "service.app"),
+    "tesserocr": ("ingest.recognition",),
     "tiktoken": ("ingest.tokens",),
     "toktok": ("ingest.tokens",),
     "typer": ("service.cli",),
@@ -71,6 +77,7 @@ IMPORTERS = {
 """Who may import each library: one world each, and one module for what reads files or counts tokens."""
 
 LATE_IMPORTS = {
+    ("ingest.recognition", "tesserocr"): "heavy, not there for every platform, and needed for scans alone",
     ("ingest.tokens", "tiktoken"): "heavy, and needed only where something is counted",
     ("ingest.formats.pdf_rescue", "pdf_oxide"): "heavy, and needed for few files",
     ("ingest.formats.pdf_rescue", "pypdf"): "heavy, and needed for few files",

@@ -11,6 +11,7 @@ from typing import Final, Protocol, runtime_checkable
 from ingest.document import Enclosed, Heading, Notice, Picture, Piece, Sealed, Unit
 from ingest.errors import UnsupportedFormat
 from ingest.formats import textkinds
+from ingest.raster import Bitmap
 
 PDF: Final = "application/pdf"
 PLAIN: Final = "text/plain"
@@ -40,6 +41,13 @@ XZ: Final = "application/x-xz"
 EML: Final = "message/rfc822"
 MBOX: Final = "application/mbox"
 MSG: Final = "application/vnd.ms-outlook"
+PNG: Final = "image/png"
+JPEG: Final = "image/jpeg"
+WEBP: Final = "image/webp"
+TIFF: Final = "image/tiff"
+GIF: Final = "image/gif"
+BMP: Final = "image/bmp"
+IMAGES: Final = frozenset({PNG, JPEG, WEBP, TIFF, GIF, BMP})
 
 READERS: Final = {
     PDF: "ingest.formats.pdf",
@@ -69,6 +77,7 @@ READERS: Final = {
     EML: "ingest.formats.mail",
     MBOX: "ingest.formats.mail",
     MSG: "ingest.formats.outlook",
+    **dict.fromkeys(IMAGES, "ingest.formats.pictures"),
 }
 """Media type → the module that reads it. Names, not modules: each library is heavy and loads on first use."""
 
@@ -149,6 +158,19 @@ class Outlined(Protocol):
 
     def outline(self) -> tuple[Heading, ...]:
         """Return it, in its order."""
+        ...
+
+
+@runtime_checkable
+class Pictured(Protocol):
+    """A `Reading` with pages to look at; those with a `picture` may show more text than they have."""
+
+    def bitmap(self, index: int) -> Bitmap:
+        """Return a page (0-based) in a size to be recognised, within the bounds of `ingest.recognition`.
+
+        Raises:
+            ingest.errors.IngestError: it can't be drawn.
+        """
         ...
 
 

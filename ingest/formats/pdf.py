@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import pypdfium2_raw as pdfium
 
-from ingest.document import Enclosed, Piece, Sealed, Unit
+from ingest.document import Unit
 from ingest.errors import DamagedDocument
-from ingest.formats import RawPage, Reading, pdf_rescue
-from ingest.formats.pdf_files import embedded_files
+from ingest.formats import RawPage, Reading, pdf_rescue, pdf_scan
+from ingest.formats.pdf_files import attached
+from ingest.raster import Bitmap
 
 FEW_VISIBLE: Final = 200
 """Images are measured only on pages with fewer visible characters: no other page could pass for a scan."""
@@ -72,6 +73,7 @@ class _PdfiumReading:
         self.total: int = pdfium.FPDF_GetPageCount(document)
         self.title = _string(lambda *into: pdfium.FPDF_GetMetaText(document, b"Title", *into))
         self.notices = [] if _has_end_mark(path) else [pdf_rescue.CUT_OFF]
+        self.notices += attached(document)
         self._path = path
         self._document = document
         self._form = _Form(document)
@@ -84,8 +86,9 @@ class _PdfiumReading:
         for index in range(first, stop):
             yield self._page(index)
 
-    def files(self) -> Iterator[Enclosed | Piece | Sealed]:
-        return embedded_files(self._document, self.notices)
+    def bitmap(self, index: int) -> Bitmap:
+        """Draw a page (0-based) to be recognised."""
+        return pdf_scan.bitmap(self._document, index)
 
     def close(self) -> None:
         self._form.close()
@@ -101,7 +104,11 @@ class _PdfiumReading:
             text = _text(page)
             if text is None:
                 return self._second_opinion(index, label)
-            return RawPage(index + 1, text, label, _largest_image(page) if _is_sparse(text) else 0.0)
+            if not _is_sparse(text):
+                return RawPage(index + 1, text, label)
+            area, bare = _largest_image(page), pdf_scan.is_bare(page)
+            seen = pdf_scan.picture(page, text, area)
+            return RawPage(index + 1, text, label, area, picture=seen, is_blank=bare)
         finally:
             pdfium.FPDF_ClosePage(page)
 

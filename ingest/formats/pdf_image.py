@@ -16,8 +16,9 @@ from typing import Any, Final
 
 import pypdfium2_raw as pdfium
 
-from ingest import highlights
+from ingest import highlights, pictured_quotes
 from ingest.errors import DamagedDocument
+from ingest.formats import pdf_scan
 from ingest.raster import Box, Raster, mark, merged, png
 
 MAX_PIXELS: Final = 40_000_000
@@ -28,12 +29,18 @@ NOT_DRAWN: Final = (
     "The page can't be drawn: the PDF is damaged or locked there. Its text is at the page itself."
 )
 
+_FEW_WORDS: Final = 25
+"""A scan has fewer: its visible characters alone are fewer."""
 _WHITE: Final = 0xFFFFFFFF
 _FLATTENED: Final = frozenset({pdfium.FPDF_ANNOT_WIDGET, pdfium.FPDF_ANNOT_FREETEXT})
 
 
-def draw(path: Path, page: int, *, quote: str | None, width: int) -> tuple[bytes, bool]:
+def draw(
+    path: Path, page: int, *, quote: str | None, width: int, languages: tuple[str, ...] = ()
+) -> tuple[bytes, bool]:
     """Return a PNG of the page (1-based), at most `width` pixels wide, and whether the quote is on it.
+
+    On a scan, the quote is looked for among what is recognised in these languages.
 
     Raises:
         DamagedDocument: pdfium can't open the file, or not that page.
@@ -41,9 +48,12 @@ def draw(path: Path, page: int, *, quote: str | None, width: int) -> tuple[bytes
     with _opened(path) as document, _loaded(document, page - 1) as (sheet, chars):
         spans = [] if quote is None else _spans(quote, document, page - 1, chars)
         with _rendered(sheet, *_size(sheet, width)) as raster:
-            drawn = (box for span in spans for box in merged(_boxes(sheet, chars, span, raster)))
+            drawn = [box for span in spans for box in merged(_boxes(sheet, chars, span, raster))]
+            if quote is not None and not spans and len(_text(chars).split()) < _FEW_WORDS:
+                size = {"width": raster.width, "height": raster.height}
+                drawn = pictured_quotes.boxes(quote, pdf_scan.bitmap(document, page - 1), languages, **size)
             mark(raster, drawn)
-            return png(raster), bool(spans)
+            return png(raster), bool(spans or drawn)
 
 
 def rasters(path: Path, pages: Iterable[tuple[int, int, int]]) -> Iterator[Raster]:

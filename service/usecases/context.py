@@ -41,6 +41,7 @@ class Terms:
         guard_band: share of the threshold below it that counts as `near`.
         plan_seconds: how long a plan's price is binding.
         concurrent_calls: at most so many calls of one answer at once.
+        languages: recognised on scanned pages and images; none of them are read without any.
     """
 
     model: str = "gpt-5.5"
@@ -48,6 +49,7 @@ class Terms:
     max_upload_bytes: int = 4 << 30
     plan_seconds: int = 3600
     concurrent_calls: int = 4
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from service.usecases.context import Context
 AT_ONCE: Final = 4
 """Pages drawn at the same time; others wait, in threads that nothing else needs."""
 
-_LOOKS: Final = "1"
+_LOOKS: Final = "2"
 """Raise it with whatever changes how a picture looks: clients keep those they have."""
 _drawers: Final = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drawing")
 
@@ -34,7 +34,7 @@ def drawable_document(ctx: Context, tenant: str, document_id: str, number: int) 
     document = read_document.get_document(ctx, tenant, document_id)
     if not is_drawable(document.media_type):
         raise NoImage(
-            f"{document.filename} can't be drawn: only PDFs have pages to look at. "
+            f"{document.filename} can't be drawn: only PDFs and images have pages to look at. "
             "The page's text is at the page itself."
         )
     return document
@@ -62,6 +62,13 @@ def fingerprint(document: Document, number: int, *, quote: str | None, width: in
 def _drawn(ctx: Context, document: Document, number: int, quote: str | None, width: int) -> Drawing:
     try:
         with ctx.blobs.as_path(document.sha256) as path:
-            return draw(path, number, media_type=document.media_type, quote=quote, width=width)
+            return draw(
+                path,
+                number,
+                media_type=document.media_type,
+                quote=quote,
+                width=width,
+                languages=ctx.terms.languages,
+            )
     except IngestError as error:
         raise NoImage(f"{document.filename}, page {number}: {error}") from error

@@ -52,7 +52,13 @@ def extract_document(ctx: Context, document_id: str) -> None:
         return
     try:
         with ctx.blobs.as_path(document.sha256) as path, _held(path, document_id) as held:
-            events = read(held, filename=document.filename, frame=packing.frame, limits=ctx.limits)
+            events = read(
+                held,
+                filename=document.filename,
+                frame=packing.frame,
+                limits=ctx.limits,
+                languages=ctx.terms.languages,
+            )
             store_events(ctx, document, events)
     except (IngestError, NotFound, StoreUnavailable) as error:  # NotFound: the stored file itself is gone
         fail(ctx, document_id, Failure(error.code, str(error)))

@@ -17,7 +17,7 @@ from PIL import Image
 from service.domain.documents import Document, DocumentStatus, Progress
 from service.store import documents
 from service.usecases.context import LOCAL, new_id
-from tests.support import pdfs
+from tests.support import pdfs, sheets
 from tests.support.server import Server
 from tests.support.shapes import PROBLEM, fits
 
@@ -63,6 +63,18 @@ def test_the_quote_is_marked(server: Server, ledger: str) -> None:
     response = image(server, ledger, quote="opened in 1871", width=400)
     assert (response.status_code, response.headers.get("x-quote-found")) == (200, "true")
     assert Image.open(io.BytesIO(response.content)).width == 400
+    assert is_marked(response)
+
+
+@pytest.mark.skipif(not sheets.HAS_OCR, reason="Tesseract is not here")
+def test_an_image_is_read_and_its_quote_marked(server: Server) -> None:
+    content = io.BytesIO()
+    sheets.sheet([SENTENCE]).save(content, "PNG")
+    document = server.add("photo.png", content.getvalue())
+    assert (document["status"], document["media_type"]) == ("ready", "image/png")
+    assert server.client.get(f"/v1/documents/{document['id']}/pages/1").json()["text"] == SENTENCE
+    response = image(server, document["id"], quote="opened in 1871", width=600)
+    assert (response.status_code, response.headers["x-quote-found"]) == (200, "true")
     assert is_marked(response)
 
 

@@ -85,6 +85,8 @@ def test_what_cannot_be_is_refused_before_anything_is_opened(tmp_path: Path) -> 
         ((ask, {"UNABRIDGED_GUARD_BAND": "2"}), 2, "must be less than 1, not '2'"),
         ((("models",), {"UNABRIDGED_MODELS_FILE": "/no/such"}), 2, "UNABRIDGED_MODELS_FILE: /no/such"),
         ((("models",), {"UNABRIDGED_MODELS_FILE": str(broken)}), 2, "it is no UTF-8 text"),
+        ((("models",), {"UNABRIDGED_OCR": "../eng"}), 2, "UNABRIDGED_OCR"),
+        ((("ask", str(tmp_path), "What?"), {"UNABRIDGED_OCR": "eng+xyz"}), 2, "xyz can't be recognised here"),
         ((ask, {"UNABRIDGED_DATA": f"{note}/data"}), 2, f"UNABRIDGED_DATA: {note}/data"),
         ((("serve",), {"UNABRIDGED_DATA": str(note)}), 2, f"UNABRIDGED_DATA: {note}"),
     ]

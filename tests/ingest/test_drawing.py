@@ -21,9 +21,9 @@ from reportlab.pdfgen.canvas import Canvas
 
 import ingest
 from ingest import Limits, drawing, highlights
-from ingest.formats import DOCX, PDF
+from ingest.formats import DOCX, PDF, PNG, TIFF
 from ingest.raster import Box, Raster, mark, merged, png
-from tests.support import pdfs
+from tests.support import pdfs, sheets
 
 SAMPLES = Path(__file__).resolve().parents[2] / "../shared/samples"
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample documents are not here")
@@ -273,6 +273,57 @@ def test_a_quote_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
 def test_a_hostile_quote_is_a_quote_that_is_not_there(tmp_path: Path, quote: str) -> None:
     path = written(tmp_path / "a.pdf", [(72, 700, LINE)])
     assert not draw(path, quote).found
+
+
+# Pictures
+
+
+needs_ocr = pytest.mark.skipif(not sheets.HAS_OCR, reason="Tesseract is not here")
+ENGLISH = ("eng",)
+
+
+@needs_ocr
+def test_a_quote_is_found_on_a_scan_and_yellow_there_alone(tmp_path: Path) -> None:
+    path = sheets.scanned_pdf(tmp_path / "a.pdf", [sheets.sheet()], caption="p. 1")
+    quote = "captains asked for winter quarters"
+    drawn = drawing.draw(path, 1, media_type=PDF, quote=quote, width=1100, languages=ENGLISH)
+    assert drawn.found
+    marked = yellow(drawn)
+    assert len(marked) > 4_000
+    assert all(inside(pixel, (250, 355, 800, 400), slack=0) for pixel in marked)
+    again = drawing.draw(path, 1, media_type=PDF, quote=quote, width=1100)
+    assert not again.found
+    assert not yellow(again)
+
+
+@needs_ocr
+@pytest.mark.parametrize("width", [400, 1100])
+def test_an_image_is_drawn_with_the_quote_on_it(tmp_path: Path, width: int) -> None:
+    path = tmp_path / "a"
+    sheets.sheet().save(path, "PNG")
+    quote = "4,512 pounds had paid for both breakwaters while the lighthouse"  # two lines
+    drawn = drawing.draw(path, 1, media_type=PNG, quote=quote, width=width, languages=ENGLISH)
+    assert drawn.found
+    assert picture(drawn).width == width
+    scale = width / 1100
+    lines = [(0, 170, 1100, 220), (0, 230, 1100, 280)]
+    marked = yellow(drawn)
+    for line in lines:
+        box = tuple(scale * side for side in line)
+        assert any(inside(pixel, box, slack=0) for pixel in marked)  # type: ignore[arg-type]
+    assert all(160 * scale <= down <= 290 * scale for _, down in marked)
+
+
+def test_every_frame_is_drawn_with_or_without_recognition(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    tall = sheets.noise().resize((300, 700))
+    sheets.noise().save(path, "TIFF", save_all=True, append_images=[tall])
+    sizes = [
+        picture(drawing.draw(path, page, media_type=TIFF, quote="harbour", width=300)).size for page in (1, 2)
+    ]
+    assert sizes == [(300, 300), (300, 700)]
+    with pytest.raises(ingest.DamagedDocument):
+        drawing.draw(path, 3, media_type=TIFF)
 
 
 # What ends it

@@ -42,6 +42,19 @@ def test_a_page_of_unreadable_characters_is_garbled(letter: str) -> None:
     assert Flag.GARBLED not in flags(letter * 20 + "readable" * 100)
 
 
+def test_what_was_recognised_is_not_missing() -> None:
+    long = "It says a good deal more than a stamp does."
+    seen = RawPage(1, long, image_area=1.0, recognized=True)
+    assert flags_of(seen, long) == (Flag.OCR, Flag.SCAN)
+    assert flags_of(RawPage(1, "7", image_area=0.9, recognized=True), "7") == (Flag.OCR, Flag.SCAN)
+    assert flags_of(RawPage(1, "outlines", recognized=True), "outlines") == (Flag.OCR,)
+
+
+@pytest.mark.parametrize("image_area", [0.0, 1.0])
+def test_a_blank_page_misses_nothing(image_area: float) -> None:
+    assert flags_of(RawPage(1, "", image_area=image_area, is_blank=True), "") == (Flag.BLANK,)
+
+
 def test_marks_of_broken_words_are_not_garbled() -> None:
     assert flags("a\ufffe\nb c\x02\nd\r\n" * 20) == ()
 

@@ -99,7 +99,8 @@ def test_a_frame_may_carry_arguments(three: Path) -> None:
 
 def test_text_is_clean_and_flags_are_set(tmp_path: Path) -> None:
     scan = pdfs.scanned_pdf(tmp_path / "scan.pdf")
-    assert pages_of(scan) == [Page(1, "", flags=(ingest.Flag.NO_TEXT, ingest.Flag.SCAN))]
+    picture = ingest.Picture(1653, 2338)
+    assert pages_of(scan) == [Page(1, "", flags=(ingest.Flag.NO_TEXT, ingest.Flag.SCAN), picture=picture)]
 
 
 def test_other_formats_go_the_same_way(tmp_path: Path) -> None:

@@ -24,14 +24,17 @@ from ingest.errors import (
     UnsupportedFormat,
 )
 from ingest.formats import (
+    BMP,
     CSV,
     DOC,
     DOCX,
     EML,
     EPUB,
+    GIF,
     GZIP,
     HTML,
     IPYNB,
+    JPEG,
     JSON,
     MARKDOWN,
     MBOX,
@@ -41,12 +44,15 @@ from ingest.formats import (
     ODT,
     PDF,
     PLAIN,
+    PNG,
     PPT,
     PPTX,
     READERS,
     RTF,
     TAR,
+    TIFF,
     TSV,
+    WEBP,
     XLS,
     XLSX,
     XML,
@@ -153,6 +159,25 @@ def test_bytes_decide(tmp_path: Path, data: bytes, name: str, media_type: str) -
     assert kind(tmp_path, data, name) == media_type
 
 
+@pytest.mark.parametrize(
+    ("data", "media_type"),
+    [
+        (b"\x89PNG\r\n\x1a\n", PNG),
+        (b"\xff\xd8\xff\xe0", JPEG),
+        (b"GIF89a", GIF),
+        (b"II*\0", TIFF),
+        (b"MM\0+", TIFF),
+        (b"RIFF\x24\0\0\0WEBPVP8 ", WEBP),
+        (b"BM\x36\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", BMP),
+        (b"BMW builds cars.", PLAIN),
+        (b"RIFF is a format family.", PLAIN),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", PLAIN),
+    ],
+)
+def test_images_are_known_by_their_signatures(tmp_path: Path, data: bytes, media_type: str) -> None:
+    assert kind(tmp_path, data, "scan.pdf") == media_type
+
+
 def test_a_docx_is_known_under_any_name(tmp_path: Path) -> None:
     assert sniff(office.rich(tmp_path / "a.docx"), "a.pdf") == DOCX
 
@@ -160,8 +185,9 @@ def test_a_docx_is_known_under_any_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "name", "says"),
     [
-        (b"\x89PNG\r\n\x1a\n", "scan.pdf", "a PNG image named .pdf, not a PDF."),
-        (b"\xff\xd8\xff\xe0", "x.jpg", "a JPEG image. PDF, DOCX"),
+        (b"7z\xbc\xaf\x27\x1c", "scan.pdf", "a 7-Zip archive named .pdf, not a PDF."),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "x.jpg", "an HEIC image. PDF, DOCX"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "x.avif", "an AVIF image"),
         (b"\0" * 5_000, "x.txt", "all its bytes are zero"),
         (hashlib.shake_256(b"seed").digest(5_000), "x.bin", "neither text nor a format known here"),
         (b"text " * 20_000 + b"\0" * 100_000, "x.txt", "neither text"),

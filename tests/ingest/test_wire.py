@@ -18,6 +18,7 @@ NOTICE = st.builds(Notice, TEXT, TEXT, st.none() | NUMBER)
 EVENTS = st.one_of(
     st.builds(wire.Opened, st.builds(Started, TEXT, st.sampled_from(Unit), NUMBER), NUMBER),
     st.builds(wire.Taken, NUMBER),
+    st.builds(wire.Beat),
     st.builds(
         Page,
         NUMBER,
