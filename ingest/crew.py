@@ -51,6 +51,7 @@ class Crew:
         self._orders, self._write_end = os.pipe()
         self._children: list[Child] = []
         self._silent = self._waited = self._scanned = 0.0
+        self._patience = min(limits.first_seconds, limits.silent_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -129,6 +130,7 @@ class Crew:
                 return
             if not isinstance(event, Page | Enclosed | Piece | Sealed):
                 raise ReaderCrashed(CRASHED)
+            self._patience = self._limits.silent_seconds
             if isinstance(event, Page):
                 report.see(event)
             yield event
@@ -157,7 +159,7 @@ class Crew:
         pages are recognised, it counts against the bound for that alone.
         """
         began = time.monotonic()
-        seconds = min(self._limits.silent_seconds - self._silent, self._limits.wall_seconds - self._waited)
+        seconds = min(self._patience - self._silent, self._limits.wall_seconds - self._waited)
         if seconds <= 0:
             raise TimedOut(TOO_SLOW)
         with selectors.PollSelector() as selector:

@@ -18,6 +18,7 @@ class Limits:
         memory_bytes: address space of the reading process (RLIMIT_AS), its libraries included.
         cpu_seconds: processor time of the reading process (RLIMIT_CPU).
         silent_seconds: time that the caller waits for the next page.
+        first_seconds: the same until the first page has come, where that is less.
         wall_seconds: time that the caller waits for pages in all; time spent on using them does not count.
         page_seconds: processor time for recognising one scanned page.
         scan_seconds: time after the beginning up to which scanned pages are recognised; it does not count as
@@ -34,6 +35,7 @@ class Limits:
     memory_bytes: int = _GIB
     cpu_seconds: int = 600
     silent_seconds: float = 20.0
+    first_seconds: float = 20.0
     wall_seconds: float = 900.0
     page_seconds: int = 30
     scan_seconds: float = 10_800.0

@@ -278,7 +278,8 @@ class _Batch:
         """Send the event now or soon; blocks while the parent is busy, which bounds both sides' memory."""
         self._held += wire.pack(event)
         full = len(self._held) > _BATCH_BYTES or time.monotonic() - self._sent_at > _BATCH_SECONDS
-        if full or isinstance(event, wire.Opened | wire.Taken | wire.Beat | wire.Given):
+        awaited = isinstance(event, wire.Opened | wire.Taken | wire.Beat | wire.Given)
+        if full or awaited or (isinstance(event, Page) and event.number == 1):
             self.flush()
 
     def flush(self) -> None:

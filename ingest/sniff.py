@@ -60,8 +60,10 @@ _PDF_WITHIN: Final = 1_024
 _CONTROL_SHARE: Final = 0.02
 """Text in any encoding holds next to no control characters; compressed data some 10 %."""
 
+_ZERO_SHARE: Final = 0.8
 _BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CONTROLS: Final = bytes(code for code in range(0x20) if code not in b"\t\n\v\f\r\x1b") + b"\x7f"
+_PRINTABLE: Final = bytes(set(range(256)) - {*_CONTROLS})
 
 # Signatures as their formats' specifications give them; the first that fits names the file.
 _IMAGES: Final = (
@@ -301,6 +303,10 @@ def _samples(file: BinaryIO) -> list[bytes]:
 
 
 def _refuse_binary(samples: list[bytes], filename: str) -> None:
+    if _is_unmarked_utf16(samples[0]):
+        raise UnsupportedFormat(
+            "The file is text in UTF-16 without a byte order mark. Save it as UTF-8 and upload it again."
+        )
     for sample in samples:
         controls = len(sample) - len(sample.translate(None, _CONTROLS))
         if controls > _CONTROL_SHARE * len(sample) or b"\0\0\0\0" in sample:
@@ -308,6 +314,15 @@ def _refuse_binary(samples: list[bytes], filename: str) -> None:
                 f"The file{_named(filename)} is neither text nor a format known here. "
                 f"{CAN_BE_READ}: convert it to one of them and upload it again."
             )
+
+
+def _is_unmarked_utf16(head: bytes) -> bool:
+    """Whether it is Western text in which every other byte is zero, and no other."""
+    halves = head[::2], head[1::2]
+    return any(
+        high.count(0) > len(high) * _ZERO_SHARE and not low.translate(None, _PRINTABLE)
+        for high, low in (halves, halves[::-1])
+    )
 
 
 def _without_mark(head: bytes) -> bytes:

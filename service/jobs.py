@@ -39,6 +39,7 @@ from service.errors import StoreUnavailable
 from service.settings import Settings
 from service.store import answers, plans
 from service.store.session import Database, Transaction, make_engine
+from service.turns import Turns
 from service.usecases.context import Context
 from service.usecases.extract_document import extract_document, fail
 from service.usecases.run_answer import run_answer
@@ -102,7 +103,8 @@ class Jobs(DBOSConfiguredInstance):
     """The workflows; DBOS keeps one instance for the process's life, so each start gives it its context."""
 
     ctx: Context
-    reading: threading.BoundedSemaphore
+    reading: Turns
+    waiting: threading.Semaphore  # for documents that are read a second time, without hurry
     serving: bool
     started: set[str]
 
@@ -114,7 +116,10 @@ class Jobs(DBOSConfiguredInstance):
         """Read a document."""
         try:
             with self.reading:
-                extract_document(self.ctx, document_id)
+                over = extract_document(self.ctx, document_id, hurried=True)
+            if not over:
+                with self.waiting:
+                    extract_document(self.ctx, document_id)
         except Exception as error:
             log.exception("reading %s failed", document_id)
             fail(
@@ -188,7 +193,8 @@ def working(
         if extract:
             ingest.warm()
         readers = settings.extractors or os.cpu_count() or 1
-        jobs.reading = threading.BoundedSemaphore(readers)
+        jobs.reading = Turns(readers)
+        jobs.waiting = threading.Semaphore(readers)
         DBOS.listen_queues([EXTRACT] if extract else [])
         DBOS.launch()
         try:

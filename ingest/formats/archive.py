@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ingest.document import Notice, Unit
+from ingest.document import Heading, Notice, Unit
 from ingest.errors import DamagedDocument, EncryptedDocument, TooLarge
 from ingest.formats import RawPage
 from ingest.formats.ooxml import End, Package, Start, Text
@@ -63,8 +63,8 @@ class Archive(Package):
             )
         if info.flag_bits & 1:
             raise EncryptedDocument("The file has a password. Remove the password and upload it again.")
-        with self._faults_told(part):
-            return self._zip.read(info)
+        with self._faults_told(part), self._zip.open(info) as stream:
+            return stream.read(limit + 1)  # with a bound: it may unpack to more than its directory says
 
     def texts_of(self, part: str, element: str) -> list[str]:
         """Return the text inside each outermost `element` of the part, without surrounding blanks."""
@@ -129,6 +129,7 @@ class Pages:
     title: str | None
     texts: list[tuple[str | None, str]]
     notices: list[Notice] = field(default_factory=list)
+    headings: tuple[Heading, ...] = ()
 
     @property
     def total(self) -> int:
@@ -139,6 +140,10 @@ class Pages:
         """Yield the pages in order."""
         for number, (label, text) in enumerate(self.texts, start=1):
             yield RawPage(number, text, label=label[:MAX_LABEL] if label else None)
+
+    def outline(self) -> tuple[Heading, ...]:
+        """Return what the document has of a table of contents."""
+        return self.headings
 
     def close(self) -> None:
         """Nothing stays open between pages."""

@@ -39,7 +39,7 @@ class _Rows:
         """Yield the number of each row that says something, and its text."""
         lines = _lines(decode(self.path, self.encoding))
         for number, row in enumerate(csv.reader(lines, delimiter=self.delimiter), start=1):
-            cells = [on_one_line(cell) for cell in row]
+            cells = [cell and on_one_line(cell) for cell in row] if any(row) else []
             while cells and not cells[-1]:
                 cells.pop()
             if cells:

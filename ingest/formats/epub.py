@@ -5,13 +5,13 @@ from __future__ import annotations
 import codecs
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from ingest.document import Notice, Unit
+from ingest.document import Heading, Notice, Unit
 from ingest.errors import DamagedDocument, EmptyDocument, EncryptedDocument
 from ingest.formats.archive import Archive, Pages, on_one_line
 from ingest.formats.hypertext import read_hypertext
@@ -55,7 +55,17 @@ def open_document(path: Path, media_type: str) -> Pages:
         raise EmptyDocument(
             "The book shows no text. If its pages are pictures, save it as PDF and upload that."
         )
-    return Pages(media_type, Unit.SECTION, book.name or None, texts, _told(missing))
+    return Pages(media_type, Unit.SECTION, book.name or None, texts, _told(missing), _outline(texts))
+
+
+def _outline(texts: Sequence[tuple[str | None, str]]) -> tuple[Heading, ...]:
+    """Return the chapters that have a name, each with its first section."""
+    before = [None, *(label for label, _ in texts)]
+    return tuple(
+        Heading(label, 1, number)
+        for number, (label, _) in enumerate(texts, start=1)
+        if label and label != before[number - 1]
+    )
 
 
 def _told(missing: list[str]) -> list[Notice]:

@@ -15,6 +15,8 @@ MAX_CHARS: Final = 20_000
 """Characters of one page, but for a single row that is longer."""
 MAX_CELLS: Final = 1_000_000
 """Filled cells of one workbook: some five million tokens, more than any model takes; about ten seconds."""
+MAX_TEXT: Final = 64 * 1024 * 1024
+"""Characters of all cells of one workbook: a single text can be shown by every cell."""
 _WIDE: Final = 64
 _DENSE: Final = 8
 """A sheet with more used columns than the one, of whose places less than one in the other is filled, is
@@ -23,9 +25,10 @@ written cell by cell."""
 
 @dataclass(slots=True)
 class Budget:
-    """How many filled cells a workbook may still hold."""
+    """How many filled cells and characters a workbook may still hold."""
 
     cells: int = MAX_CELLS
+    chars: int = MAX_TEXT
 
     def take(self, count: int) -> None:
         """Count cells.
@@ -39,6 +42,20 @@ class Budget:
                 f"The workbook holds more than {MAX_CELLS:,} filled cells. "
                 "Split it into several files and upload those."
             )
+
+    def spend(self, text: str) -> str:
+        """Count a cell's characters and return them.
+
+        Raises:
+            TooLarge: all cells together have more than `MAX_TEXT`.
+        """
+        self.chars -= len(text)
+        if self.chars < 0:
+            raise TooLarge(
+                f"The workbook's cells show more than {MAX_TEXT:,} characters. "
+                "Split it into several files and upload those."
+            )
+        return text
 
 
 @dataclass(slots=True)

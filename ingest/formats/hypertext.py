@@ -14,6 +14,8 @@ MAX_DEPTH: Final = 400
 """Elements kept inside one another; browsers stop at 512. Parsing time grows with the square of the depth."""
 _MAX_SPAN: Final = 100
 """Columns or rows that one table cell may claim; HTML allows 1,000, which a hostile table would multiply."""
+_MAX_PLACES: Final = 500_000
+"""Places of one table; beyond them its cells take one each."""
 
 _SPAN_DIGITS: Final = 6
 SECTION_LEVELS: Final = 2
@@ -94,6 +96,8 @@ _VERBATIM: Final = {"pre", "textarea"}
 
 _BLANKS: Final = re.compile("[ \t\n\r\f]+")
 _HIDDEN: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_DOCTYPE: Final = re.compile(r"<!DOCTYPE[^<>\[]{0,1000}\[", re.IGNORECASE)
+_DOCTYPE_WITHIN: Final = 4_096
 _TAG: Final = re.compile(
     r"<!--(?:.*?-->|.*\Z)|<(script|style)\b(?:.*?</\1|.*\Z)|<(/?)([a-z][a-z0-9:-]*)",
     re.IGNORECASE | re.DOTALL,
@@ -152,12 +156,19 @@ class Hypertext:
 def read_hypertext(html: str) -> Hypertext:
     """Read HTML of any quality: a broken page gives what a browser would show of it."""
     writer = _Writer()
-    tree = LexborHTMLParser(bounded_depth(html))
+    tree = LexborHTMLParser(bounded_depth(_without_declarations(html)))
     if tree.body is not None:
         _walk(tree.body, writer, _data_tables(tree))
     named = tree.css_first("title")
     title = _BLANKS.sub(" ", named.text()).strip() if named is not None else ""
     return Hypertext(writer.finished(), title or writer.first_heading)
+
+
+def _without_declarations(html: str) -> str:
+    """Drop what the document type declares, as XML allows: HTML's parser shows a part of it as text."""
+    found = _DOCTYPE.search(html, 0, _DOCTYPE_WITHIN)
+    end = html.find("]", found.end()) if found else -1
+    return html[: found.end() - 1] + html[end + 1 :] if found and end >= 0 else html
 
 
 def bounded_depth(html: str) -> str:
@@ -242,9 +253,11 @@ class _Table:
     rows: list[list[str]] = field(default_factory=list)
     taken: set[int] = field(default_factory=set)  # columns of this row that a cell above reaches into
     reaching: dict[int, int] = field(default_factory=dict)  # column -> rows below that it still reaches into
+    places: int = 0  # of the rows above
 
     def start_row(self) -> None:
         """Begin a row under the others."""
+        self.places += len(self.rows[-1]) if self.rows else 0
         self.rows.append([])
         self.taken = set(self.reaching)
         self.reaching = {column: rows - 1 for column, rows in self.reaching.items() if rows > 1}
@@ -254,6 +267,8 @@ class _Table:
         if not self.rows:
             self.start_row()
         row = self.rows[-1]
+        if self.places + len(row) > _MAX_PLACES:
+            columns = rows = 1
         while len(row) in self.taken:
             row.append("")
         if rows > 1:

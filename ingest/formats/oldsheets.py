@@ -26,7 +26,7 @@ _CP1252_WHERE_UNSAID: Final = "cp1252"
 # What xlrd raises on records that break the format; it checks next to nothing itself.
 _FAULTS: Final = (
     *(XLRDError, CompDocError, struct.error, IndexError, KeyError, ValueError, AssertionError),
-    *(TypeError, AttributeError, OverflowError, ZeroDivisionError, NotImplementedError),
+    *(TypeError, AttributeError, OverflowError, ZeroDivisionError, NotImplementedError, RecursionError),
 )
 _DAMAGED: Final = (
     "The Excel workbook is damaged. Open it in Excel, save it as XLSX under a new name and upload that file."
@@ -90,8 +90,9 @@ def _grids(book: Book) -> Iterator[Grid]:
         sheet = book.sheet_by_index(index)
         grid = Grid(sheet.name, hidden=sheet.visibility != 0)
         for number in range(sheet.nrows):
-            cells = ((column, _text(book, cell)) for column, cell in enumerate(sheet.row(number)))
-            budget.take(grid.add(number + 1, cells))
+            cells = enumerate(sheet.row(number))
+            shown = ((column, budget.spend(_text(book, cell))) for column, cell in cells)
+            budget.take(grid.add(number + 1, shown))
         grid.remarks.extend(_remarks(sheet))
         book.unload_sheet(index)
         yield grid

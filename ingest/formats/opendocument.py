@@ -289,7 +289,8 @@ class _Sheets(OpenText):
                 row.append((column, f"{text} [the same in {times:,} cells]"))
             column += times
         for copy in range(min(repeats, MAX_REPEATS) if row else 0):
-            self._budget.take(grid.add(self._row_number + copy, row))
+            spent = ((place, self._budget.spend(text)) for place, text in row)
+            self._budget.take(grid.add(self._row_number + copy, spent))
         if row and repeats > MAX_REPEATS:
             more = f"[the same row {repeats - MAX_REPEATS:,} more times]"
             grid.add(self._row_number + MAX_REPEATS, [(row[0][0], more)])

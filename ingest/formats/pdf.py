@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import pypdfium2_raw as pdfium
 
-from ingest.document import Unit
+from ingest.document import Heading, Unit
 from ingest.errors import DamagedDocument
-from ingest.formats import RawPage, Reading, pdf_rescue, pdf_scan
+from ingest.formats import RawPage, Reading, pdf_outline, pdf_rescue, pdf_scan
 from ingest.formats.pdf_files import attached
 from ingest.raster import Bitmap
 
@@ -89,6 +89,9 @@ class _PdfiumReading:
     def bitmap(self, index: int) -> Bitmap:
         """Draw a page (0-based) to be recognised."""
         return pdf_scan.bitmap(self._document, index)
+
+    def outline(self) -> tuple[Heading, ...]:
+        return pdf_outline.outline(self._document, self.total)
 
     def close(self) -> None:
         self._form.close()

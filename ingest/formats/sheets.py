@@ -177,7 +177,7 @@ class _Cells:
         if tag == "c":
             text = self._shown()
             if text:
-                self._row.append((self._column, text))
+                self._row.append((self._column, self._budget.spend(text)))
         elif tag in {"v", "t", "f"}:
             self._into = None
         elif tag == "rPh":

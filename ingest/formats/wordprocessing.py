@@ -97,6 +97,7 @@ class WordEvents:
         self._due: list[str] = []  # notes that the page or section still owes
         self._endnotes: list[str] = []
         self._cited: Counter[str] = Counter()
+        self._labels: dict[tuple[str, str], str] = {}  # of the notes that were referred to
         self._styles: dict[str | None, Style] = {}
 
     # Events -----------------------------------------------------------------------------------------------
@@ -331,12 +332,17 @@ class WordEvents:
         note = self.known_notes.get(kind, {}).get(number)
         if note is None:
             return
+        if (kind, number) in self._labels:  # what it says stands at its first place
+            self._write(self._labels[kind, number])
+            return
+        self._labels[kind, number] = ""
         text = " ".join(" ".join(visible(note.blocks)).split())
         if kind == "comment":
             self._due.append(f"[comment by {note.author or 'unknown'}: {text}]")
             return
         self._cited[kind] += 1
         label = f"[^{'e' if kind == 'endnote' else ''}{self._cited[kind]}]"
+        self._labels[kind, number] = label
         self._write(label)
         (self._endnotes if kind == "endnote" else self._due).append(f"{label}: {text}")
 

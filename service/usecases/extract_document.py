@@ -6,10 +6,10 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ingest import Enclosed, Finished, IngestError, Page, Piece, Sealed, Started, read
+from ingest import Enclosed, Finished, IngestError, Page, Piece, Sealed, Started, TimedOut, read
 from service.domain import packing
 from service.domain.documents import (
     Document,
@@ -35,21 +35,28 @@ TOO_DEEP = Failure(
     "nested_too_deeply",
     f"It lies more than {MAX_DEPTH} levels deep inside other files. Unpack them and upload it by itself.",
 )
+HURRIED_SECONDS = 4.0
+"""Nearly every document has shown its first page by then; the others are read apart, with all their time."""
 
 
-def extract_document(ctx: Context, document_id: str) -> None:
+def extract_document(ctx: Context, document_id: str, *, hurried: bool = False) -> bool:
     """Read a document and store its pages; a file that cannot be read becomes `failed` with the reason.
 
     Pages are stored in batches while the reading goes on, so no transaction stays open over it and progress
     shows; an interrupted reading starts over. Files inside become documents as they come (`unpack_document`).
+
+    A hurried reading gives up where no page comes soon and returns False: the document waits for another one,
+    that has time.
     """
+    if hurried:
+        ctx = replace(ctx, limits=replace(ctx.limits, first_seconds=HURRIED_SECONDS))
     with ctx.db.write() as tx:
         document = documents.get_any(tx, document_id)
         if document is None or not documents.start(tx, document_id):
-            return
+            return True
     if document.depth > MAX_DEPTH:
         fail(ctx, document_id, TOO_DEEP)
-        return
+        return True
     try:
         with ctx.blobs.as_path(document.sha256) as path, _held(path, document_id) as held:
             events = read(
@@ -61,7 +68,10 @@ def extract_document(ctx: Context, document_id: str) -> None:
             )
             store_events(ctx, document, events)
     except (IngestError, NotFound, StoreUnavailable) as error:  # NotFound: the stored file itself is gone
+        if hurried and isinstance(error, TimedOut):
+            return False
         fail(ctx, document_id, Failure(error.code, str(error)))
+    return True
 
 
 def fail(ctx: Context, document_id: str, failure: Failure) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest.document import Unit
+from ingest.document import Heading, Unit
 from ingest.errors import DamagedDocument, EmptyDocument, EncryptedDocument, TooLarge
-from ingest.formats import EPUB, RawPage, Reading, open_document
+from ingest.formats import EPUB, Outlined, RawPage, Reading, open_document
 from tests.support import packages
 
 
@@ -41,6 +41,17 @@ def test_chapters_come_in_the_order_of_the_spine(tmp_path: Path) -> None:
         ("Second", "# Second\n\nno heading"),
         ("A Book", "bare"),
     ]
+    assert isinstance(reading, Outlined)
+    assert reading.outline() == (Heading("One", 1, 1), Heading("Second", 1, 2), Heading("A Book", 1, 3))
+
+
+def test_a_long_chapter_stands_once_in_the_outline(tmp_path: Path) -> None:
+    long = xhtml("<h1>One</h1>" + "<p>word word word word word</p>" * 1_000)
+    book = packages.book(tmp_path / "a.epub", {"a.xhtml": long, "b.xhtml": xhtml("<h1>Two</h1><p>end</p>")})
+    reading, pages = read(book)
+    assert isinstance(reading, Outlined)
+    assert len(pages) > 3
+    assert reading.outline() == (Heading("One", 1, 1), Heading("Two", 1, len(pages)))
 
 
 def test_a_long_chapter_is_cut_and_each_part_knows_it(tmp_path: Path) -> None:

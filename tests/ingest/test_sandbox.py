@@ -21,7 +21,7 @@ import ingest
 from ingest import Finished, Limits, Page, Started, child, sandbox
 from ingest.reader import Frame
 from ingest.tokens import count_tokens
-from tests.support import frames, pdfs
+from tests.support import frames, hostile_texts, pdfs
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "../shared/samples"
@@ -185,6 +185,15 @@ def test_a_reading_that_takes_too_long_is_ended(three: Path, frame: Frame, limit
         pages_of(three, frame=frame, limits=limits)
     assert time.monotonic() - began < 60
     assert children() == []
+
+
+def test_the_first_page_may_have_a_limit_of_its_own(three: Path, tmp_path: Path) -> None:
+    slow = hostile_texts.many_attributes(tmp_path / "slow.html")
+    began = time.monotonic()
+    with pytest.raises(ingest.TimedOut):
+        pages_of(slow, limits=Limits(first_seconds=0.4))
+    assert time.monotonic() - began < 15
+    assert len(pages_of(three, frame=frames.hesitant, limits=Limits(first_seconds=0.5))) == 3
 
 
 def test_pages_come_while_a_later_one_is_read(three: Path, tmp_path: Path) -> None:

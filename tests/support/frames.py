@@ -35,6 +35,12 @@ def held_up(page: Page, until: str) -> str:
     return page.text
 
 
+def hesitant(page: Page) -> str:
+    """Take a second for the second page."""
+    time.sleep(page.number == 2)
+    return page.text
+
+
 def stuck(page: Page) -> str:
     """Do nothing for an hour, from the second page on."""
     if page.number > 1:

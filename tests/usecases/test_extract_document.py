@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest import Limits
 from service.domain.documents import Document, DocumentStatus
 from service.errors import NotFound
 from service.factory import open_context
@@ -21,6 +22,7 @@ from service.usecases.context import LOCAL, Context
 from service.usecases.extract_document import extract_document
 from service.usecases.read_document import get_document
 from service.usecases.remove_document import remove_document
+from tests.support import hostile_texts
 from tests.support.server import settings_in
 
 
@@ -120,6 +122,28 @@ def test_file_that_is_gone_fails_with_the_reason(tmp_path: Path) -> None:
         failed = get_document(ctx, LOCAL, document.id)
     assert failed.error is not None
     assert (failed.status, failed.error.code) == (DocumentStatus.FAILED, "not_found")
+
+
+def test_a_hurried_reading_leaves_a_slow_document_for_later(tmp_path: Path) -> None:
+    slow = hostile_texts.many_attributes(tmp_path / "a.html").read_bytes()
+    with process(tmp_path) as usual:
+        ctx = replace(usual, limits=Limits(silent_seconds=0.5))
+        document = add(ctx, slow, "a.html").document
+        assert extract_document(ctx, document.id, hurried=True) is False
+        assert get_document(ctx, LOCAL, document.id).status is DocumentStatus.PROCESSING
+        assert extract_document(ctx, document.id) is True
+        failed = get_document(ctx, LOCAL, document.id)
+        assert failed.error is not None
+        assert (failed.status, failed.error.code) == (DocumentStatus.FAILED, "timed_out")
+
+
+def test_a_hurried_reading_reads_and_refuses_whatever_is_quick(tmp_path: Path) -> None:
+    with process(tmp_path) as ctx:
+        read, refused = add(ctx, LONG).document, add(ctx, b"%PDF-1.7 and no more", "a.pdf").document
+        assert extract_document(ctx, read.id, hurried=True) is True
+        assert extract_document(ctx, refused.id, hurried=True) is True
+        assert get_document(ctx, LOCAL, read.id).status is DocumentStatus.READY
+        assert get_document(ctx, LOCAL, refused.id).status is DocumentStatus.FAILED
 
 
 def test_reading_is_queued_once_and_again_after_a_failure(tmp_path: Path) -> None:
