@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import signal
 import socket
+import time
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
@@ -36,17 +38,20 @@ class Child:
 
     Attributes:
         answer: where its events arrive; readable when there is something to receive.
-        over: whether it has closed its end.
+        over: whether nothing more comes for this document: it has closed its end, or waits for another.
         taken: how many ranges it has taken in hand.
         beats: how often it has said that it is at work on something slow.
+        documents: how many it has been given, this one included.
     """
 
-    def __init__(self, answer: socket.socket, lease: socket.socket) -> None:
+    def __init__(self, answer: socket.socket, lease: socket.socket, documents: int = 1) -> None:
         answer.settimeout(0)
         self.answer = answer
         self.over = False
         self.taken = 0
         self.beats = 0
+        self.documents = documents
+        self._ready = False
         self._lease = lease
         self._held = bytearray()
         self._events: deque[tuple[wire.Event, int]] = deque()
@@ -71,6 +76,9 @@ class Child:
             if isinstance(event, wire.Beat):
                 self.beats += 1
                 continue
+            if isinstance(event, wire.Ended):
+                self.over = self._ready = True
+                return
             self._events.append((event, size))
             self._waiting_bytes += size
             self.taken += isinstance(event, wire.Taken)
@@ -90,6 +98,36 @@ class Child:
         """Whether nobody waits for it any more."""
         return self._lease.fileno() < 0
 
+    def rests(self, seconds: float) -> bool:
+        """Wait until it says that it can take another document; return whether it does and no more."""
+        deadline = time.monotonic() + seconds
+        try:
+            while not self.over and _has_something(self.answer, deadline - time.monotonic()):
+                self.receive()
+        except ReaderCrashed:
+            return False
+        return self._ready and not self._held and not self._events
+
+    def again(self, message: bytes, orders: int) -> Child | None:
+        """Give a resting one its next document.
+
+        Args:
+            message: the request, its length in front.
+            orders: the pipe that the document's ranges are taken from.
+
+        Returns:
+            The same process, under a new name; None where it has ended meanwhile.
+        """
+        if _has_something(self.answer) or _has_something(self._lease):
+            return None
+        try:
+            sent = socket.send_fds(self.answer, [message], [orders])
+        except OSError:
+            return None
+        if sent < len(message):
+            return None
+        return Child(self.answer, self._lease, self.documents + 1)
+
     def pop(self) -> wire.Event:
         """Return the front event and forget it."""
         event, size = self._events.popleft()
@@ -108,6 +146,11 @@ class Child:
         with contextlib.suppress(OSError):
             self._lease.shutdown(socket.SHUT_WR)
 
+    def forget(self) -> None:
+        """Close this process's ends alone: in a fork, the other has the same."""
+        self.answer.close()
+        self._lease.close()
+
     def close(self) -> int | None:
         """End it and return its wait status once it is gone; None where nobody knows it any more."""
         if self.closed:
@@ -119,6 +162,13 @@ class Child:
             status = lease.recv(zygote.STATUS_BYTES)
             self._status = int.from_bytes(status, "big") if status else None
         return self._status
+
+
+def _has_something(end: socket.socket, seconds: float = 0.0) -> bool:
+    """Wait so long at most; return whether something can be received, be it the end."""
+    poll = select.poll()  # where there is poll(), select() takes no descriptor above 1,023
+    poll.register(end, select.POLLIN)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
 
 
 def complete(held: bytearray) -> Iterator[tuple[wire.Event, int]]:

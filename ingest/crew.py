@@ -41,6 +41,10 @@ class Employer(Protocol):
         """Whether there is no processor left for one more."""
         ...
 
+    def keep(self, child: Child) -> bool:
+        """Take back one that has done its part; return whether it is kept for another document."""
+        ...
+
 
 class Crew:
     """Reads one document; use it in a `with` block, whose end is the end of all its processes."""
@@ -52,17 +56,23 @@ class Crew:
         self._children: list[Child] = []
         self._silent = self._waited = self._scanned = 0.0
         self._patience = min(limits.first_seconds, limits.silent_seconds)
+        self._whole = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for child in self._children:
+        leaving = [child for child in self._children if not (self._whole and self._keeps(child))]
+        for child in leaving:
             child.dismiss()
-        for child in self._children:
+        for child in leaving:
             child.close()
         os.close(self._orders)
         self._give_out(())
+
+    def _keeps(self, child: Child) -> bool:
+        """Whether it goes on to another document; one that came too late may still be opening this one."""
+        return child.taken > 0 and self._employer.keep(child)
 
     def events(self) -> Iterator[Started | Page | Enclosed | Piece | Sealed | Finished]:
         """Yield `Started`, all pages in order and the files inside, `Finished`.
@@ -78,15 +88,25 @@ class Crew:
         for first in firsts:
             self._reinforce(len(firsts))
             yield from self._pages(self._taker(first), report)
+        self._whole = True
         yield report.finished()
 
     def _opened(self) -> wire.Opened:
-        lead = self._employer.hire(self._orders, leads=True)
-        self._children.append(lead)
+        lead = self._lead()
+        while lead.documents > 1 and lead.over and lead.front is None:
+            lead = self._lead()  # it ended while it rested, and nobody knew yet
         event = self._next(lead)
         if not isinstance(event, wire.Opened):
             raise ReaderCrashed(CRASHED)
         return event
+
+    def _lead(self) -> Child:
+        """Hire the process that leads, and wait for its first word or its end."""
+        lead = self._employer.hire(self._orders, leads=True)
+        self._children.append(lead)
+        while lead.front is None and not lead.over:
+            self._receive()
+        return lead
 
     def _reinforce(self, ranges: int) -> None:
         """Hire one more process where it pays."""

@@ -78,29 +78,35 @@ class Divisible(Protocol):
         ...
 
 
-def serve(payload: bytes, out: socket.socket, orders: int) -> None:
-    """Read the pickled request's file and send its events; the caller ends the process afterwards.
+def serve(payload: bytes, out: socket.socket, orders: int) -> bool:
+    """Read the pickled request's file and send its events.
 
     Args:
         payload: the pickled request.
         out: where the events go.
         orders: the pipe that the ranges are taken from.
+
+    Returns:
+        Whether all went well; a process in which it did not is not to be trusted with another file.
     """
     batch = _Batch(out)
+    well = False
     try:
         request: Request = pickle.loads(payload)  # noqa: S301 - comes from the parent process
         _confine(request.limits)
         for event in events(request, _taken(orders)):
             batch.add(event)
+        well = True
     except IngestError as error:
         batch.add(wire.Failed(type(error).__name__, str(error)))
     except BrokenPipeError:
-        return
+        return False
     except MemoryError:
         batch.add(wire.Failed(ReaderCrashed.__name__, OUT_OF_MEMORY))
     except Exception:  # noqa: BLE001 - the process ends here, and its parent must learn why
         batch.add(wire.Defect(traceback.format_exc()))
     batch.flush()
+    return well
 
 
 def events(request: Request, orders: Iterable[int] = ()) -> Iterator[wire.Event]:
@@ -256,8 +262,10 @@ def _confine(limits: Limits) -> None:
     }
     for kind, bound in bounds.items():
         _bound(kind, bound, bound)
-    # Past the first bound the kernel sends SIGXCPU, which tells the parent why; past the second it kills.
-    _bound(resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 5)
+    # Past the first bound the kernel sends SIGXCPU, which tells the parent why; past the second it kills. The
+    # first is this file's own: what others took before it in this process, up to as much again, is added.
+    used = round(time.process_time())
+    _bound(resource.RLIMIT_CPU, used + limits.cpu_seconds, 2 * limits.cpu_seconds + 5)
 
 
 def _bound(kind: int, soft: int, hard: int) -> None:

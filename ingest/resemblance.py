@@ -8,7 +8,7 @@ parts put together, without the texts.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 from zlib import crc32
 
@@ -30,6 +30,7 @@ class Sketch:
 
     def __init__(self) -> None:
         self._lowest: set[int] = set()
+        self._highest = HIGHEST  # of those worth a place: few of a long text's phrases come this far
 
     def add(self, text: str) -> None:
         """Take in a page's text; a phrase never spans two pages."""
@@ -37,9 +38,11 @@ class Sketch:
 
     def merge(self, values: Iterable[int]) -> None:
         """Take in another sample."""
-        self._lowest.update(values)
+        highest = self._highest
+        self._lowest.update([value for value in values if value <= highest])
         if len(self._lowest) > SIZE:
-            self._lowest = set(heapq.nsmallest(SIZE, self._lowest))
+            lowest = sorted(self._lowest)[:SIZE]
+            self._lowest, self._highest = set(lowest), lowest[-1]
 
     def values(self) -> tuple[int, ...]:
         """Return the sample, in ascending order."""
@@ -59,7 +62,9 @@ def phrases(sample: Sequence[int]) -> float:
     return (SIZE - 1) * _HASHES / max(sample) if full else float(len(sample))
 
 
-def _hashes(words: list[str]) -> Iterator[int]:
-    for start, word in enumerate(words):
-        if len(word) >= ANCHOR_CHARS:
-            yield crc32(" ".join(words[start : start + PHRASE_WORDS]).encode("utf-8", "surrogatepass"))
+def _hashes(words: list[str]) -> list[int]:
+    return [
+        crc32(" ".join(words[start : start + PHRASE_WORDS]).encode("utf-8", "surrogatepass"))
+        for start, word in enumerate(words)
+        if len(word) >= ANCHOR_CHARS
+    ]

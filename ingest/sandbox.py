@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from ingest import zygote
+from ingest import wire, zygote
 from ingest.child import Child
 from ingest.crew import Crew
 from ingest.document import Enclosed, Finished, Page, Piece, Sealed, Started
@@ -33,6 +33,9 @@ from ingest.reader import Frame, Request
 DEFAULT_LIMITS: Final = Limits()
 LANGUAGES: Final = ("eng",)
 """Recognised where nobody says which; their data is installed with this package where there is any."""
+
+MAX_DOCUMENTS: Final = 50
+"""Files that one process reads one after another, at most."""
 
 NOT_STARTED: Final = "The reading process could not be started. Try again; the server's log says more."
 
@@ -45,6 +48,11 @@ _ENVIRONMENT: Final = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "OMP_THREAD_L
 thread a process: pages are recognised side by side in several."""
 _START_SECONDS: Final = 60.0
 _GOODBYE_SECONDS: Final = 10.0
+_CLOSE_SECONDS: Final = 0.5
+"""How long a process may take to close a file that it has read."""
+
+_Key = tuple[str, Limits]
+"""Whose files a process may read, and under which limits."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +64,7 @@ def read(
     frame: Frame | None = None,
     limits: Limits = DEFAULT_LIMITS,
     languages: tuple[str, ...] = LANGUAGES,
+    owner: str | None = None,
 ) -> Iterator[Started | Page | Enclosed | Piece | Sealed | Finished]:
     """Yield `Started`, every page in order as it is read, the files inside, and `Finished`.
 
@@ -71,6 +80,8 @@ def read(
         limits: what the file may take.
         languages: what to recognise on pages without text, as Tesseract names them. Without any, and where
             `ingest.recognition.missing` names one, such pages are flagged `no_text`.
+        owner: whose file it is. A process that has read a file to its end reads further ones of the same
+            owner and limits, which spares a short file most of its time; without an owner they end with it.
 
     Raises:
         ingest.errors.IngestError: it can't be read; `str(error)` says why and what to do. Pages that came
@@ -81,7 +92,7 @@ def read(
         raise ValueError("frame must be a function of an importable module, not of __main__")
     until = time.monotonic() + limits.scan_seconds
     request = Request(path.absolute(), filename, frame, limits, languages=languages, until=until)
-    with Crew(_Employer(home, request), limits) as crew:
+    with Crew(_Employer(home, request, owner), limits) as crew:
         yield from crew.events()
 
 
@@ -93,12 +104,17 @@ def warm() -> None:
 class _Employer:
     """Starts the processes of one document."""
 
-    def __init__(self, home: _Home, request: Request) -> None:
+    def __init__(self, home: _Home, request: Request, owner: str | None) -> None:
         self._home = home
         self._request = request
+        self._key = None if owner is None else (owner, request.limits)
 
     def hire(self, orders: int, *, leads: bool) -> Child:
-        return self._home.fork(dataclasses.replace(self._request, leads=leads), orders)
+        message = wire.framed(pickle.dumps(dataclasses.replace(self._request, leads=leads)))
+        return self._home.rehire(self._key, message, orders) or self._home.fork(message, orders)
+
+    def keep(self, child: Child) -> bool:
+        return self._key is not None and self._home.keep(self._key, child)
 
     def is_busy(self) -> bool:
         return self._home.running >= _processors()
@@ -117,6 +133,7 @@ class _Home:
         self._channel: socket.socket | None = None
         self._hooked = False
         self._children: weakref.WeakSet[Child] = weakref.WeakSet()
+        self._resting: list[tuple[_Key, Child]] = []
 
     @property
     def pid(self) -> int | None:
@@ -135,7 +152,42 @@ class _Home:
             if self._channel is None:
                 self._start()
 
-    def fork(self, request: Request, orders: int) -> Child:
+    def keep(self, key: _Key, child: Child) -> bool:
+        """Let a process that has done well rest until `rehire`; False where it is of no more use.
+
+        At most one more rests than there are processors; the one that has rested longest makes room.
+        """
+        if child.documents >= MAX_DOCUMENTS or not child.rests(_CLOSE_SECONDS):
+            return False
+        with self._lock:
+            self._resting.append((key, child))
+            surplus = max(0, len(self._resting) - _processors() - 1)
+            leaving = self._resting[:surplus]
+            del self._resting[:surplus]
+        for _, old in leaving:
+            old.close()
+        return True
+
+    def rehire(self, key: _Key | None, message: bytes, orders: int) -> Child | None:
+        """Give the request to a process that rests under the key; None where none does."""
+        while (resting := self._take(key)) is not None:
+            child = resting.again(message, orders)
+            if child is not None:
+                with self._lock:
+                    self._children.add(child)
+                return child
+            resting.close()
+        return None
+
+    def _take(self, key: _Key | None) -> Child | None:
+        """Return the process that has rested shortest, no longer as a resting one."""
+        with self._lock:
+            for place in reversed(range(len(self._resting))):
+                if self._resting[place][0] == key:
+                    return self._resting.pop(place)[1]
+        return None
+
+    def fork(self, message: bytes, orders: int) -> Child:
         """Start a reading process; whoever asks for it must close it. Works from several threads at once.
 
         A zygote that died meanwhile is replaced, once.
@@ -143,12 +195,11 @@ class _Home:
         Raises:
             ReaderCrashed: none could be started.
         """
-        payload = pickle.dumps(request)
         for _ in range(2):
             with self._lock:
                 channel = self._channel or self._start()
             try:
-                return self._ask(channel, payload, orders)
+                return self._ask(channel, message, orders)
             except OSError as fault:
                 _log.warning("The zygote of the reading processes does not answer: %s", fault)
                 self._drop(channel)
@@ -156,6 +207,7 @@ class _Home:
 
     def close(self) -> None:
         """End the zygote and with it every reading."""
+        self.dismiss()
         if self._channel is not None:
             self._channel.close()
         if self._process is not None:
@@ -166,6 +218,12 @@ class _Home:
                 self._process.wait()
         self._channel = self._process = None
 
+    def dismiss(self) -> None:
+        """End the processes that rest."""
+        resting, self._resting = self._resting, []
+        for _, child in resting:
+            child.close()
+
     def _drop(self, channel: socket.socket) -> None:
         """End a zygote that does not answer, unless another thread has done so."""
         with self._lock:
@@ -174,15 +232,15 @@ class _Home:
                     self._process.kill()
                 self.close()
 
-    def _ask(self, channel: socket.socket, payload: bytes, orders: int) -> Child:
+    def _ask(self, channel: socket.socket, message: bytes, orders: int) -> Child:
         """Send the request, and wait until it is accepted: others may send theirs meanwhile."""
         answer, their_answer = socket.socketpair()
         lease, their_lease = socket.socketpair()
         try:
             with their_answer, their_lease, self._lock:
-                header = len(payload).to_bytes(zygote.LENGTH_BYTES, "big")
-                socket.send_fds(channel, [header], [their_answer.fileno(), their_lease.fileno(), orders])
-                channel.sendall(payload)
+                descriptors = [their_answer.fileno(), their_lease.fileno(), orders]
+                sent = socket.send_fds(channel, [message], descriptors)
+                channel.sendall(message[sent:])
             lease.settimeout(_START_SECONDS)
             if lease.recv(len(zygote.ACCEPTED)) != zygote.ACCEPTED:
                 raise ConnectionError("it ended")
@@ -224,6 +282,9 @@ class _Home:
         """In a fork of this process: the zygote is the other's."""
         self._lock = threading.Lock()
         self._children = weakref.WeakSet()
+        for _, child in self._resting:
+            child.forget()
+        self._resting = []
         if self._channel is not None:
             self._channel.close()
         if self._process is not None:

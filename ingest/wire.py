@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -95,13 +96,33 @@ class Beat:
     """The process is at work on something slow, a scanned page: this is no silence."""
 
 
-Event = Opened | Taken | Beat | Page | Enclosed | Piece | Sealed | Given | Failed | Defect
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The reading process has closed the document in good order and can take another."""
+
+
+Event = Opened | Taken | Beat | Page | Enclosed | Piece | Sealed | Given | Failed | Defect | Ended
 
 
 def pack(event: Event) -> bytes:
     """Return the event with its length in front."""
-    body = json.dumps(_fields(event), separators=(",", ":")).encode()
+    return framed(json.dumps(_fields(event), separators=(",", ":")).encode())
+
+
+def framed(body: bytes) -> bytes:
+    """Return the body with its length in front."""
     return len(body).to_bytes(HEADER_BYTES, "big") + body
+
+
+def received(source: socket.socket, size: int) -> bytes:
+    """Return so many bytes from a socket; fewer where it ends."""
+    data = bytearray()
+    while len(data) < size:
+        chunk = source.recv(size - len(data))
+        if not chunk:
+            break
+        data += chunk
+    return bytes(data)
 
 
 def body_size(header: bytes) -> int:
@@ -156,6 +177,8 @@ def _fields(event: Event) -> list[Any]:  # noqa: C901, PLR0911 - one for each ki
             return ["failed", event.error, event.message]
         case Defect():
             return ["defect", event.traceback]
+        case Ended():
+            return ["ended"]
 
 
 def _event(kind: str, fields: list[Any]) -> Event:  # noqa: C901, PLR0911 - one for each kind of event
@@ -192,6 +215,8 @@ def _event(kind: str, fields: list[Any]) -> Event:  # noqa: C901, PLR0911 - one 
             return Failed(error, message)
         case "defect", [str(traceback)]:
             return Defect(traceback)
+        case "ended", []:
+            return Ended()
     raise Malformed("not an event")
 
 

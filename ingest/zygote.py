@@ -1,13 +1,14 @@
-"""A warm process that forks one reading process for each document.
+"""A warm process that forks the reading processes.
 
 Started by `ingest.sandbox` as a fresh interpreter, so nothing of the parent is in it: no threads, no locks,
 no database handles, no secrets of its environment, and its `__main__` is never run again. It has everything
 loaded that reading takes; a fork then costs milliseconds.
 
-For each reading process the parent sends a request with a socket to answer on, the pipe that the document's
-ranges are taken from, and a lease that stays here. The zygote accepts the request on the lease, which keeps
-requests of several threads apart. The parent ends the lease to have the reading process killed; the zygote
-reports its exit status there once it is gone. The zygote ends when its parent does, with all readings.
+For each reading process the parent sends the first request with a socket to answer on, the pipe that the
+document's ranges are taken from, and a lease that stays here. The zygote accepts the request on the lease,
+which keeps requests of several threads apart. The parent ends the lease to have the reading process killed;
+the zygote reports its exit status there once it is gone. The zygote ends when its parent does, with all
+readings.
 """
 
 from __future__ import annotations
@@ -22,10 +23,9 @@ import signal
 import socket
 from typing import Final
 
-from ingest import reader, tokens
+from ingest import tokens, turns, wire
 from ingest.formats import READERS
 
-LENGTH_BYTES: Final = 4
 ACCEPTED: Final = b"\1"
 STATUS_BYTES: Final = 4
 DESCRIPTORS: Final = 3
@@ -84,10 +84,10 @@ class _Zygote:
 
     def _accept(self) -> bool:
         """Take one request and fork for it; False once the parent is gone."""
-        header, descriptors, _, _ = socket.recv_fds(self._parent, LENGTH_BYTES, DESCRIPTORS)
-        if len(header) < LENGTH_BYTES or len(descriptors) < DESCRIPTORS:
+        header, descriptors, _, _ = socket.recv_fds(self._parent, wire.HEADER_BYTES, DESCRIPTORS)
+        if len(header) < wire.HEADER_BYTES or len(descriptors) < DESCRIPTORS:
             return False
-        payload = _receive(self._parent, int.from_bytes(header, "big"))
+        payload = wire.received(self._parent, int.from_bytes(header, "big"))
         answer, lease = (socket.socket(fileno=descriptor) for descriptor in descriptors[:2])
         orders = descriptors[2]
         _load_frame(payload)
@@ -121,7 +121,7 @@ class _Zygote:
             self._selector.close()
             for kept in (self._parent, self._deaths, self._wake_up, lease, *self._leases.values()):
                 kept.close()
-            reader.serve(payload, answer, orders)
+            turns.serve(payload, answer, orders)
             status = 0
         finally:
             os._exit(status)  # without the clean-up of the process it was forked from
@@ -150,16 +150,6 @@ def _load_frame(payload: bytes) -> None:
     """
     with contextlib.suppress(ImportError, AttributeError, pickle.UnpicklingError):
         pickle.loads(payload)  # noqa: S301 - comes from the parent process
-
-
-def _receive(source: socket.socket, size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        chunk = source.recv(size - len(data))
-        if not chunk:
-            break
-        data += chunk
-    return bytes(data)
 
 
 def _silence() -> None:

@@ -16,12 +16,9 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-import uvicorn
 from rich.markup import escape
 
 from service import console, factory, folders, jobs, terminal
-from service.api.access import is_loopback
-from service.app import create_app, listen
 from service.console import Listed
 from service.domain.answers import AnswerStatus
 from service.domain.catalog import Catalog, Model
@@ -30,7 +27,6 @@ from service.errors import (
     Conflict,
     Fix,
     Invalid,
-    NotAllowed,
     NotFound,
     StoreUnavailable,
     UnabridgedError,
@@ -241,20 +237,10 @@ def serve(
     ] = False,
 ) -> None:
     """Run the HTTP service; its reference is at /docs."""
-    if not is_loopback(host):
-        raise NotAllowed(
-            f"Without keys the service only listens on this machine, not on {host}.",
-            fixes=(Fix("use_host", "Use --host 127.0.0.1."),),
-        )
-    settings = _settings()
-    factory.ocr_languages(settings)  # a language that is not there is said before anything is opened
-    settings.check_data()
-    settings.check_models_file()
-    factory.open_database(settings).close()  # what is wrong with the store is said before the server starts
-    listening = listen(host, port)
-    app = create_app(settings, work=not no_worker)
-    config = uvicorn.Config(app, log_level="info", timeout_graceful_shutdown=jobs.SHUTDOWN_SECONDS)
-    uvicorn.Server(config).run(sockets=[listening])
+    from service import server  # noqa: PLC0415 - its libraries would slow every other command
+
+    server.require_loopback(host)
+    server.run(_settings(), host=host, port=port, work=not no_worker)
 
 
 @app.command()

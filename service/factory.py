@@ -11,7 +11,6 @@ from ingest.sandbox import LANGUAGES
 from service.domain.catalog import Catalog
 from service.errors import Invalid
 from service.provider import Provider
-from service.provider.client import HttpProvider
 from service.provider.offline import OfflineProvider
 from service.provider.profiles import named
 from service.settings import Settings
@@ -103,5 +102,7 @@ def make_provider(settings: Settings) -> Provider:
     """Return the engine that answers: a provider over HTTP, or the offline one."""
     if settings.provider is None or settings.provider == "offline":
         return OfflineProvider()
+    from service.provider.client import HttpProvider  # noqa: PLC0415 - it loads a client and its certificates
+
     key = settings.provider_key.get_secret_value() if settings.provider_key else None
     return HttpProvider(named(settings.provider, base_url=settings.provider_url), key)

@@ -18,9 +18,9 @@ from service.usecases.add_document import add_document
 from service.usecases.context import LOCAL, Context
 
 CHUNK = 1 << 20
-POLL_SECONDS = 0.05
-AT_ONCE = 200
-"""Documents looked at in one go: they are read in the order in which they came."""
+POLL_SECONDS = 0.1
+AT_ONCE = 8
+"""Documents looked at in one go, the first that are not done: they are read in about this order."""
 
 
 async def corpus_of(ctx: Context, paths: Sequence[Path]) -> tuple[str, list[Listed]]:
@@ -62,9 +62,11 @@ async def add(ctx: Context, paths: Sequence[Path], corpus_id: str | None) -> lis
             reading.follow(Listed(one.document, one.document.filename))
             bar.advance(storing)
         shown = bar.add_task("reading", total=1, note="")
-        while await asyncio.to_thread(reading.look):
+        while reading.waiting:
+            under_way = await asyncio.to_thread(reading.look)
             console.show_reading(bar, shown, [one.document for one in reading.listed.values()])
-            await asyncio.sleep(POLL_SECONDS)
+            if under_way:
+                await asyncio.sleep(POLL_SECONDS)
     return list(reading.listed.values())
 
 
@@ -73,31 +75,31 @@ class _Reading:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._waiting: dict[str, None] = {}
+        self.waiting: dict[str, None] = {}
         self.listed: dict[str, Listed] = {}
 
     def follow(self, one: Listed) -> None:
         """Take one more; one that failed and is read again, since it came once more, is waited for anew."""
         known = self.listed.setdefault(one.document.id, one)
         if known is one or not one.document.is_settled:
-            self._waiting[one.document.id] = None
+            self.waiting[one.document.id] = None
 
     def look(self) -> bool:
-        """Look again at the first of those that are not read yet; return whether there are any."""
-        looked_at = list(self._waiting)[:AT_ONCE]
+        """Look again at the first of those that are not read yet; return whether any of them still is not."""
+        looked_at = list(self.waiting)[:AT_ONCE]
         fresh = read_document.get_documents(self._ctx, LOCAL, looked_at)
         for document_id in looked_at:
             if document_id in fresh:
                 self._see(fresh[document_id])
             else:
                 self._lose(document_id)
-        return bool(self._waiting)
+        return any(document_id in self.waiting for document_id in looked_at)
 
     def _see(self, document: Document) -> None:
         one = self.listed[document.id] = replace(self.listed[document.id], document=document)
         if not document.is_settled:
             return
-        del self._waiting[document.id]
+        del self.waiting[document.id]
         if document.files:
             for file in read_document.list_files(self._ctx, LOCAL, document.id):
                 self.follow(Listed(file.document, f"{file.name} in {one.name}", inside=True))
@@ -108,7 +110,7 @@ class _Reading:
         Raises:
             NotFound: it was added by itself, and somebody deleted it.
         """
-        del self._waiting[document_id]
+        del self.waiting[document_id]
         if not self.listed.pop(document_id).inside:
             raise NotFound(f"Document {document_id} was deleted while it was read.")
 

@@ -16,7 +16,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -32,6 +32,7 @@ from dbos import (
     EnqueueOptions,
     SetWorkflowID,
 )
+from dbos._queue import queue_worker_thread
 
 import ingest
 from service.domain.documents import Failure
@@ -53,8 +54,7 @@ WAITING_FOR_EACH = 8
 """Documents that a process takes from the queue for each one it reads: a poll must not be what limits it."""
 
 POLL_SECONDS = 0.25
-COMMAND_POLL_SECONDS = 0.05
-"""A command lives for its documents alone and is waited for; a service is there for hours."""
+"""How soon what another process queued is seen; what this one queues, it takes up at once."""
 
 KEEP_PLANS = timedelta(days=30)
 """After their time; plans that an answer refers to stay."""
@@ -97,6 +97,33 @@ class JobQueue:
         }
         self._client.enqueue_in_transaction(tx, options, document_id)
 
+    def wake(self) -> None:
+        """Have what was left just now begun without delay, where this process has a reader to spare."""
+        _jobs().ring()
+
+
+class Bell(threading.Event):
+    """What the queue's thread sleeps on between its looks: rung to end the sleep, set to end the thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rung = threading.Event()
+
+    def ring(self) -> None:
+        """End the sleep, or the next one."""
+        self._rung.set()
+
+    def set(self) -> None:
+        """End the thread."""
+        super().set()
+        self.ring()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Sleep; return whether the thread is to end."""
+        self._rung.wait(timeout)
+        self._rung.clear()
+        return self.is_set()
+
 
 @DBOS.dbos_class()
 class Jobs(DBOSConfiguredInstance):
@@ -105,15 +132,30 @@ class Jobs(DBOSConfiguredInstance):
     ctx: Context
     reading: Turns
     waiting: threading.Semaphore  # for documents that are read a second time, without hurry
+    readers: int
     serving: bool
     started: set[str]
 
     def __init__(self) -> None:
         super().__init__(APPLICATION)
+        self.bell = Bell()
+        self.readers = 1
+        self._taken = 0
+        self._counting = threading.Lock()
+
+    def ring(self) -> None:
+        """Have the queue looked at now, unless every reader has its next document."""
+        if self._taken <= self.readers:
+            self.bell.ring()
+
+    def _take(self, more: int) -> None:
+        with self._counting:
+            self._taken += more
 
     @DBOS.workflow()
     def extract(self, document_id: str) -> str:
         """Read a document."""
+        self._take(1)
         try:
             with self.reading:
                 over = extract_document(self.ctx, document_id, hurried=True)
@@ -125,6 +167,9 @@ class Jobs(DBOSConfiguredInstance):
             fail(
                 self.ctx, document_id, Failure("internal_error", f"Reading failed ({type(error).__name__}).")
             )
+        finally:
+            self._take(-1)
+            self.ring()
         return document_id
 
     @DBOS.workflow()
@@ -185,30 +230,46 @@ def working(
             concludes them, and sends nothing.
     """
     with _seat(settings.data) as (seat, dead):
-        DBOS(config=_config(ctx.db, seat))
+        dbos = DBOS(config=_config(ctx.db, seat))
         jobs = _jobs()
         jobs.ctx = ctx
         jobs.serving = serving
         jobs.started = set()
         if extract:
             ingest.warm()
-        readers = settings.extractors or os.cpu_count() or 1
-        jobs.reading = Turns(readers)
-        jobs.waiting = threading.Semaphore(readers)
-        DBOS.listen_queues([EXTRACT] if extract else [])
+        # One more than processors: each waits now and then until something is on the disk.
+        jobs.readers = settings.extractors or (os.cpu_count() or 1) + 1
+        jobs.reading = Turns(jobs.readers)
+        jobs.waiting = threading.Semaphore(jobs.readers)
+        DBOS.listen_queues([])  # `_watching` does, and can be woken
         DBOS.launch()
         try:
-            DBOS.register_queue(
-                EXTRACT,
-                worker_concurrency=readers * WAITING_FOR_EACH,
-                polling_interval_sec=POLL_SECONDS if serving else COMMAND_POLL_SECONDS,
-                on_conflict="always_update",
-            )
-            worker = Worker(jobs, seat)
-            _take_up(worker, dead)
-            yield worker
+            with _watching(dbos, jobs) if extract else nullcontext():
+                worker = Worker(jobs, seat)
+                _take_up(worker, dead)
+                yield worker
         finally:
             DBOS.destroy(workflow_completion_timeout_sec=SHUTDOWN_SECONDS if serving else 0)
+
+
+@contextmanager
+def _watching(dbos: DBOS, jobs: Jobs) -> Iterator[None]:
+    """Take documents from the queue, in DBOS's own loop: its usual thread only ever looks at intervals."""
+    queue = DBOS.register_queue(
+        EXTRACT,
+        worker_concurrency=jobs.readers * WAITING_FOR_EACH,
+        polling_interval_sec=POLL_SECONDS,
+        on_conflict="always_update",
+    )
+    jobs.bell = bell = Bell()
+    thread = threading.Thread(target=queue_worker_thread, args=(bell, dbos, queue), daemon=True)
+    thread.start()
+    bell.ring()  # for what is there already
+    try:
+        yield
+    finally:
+        bell.set()
+        thread.join()
 
 
 def _take_up(worker: Worker, dead: list[_Seat]) -> None:

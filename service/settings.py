@@ -107,7 +107,7 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         validation_alias=_aliases("extractors"),
-        description="Documents read at once; 0 takes one a core.",
+        description="Documents read at once; 0 takes one more than there are cores.",
     )
 
     @classmethod

@@ -26,6 +26,7 @@ LAYERS = (
         "service.api",
         "service.web",
         "service.cli",
+        "service.server",
         "service.worker",
         "service.jobs",
         "service.turns",
@@ -73,7 +74,7 @@ IMPORTERS = {
     "tiktoken": ("ingest.tokens",),
     "toktok": ("ingest.tokens",),
     "typer": ("service.cli",),
-    "uvicorn": ("service.cli",),
+    "uvicorn": ("service.server",),
     "xlrd": ("ingest.formats.oldsheets",),
 }
 """Who may import each library: one world each, and one module for what reads files or counts tokens."""
@@ -83,6 +84,8 @@ LATE_IMPORTS = {
     ("ingest.tokens", "tiktoken"): "heavy, and needed only where something is counted",
     ("ingest.formats.pdf_rescue", "pdf_oxide"): "heavy, and needed for few files",
     ("ingest.formats.pdf_rescue", "pypdf"): "heavy, and needed for few files",
+    ("service.cli", "service"): "the server's libraries take as long as a short command",
+    ("service.factory", "service"): "so does the HTTP client, which many installations never need",
 }
 
 BROAD_EXCEPTS = {

@@ -89,6 +89,7 @@ def _record(ctx: Context, tenant: str, filename: str, received: ReceivedBlob, co
                 append_in(tx, corpus_id, document)
             stored = documents.get(tx, tenant, document.id)
         failing.pop_all()
+    ctx.queue.wake()
     if known is not None:
         ctx.blobs.discard(received)
     return Added(document=stored or document, duplicate=known is not None)

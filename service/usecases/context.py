@@ -27,6 +27,10 @@ class Queue(Protocol):
         """Have a document read; part of the caller's transaction."""
         ...
 
+    def wake(self) -> None:
+        """Say that a transaction which left work was committed; what is not said is only seen later."""
+        ...
+
     def close(self) -> None:
         """Free connections."""
         ...

@@ -65,6 +65,7 @@ def extract_document(ctx: Context, document_id: str, *, hurried: bool = False) -
                 frame=packing.frame,
                 limits=ctx.limits,
                 languages=ctx.terms.languages,
+                owner=document.tenant,
             )
             store_events(ctx, document, events)
     except (IngestError, NotFound, StoreUnavailable) as error:  # NotFound: the stored file itself is gone
@@ -166,8 +167,8 @@ def _pages(
         elif isinstance(event, Enclosed | Piece | Sealed):
             reading.inside.take(event)
         else:
-            reading.digest.update(packing.frame(event).encode("utf-8", "surrogatepass"))
             text = packing.defuse(event.text)
+            reading.digest.update(packing.block(event.number, text).encode("utf-8", "surrogatepass"))
             yield _count(event, text), text
 
 

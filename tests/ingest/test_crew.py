@@ -201,6 +201,9 @@ class Scripted:
     def is_busy(self) -> bool:
         return not self._scripts
 
+    def keep(self, child: child.Child) -> bool:  # noqa: ARG002 - nobody is kept here
+        return False
+
 
 def given(*notices: Notice, more: int = 0, chars: int = 1) -> wire.Given:
     return wire.Given("Title", "o200k_base", notices, more, chars)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import time
@@ -46,6 +47,29 @@ def stuck(page: Page) -> str:
     if page.number > 1:
         time.sleep(3_600)
     return page.text
+
+
+def spending(page: Page, *, seconds: float) -> str:
+    """Use so much processor time for each page."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return page.text
+
+
+def growing(page: Page, *, by: int) -> str:
+    """Take so much memory and keep it, as a leak does."""
+    _kept.append(mmap.mmap(-1, by))
+    return page.text
+
+
+def leaking(page: Page) -> str:
+    """Open a file and forget it."""
+    os.dup(0)
+    return page.text
+
+
+_kept: list[mmap.mmap] = []
 
 
 def busy(_: Page) -> NoReturn:

@@ -44,6 +44,9 @@ class Broken:
         del tx, document_id
         raise StoreUnavailable("The queue is away.")
 
+    def wake(self) -> None:
+        """Nobody works it."""
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -40,6 +40,9 @@ class Kept:
     def close(self) -> None:
         """Nothing is open."""
 
+    def wake(self) -> None:
+        """Nobody works it."""
+
     def extract(self, tx: Transaction, document_id: str) -> None:
         """Remember it."""
         del tx

@@ -46,6 +46,9 @@ class Unworked:
     def extract(self, tx: Transaction, document_id: str) -> None:
         """Leave it."""
 
+    def wake(self) -> None:
+        """Nobody works it."""
+
     def close(self) -> None:
         """Nothing is open."""
 
