@@ -19,6 +19,7 @@ import ingest
 from ingest import (
     DamagedDocument,
     EmptyDocument,
+    Enclosed,
     EncryptedDocument,
     Limits,
     Page,
@@ -123,13 +124,13 @@ def changed_inside(data: bytes, part: str, changes: list[tuple[str, float, float
 
 
 def check(data: bytes, suffix: str) -> None:
-    """Read it; whatever comes of it is pages, or an error that no crash is behind."""
+    """Read it; whatever comes of it is pages, or files, or an error that no crash is behind."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"a{suffix}"
         path.write_bytes(data)
         events = ingest.read(path, filename=path.name, limits=LIMITS)
         with suppress(*REFUSALS):
-            assert any(isinstance(event, Page) for event in events)
+            assert any(isinstance(event, Page | Enclosed) for event in events)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -89,6 +89,7 @@ def test_a_file_inside_that_cannot_be_read_is_told_and_does_not_block(tmp_path: 
         warned = {
             "code": "files_unreadable",
             "detail": "2 files inside others could not be read and are left out: x.exe, y.exe.",
+            "fixes": [],
         }
         plan = asked(ctx, corpus_id)
         assert plan["coverage"]["documents_in"] == [good.id]
