@@ -1,6 +1,20 @@
-"""`python -m service` is the command `unabridged`."""
+"""The command `unabridged`, as `python -m service` too."""
 
-from service.cli import main
+from __future__ import annotations
+
+import sys
+
+import ingest
+
+
+def main() -> None:
+    """Run the command; what reads documents starts while the command's own libraries load."""
+    if sys.argv[1:2] in (["add"], ["ask"]) and "--help" not in sys.argv:
+        ingest.warm()
+    from service import cli  # noqa: PLC0415 - takes a second, which the reading process needs as well
+
+    cli.main()
+
 
 if __name__ == "__main__":
     main()

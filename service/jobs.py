@@ -56,6 +56,9 @@ WAITING_FOR_EACH = 8
 POLL_SECONDS = 0.25
 """How soon what another process queued is seen; what this one queues, it takes up at once."""
 
+COMMAND_LISTEN_SECONDS = 0.1
+"""DBOS ends within one sleep of its listener, which nothing here speaks to: a command waits for that."""
+
 KEEP_PLANS = timedelta(days=30)
 """After their time; plans that an answer refers to stay."""
 
@@ -209,7 +212,7 @@ class _Seat:
 
 def migrate(db: Database) -> None:
     """Bring the job system's own tables up to date."""
-    DBOS(config=_config(db, "migration"))
+    DBOS(config=_config(db, "migration", listen_seconds=COMMAND_LISTEN_SECONDS))
     try:
         DBOS.launch()
     finally:
@@ -230,7 +233,7 @@ def working(
             concludes them, and sends nothing.
     """
     with _seat(settings.data) as (seat, dead):
-        dbos = DBOS(config=_config(ctx.db, seat))
+        dbos = DBOS(config=_config(ctx.db, seat, listen_seconds=1.0 if serving else COMMAND_LISTEN_SECONDS))
         jobs = _jobs()
         jobs.ctx = ctx
         jobs.serving = serving
@@ -306,7 +309,7 @@ def _jobs() -> Jobs:
     return Jobs()
 
 
-def _config(db: Database, seat: str) -> DBOSConfig:
+def _config(db: Database, seat: str, *, listen_seconds: float) -> DBOSConfig:
     return {
         "name": APPLICATION,
         "system_database_url": db.url,
@@ -316,7 +319,7 @@ def _config(db: Database, seat: str) -> DBOSConfig:
         "executor_id": seat,
         "log_level": "ERROR",
         "use_listen_notify": False,
-        "notification_listener_polling_interval_sec": 1.0,
+        "notification_listener_polling_interval_sec": listen_seconds,
     }
 
 

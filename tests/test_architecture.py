@@ -84,6 +84,7 @@ LATE_IMPORTS = {
     ("ingest.tokens", "tiktoken"): "heavy, and needed only where something is counted",
     ("ingest.formats.pdf_rescue", "pdf_oxide"): "heavy, and needed for few files",
     ("ingest.formats.pdf_rescue", "pypdf"): "heavy, and needed for few files",
+    ("service.__main__", "service"): "the reading processes start while it is imported",
     ("service.cli", "service"): "the server's libraries take as long as a short command",
     ("service.factory", "service"): "so does the HTTP client, which many installations never need",
 }
