@@ -68,6 +68,10 @@ MaxTokens = Annotated[
 LeaveOut = Annotated[
     list[terminal.WasteName], typer.Option(help="Waste that is not sent; `unabridged waste` tells of it.")
 ]
+PageImages = Annotated[
+    terminal.PageImagesName,
+    typer.Option(help="Pages sent as pictures too: without text, or all scans."),
+]
 
 
 def main() -> NoReturn:
@@ -126,6 +130,7 @@ def ask(
     effort: Effort = None,
     max_tokens: MaxTokens = DEFAULT_MAX_COMPLETION_TOKENS,
     leave_out: LeaveOut = [],  # noqa: B006 - the form of an option's default
+    page_images: PageImages = terminal.PageImagesName.NONE,
     max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Refuse a higher ceiling.")] = None,
     confirm_above: Annotated[
         str, typer.Option(metavar="USD", help="Ask before a ceiling above this is spent.")
@@ -151,7 +156,8 @@ def ask(
         yes=yes,
     )
     settings = _settings()
-    asked = _question(question, settings, model, tier, effort, max_tokens, leave_out)
+    asked = _question(question, settings, model, tier, effort, max_tokens)
+    asked = _packed(asked, leave_out, page_images)
     asked = replace(asked, strategies=(strategy.value,) if strategy else ())
     with terminal.stopping_at_once(READING_STOPPED), _working(settings) as (ctx, worker):
         _model(ctx.catalog, asked.model)
@@ -168,6 +174,7 @@ def plan(
     effort: Effort = None,
     max_tokens: MaxTokens = DEFAULT_MAX_COMPLETION_TOKENS,
     leave_out: LeaveOut = [],  # noqa: B006 - the form of an option's default
+    page_images: PageImages = terminal.PageImagesName.NONE,
     json: Json = False,
 ) -> None:
     """Price a question in every way that applies, cold and warm. Costs nothing.
@@ -175,7 +182,8 @@ def plan(
     Example: unabridged plan --corpus reports "What changed?"
     """
     settings = _settings()
-    asked = _question(question, settings, model, tier, effort, max_tokens, leave_out)
+    asked = _question(question, settings, model, tier, effort, max_tokens)
+    asked = _packed(asked, leave_out, page_images)
     ctx = _context(settings)
     found = arrange_corpus.find(ctx, LOCAL, corpus)
     _model(ctx.catalog, asked.model)
@@ -299,7 +307,6 @@ def _question(
     tier: terminal.TierName | None,
     effort: terminal.EffortName | None,
     max_tokens: int,
-    leave_out: Sequence[terminal.WasteName],
 ) -> Question:
     if not text.strip():
         raise Invalid("The question is empty.")
@@ -309,8 +316,14 @@ def _question(
         service_tier=tier.value if tier else None,
         reasoning_effort=effort.value if effort else None,
         max_completion_tokens=max_tokens,
-        leave_out=tuple(name.value for name in terminal.WasteName if name in leave_out),
     )
+
+
+def _packed(
+    question: Question, leave_out: Sequence[terminal.WasteName], page_images: terminal.PageImagesName
+) -> Question:
+    names = tuple(name.value for name in terminal.WasteName if name in leave_out)
+    return replace(question, leave_out=names, page_images=page_images.value)
 
 
 def _model(catalog: Catalog, name: str) -> Model:

@@ -59,6 +59,14 @@ class WasteName(StrEnum):
     BLANK = "blank"
 
 
+class PageImagesName(StrEnum):
+    """Which pages are sent as pictures too."""
+
+    NONE = "none"
+    WITHOUT_TEXT = "without_text"
+    SCANS = "scans"
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What may be spent without asking, and at all, in USD."""

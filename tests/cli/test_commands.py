@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import pdfs
 from tests.support.process import environment
 from tests.support.upstream import Upstream
 
@@ -115,6 +116,18 @@ def test_waste_is_told_and_left_out(tmp_path: Path) -> None:
     assert report["tokens"] == now["input_tokens"] - then["input_tokens"] > 100
     asked = printed(run(data, "ask", *words, "--leave-out", "duplicates"))
     assert [out["leave_out"] for out in asked["coverage"]["documents_out"]] == ["duplicates"]
+
+
+def test_pages_are_sent_as_pictures_when_asked(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    pdfs.scanned_pdf(tmp_path / "scan.pdf")
+    run(data, "add", str(tmp_path / "scan.pdf"), "--corpus", "scans")
+    words = ("--corpus", "scans", "What is on it?", "--json")
+    plain, seen = (
+        printed(run(data, "plan", *words, *more))["data"][0] for more in ((), ("--page-images", "scans"))
+    )
+    assert (plain["images"]["pages"], seen["images"]["pages"]) == (0, 1)
+    assert seen["input_tokens"] - plain["input_tokens"] == seen["images"]["tokens_max"] > 0
 
 
 def test_wrong_files_are_named_and_the_rest_is_asked(tmp_path: Path) -> None:
