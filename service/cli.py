@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import logging
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.markup import escape
 
-from service import console, factory, folders, jobs, terminal
+from service import console, factory, folders, jobs, opening, spending, terminal
 from service.console import Listed
 from service.domain.answers import AnswerStatus
 from service.domain.catalog import Catalog, Model
@@ -32,7 +31,7 @@ from service.errors import (
     UnabridgedError,
 )
 from service.jobs import Worker
-from service.settings import Settings, mistake
+from service.settings import Settings
 from service.usecases import arrange_corpus, preview_question
 from service.usecases.ask_question import Request, ask_question, get_answer
 from service.usecases.cancel_answer import cancel_answer
@@ -155,11 +154,11 @@ def ask(
         terminal.usd(confirm_above, option="--confirm-above"),
         yes=yes,
     )
-    settings = _settings()
+    settings = opening.settings()
     asked = _question(question, settings, model, tier, effort, max_tokens)
     asked = _packed(asked, leave_out, page_images)
     asked = replace(asked, strategies=(strategy.value,) if strategy else ())
-    with terminal.stopping_at_once(READING_STOPPED), _working(settings) as (ctx, worker):
+    with terminal.stopping_at_once(READING_STOPPED), opening.working(settings) as (ctx, worker):
         _model(ctx.catalog, asked.model)
         code = asyncio.run(_ask(ctx, worker, paths, corpus, asked, limits, json=json))
     sys.exit(code)
@@ -181,10 +180,10 @@ def plan(
 
     Example: unabridged plan --corpus reports "What changed?"
     """
-    settings = _settings()
+    settings = opening.settings()
     asked = _question(question, settings, model, tier, effort, max_tokens)
     asked = _packed(asked, leave_out, page_images)
-    ctx = _context(settings)
+    ctx = opening.context(settings)
     found = arrange_corpus.find(ctx, LOCAL, corpus)
     _model(ctx.catalog, asked.model)
     preview = preview_question.preview_question(ctx, LOCAL, found.id, asked)
@@ -206,7 +205,7 @@ def waste(
 
     Example: unabridged waste --corpus reports
     """
-    ctx = _context(_settings())
+    ctx = opening.context(opening.settings())
     found = arrange_corpus.find(ctx, LOCAL, corpus)
     report = report_waste(ctx, LOCAL, found.id, model_name=model and _model(ctx.catalog, model).id)
     if json:
@@ -225,7 +224,7 @@ def add(
 
     Example: unabridged add reports/ --corpus reports
     """
-    with terminal.stopping_at_once(READING_STOPPED), _working(_settings()) as (ctx, _worker):
+    with terminal.stopping_at_once(READING_STOPPED), opening.working(opening.settings()) as (ctx, _worker):
         target = arrange_corpus.find_or_create(ctx, LOCAL, corpus) if corpus else None
         listed = asyncio.run(folders.add(ctx, paths, target.id if target else None))
         if json:
@@ -248,7 +247,7 @@ def serve(
     from service import server  # noqa: PLC0415 - its libraries would slow every other command
 
     server.require_loopback(host)
-    server.run(_settings(), host=host, port=port, work=not no_worker)
+    server.run(opening.settings(), host=host, port=port, work=not no_worker)
 
 
 @app.command()
@@ -257,7 +256,7 @@ def worker() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with _working(_settings(), serving=True) as (_ctx, working):
+    with opening.working(opening.settings(), serving=True) as (_ctx, working):
         console.errors().print(f"working as {working.seat}; stop with Ctrl-C")
         stop.wait()
 
@@ -265,7 +264,7 @@ def worker() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the store's schema to this version's."""
-    ctx = _context(_settings(), migrate=True)
+    ctx = opening.context(opening.settings(), migrate=True)
     jobs.migrate(ctx.db)
     console.errors().print("The store is up to date.")
 
@@ -275,7 +274,7 @@ def models(
     name: Annotated[str | None, typer.Argument(help="One model in full.")] = None, *, json: Json = False
 ) -> None:
     """Show the models with their windows, thresholds and dated prices."""
-    settings = _settings()
+    settings = opening.settings()
     settings.check_models_file()
     catalog = factory.make_catalog(settings)
     chosen = [_model(catalog, name)] if name else list(catalog.models)
@@ -288,16 +287,8 @@ def models(
         out.print(console.models_table(catalog, chosen, catalog.as_of, width=out.width))
 
 
-def _settings() -> Settings:
-    """Return the installation's settings.
-
-    Raises:
-        Invalid: one of them is none that it may be.
-    """
-    try:
-        return Settings()
-    except (ValueError, OSError) as error:
-        raise mistake(error) from error
+app.command()(spending.spend)
+app.command()(spending.budget)
 
 
 def _question(
@@ -341,32 +332,6 @@ def _model(catalog: Catalog, name: str) -> Model:
         fixes = [Fix("use_model", f"use model {known}", (("model", known),)) for known in nearest]
         every = Fix("list_models", "`unabridged models` shows them all.")
         raise NotFound(error.detail, fixes=(*fixes, every)) from error
-
-
-def _context(settings: Settings, *, migrate: bool | None = None) -> Context:
-    factory.ocr_languages(settings)  # a language that is not there is said before anything is opened
-    settings.check_data()
-    settings.check_models_file()
-    return factory.open_context(settings, queue=jobs.JobQueue, migrate=migrate)
-
-
-@contextmanager
-def _working(settings: Settings, *, serving: bool = False) -> Iterator[tuple[Context, Worker]]:
-    """Open the store and carry jobs out.
-
-    Args:
-        settings: the installation's.
-        serving: take up answers too. A command does not, and says itself what became of its work, so what the
-            job system says of its own end is left out.
-    """
-    ctx = _context(settings)
-    if not serving:  # a filter, for the job system sets its logger's level itself
-        logging.getLogger("dbos").addFilter(lambda record: record.levelno >= logging.CRITICAL)
-    try:
-        with jobs.working(ctx, settings, serving=serving) as worker:
-            yield ctx, worker
-    finally:
-        ctx.close()
 
 
 async def _ask(

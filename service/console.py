@@ -379,3 +379,44 @@ def dollars(amount: str | None) -> str:
     exact = Decimal(amount)
     step = Decimal("0.01") if exact >= 1 or exact == 0 else Decimal("0.0001")
     return f"${exact.quantize(step, rounding=ROUND_CEILING)}"
+
+
+def show_spend(report: dict[str, Any]) -> None:
+    """Show sums of what was spent, in all on the last line."""
+    out = results()
+    groups = [*report["data"], {"key": "in all", "name": None, **report["total"]}]
+    columns = (
+        _Column(
+            report["group_by"], tuple(escape(group["name"] or group["key"]) for group in groups), left=True
+        ),
+        _Column("spent", tuple(dollars(group["spent_usd"]) for group in groups)),
+        _Column("reserved", tuple(dollars(group["reserved_usd"]) for group in groups), leaves=3),
+        _Column("answers", tuple(f"{group['answers']:,}" for group in groups), leaves=1),
+        _Column("input tokens", tuple(f"{group['prompt_tokens']:,}" for group in groups), leaves=2),
+        _Column("cached", tuple(f"{group['cached_tokens']:,}" for group in groups), leaves=4),
+        _Column("output", tuple(f"{group['completion_tokens']:,}" for group in groups), leaves=5),
+    )
+    out.print(_fitted(columns, out.width))
+    if Decimal(report["held_usd"]):
+        out.print(f"{dollars(report['held_usd'])} more is held for calls under way or in doubt.")
+
+
+def show_budgets(budgets: Sequence[dict[str, Any]]) -> None:
+    """Show how the limits on spending stand."""
+    out = results()
+    if not budgets:
+        out.print("No limit is set. Set one: unabridged budget tenant 50 --period month")
+        return
+    columns = (
+        _Column("budget", tuple(escape(_budget_name(budget)) for budget in budgets), left=True),
+        _Column("limit", tuple(dollars(budget["limit_usd"]) for budget in budgets)),
+        _Column("period", tuple(budget["period"] for budget in budgets), leaves=2),
+        _Column("spent", tuple(dollars(budget["spent_usd"]) for budget in budgets)),
+        _Column("reserved", tuple(dollars(budget["reserved_usd"]) for budget in budgets), leaves=1),
+        _Column("left", tuple(dollars(budget["available_usd"]) for budget in budgets)),
+    )
+    out.print(_fitted(columns, out.width))
+
+
+def _budget_name(budget: dict[str, Any]) -> str:
+    return f"corpus:{budget['corpus']}" if budget["corpus"] else str(budget["scope"])

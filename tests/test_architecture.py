@@ -32,6 +32,8 @@ LAYERS = (
         "service.turns",
         "service.console",
         "service.folders",
+        "service.opening",
+        "service.spending",
         "service.terminal",
         "service.__main__",
     ),
@@ -73,7 +75,7 @@ IMPORTERS = {
     "tesserocr": ("ingest.recognition",),
     "tiktoken": ("ingest.tokens",),
     "toktok": ("ingest.tokens",),
-    "typer": ("service.cli",),
+    "typer": ("service.cli", "service.spending"),
     "uvicorn": ("service.server",),
     "xlrd": ("ingest.formats.oldsheets",),
 }
@@ -97,7 +99,7 @@ BROAD_EXCEPTS = {
     ("ingest.reader", "serve"): "the child process ends there, and its parent must learn why",
 }
 
-ENTRY_POINTS = ("service.app", "service.cli", "service.worker", "service.__main__")
+ENTRY_POINTS = ("service.app", "service.opening", "service.worker", "service.__main__")
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc", "shared", "core"}
 OUTSIDE = {"os", "socket", "subprocess", "threading", "asyncio", "time", "random", "secrets", "tempfile"}
 IMPURE_CALLS = {"open", "print", "input", "datetime.now", "datetime.utcnow", "date.today"}

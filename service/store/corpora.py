@@ -38,6 +38,12 @@ def get_by_name(tx: Transaction, tenant: str, name: str) -> Corpus | None:
     return None if row is None else _corpus(row)
 
 
+def names_of(tx: Transaction, tenant: str) -> dict[str, str]:
+    """Return the name of every corpus by its id."""
+    rows = tx.execute(select(corpora.c.id, corpora.c.name).where(corpora.c.tenant == tenant))
+    return {row.id: row.name for row in rows}
+
+
 def page_through(tx: Transaction, tenant: str, *, after: str | None, limit: int) -> list[Corpus]:
     """Return corpora in the order in which they were made."""
     query = _with_sizes().where(corpora.c.tenant == tenant).order_by(corpora.c.id).limit(limit)

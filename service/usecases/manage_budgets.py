@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal
@@ -50,14 +51,16 @@ def set_budget(ctx: Context, tenant: str, scope: str, limit: Limit) -> dict[str,
     with ctx.db.write() as tx:
         ledger.set_budget(tx, budget, corpus_id=_corpus_of(tx, tenant, scope))
         (stored,) = ledger.budgets_of(tx, tenant, [scope])
-    return _described(stored, now)
+        names = corpora.names_of(tx, tenant)
+    return _described(stored, now, names)
 
 
 def list_budgets(ctx: Context, tenant: str) -> list[dict[str, Any]]:
     """Return all budgets as they stand now."""
     with ctx.db.read() as tx:
         stored = ledger.budgets_of(tx, tenant)
-    return [_described(budget, ctx.now()) for budget in stored]
+        names = corpora.names_of(tx, tenant)
+    return [_described(budget, ctx.now(), names) for budget in stored]
 
 
 def remove_budget(ctx: Context, tenant: str, scope: str) -> None:
@@ -83,7 +86,7 @@ def _corpus_of(tx: Transaction, tenant: str, scope: str) -> str | None:
     return name
 
 
-def _described(stored: StoredBudget, now: datetime) -> dict[str, Any]:
+def _described(stored: StoredBudget, now: datetime, names: Mapping[str, str]) -> dict[str, Any]:
     """A period that has ended without a call since is told as the new one: nothing is spent in it."""
     period = cast("Period", stored.period)
     start = budgets.period_start(period, now)
@@ -92,6 +95,7 @@ def _described(stored: StoredBudget, now: datetime) -> dict[str, Any]:
     ends = budgets.period_end(period, now)
     return {
         "scope": stored.scope,
+        "corpus": names.get(stored.scope.partition(":")[2]),
         "limit_usd": usd(from_micros(stored.cap_micros)),
         "period": period,
         "period_start": start.isoformat() if start else None,

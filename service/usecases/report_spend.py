@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 
 from service.domain.pricing import from_micros, usd
 from service.errors import Invalid
-from service.store import ledger
+from service.store import corpora, ledger
 from service.store.ledger import Entry, Settled
 from service.usecases.context import Context
 
@@ -60,9 +60,10 @@ def report_spend(ctx: Context, tenant: str, span: Span, by: Grouping) -> dict[st
         for paid in ledger.settled(tx, tenant, since=span.since, until=span.until):
             groups.setdefault(_KEYS[by](paid), []).append(paid)
         held = ledger.held_micros(tx, tenant)
+        names = corpora.names_of(tx, tenant) if by == "corpus" else {}
     return {
         "group_by": by,
-        "data": [{"key": key, **_summed(group)} for key, group in groups.items()],
+        "data": [{"key": key, "name": names.get(key), **_summed(group)} for key, group in groups.items()],
         "total": _summed(paid for group in groups.values() for paid in group),
         "held_usd": usd(from_micros(held)),
     }

@@ -229,3 +229,30 @@ def test_an_old_store_is_refused_until_it_is_migrated(tmp_path: Path) -> None:
         assert refused.returncode == 1
         assert "unabridged migrate" in refused.stderr
         assert "Traceback" not in refused.stderr
+
+
+def test_limits_are_set_and_hold(tmp_path: Path) -> None:
+    with Upstream() as upstream:
+        check_limits(tmp_path, upstream)
+
+
+def check_limits(tmp_path: Path, upstream: Upstream) -> None:
+    data = tmp_path / "data"
+    paid = {"provider_url": upstream.url, "provider_key": upstream.key}
+    (tmp_path / "note.txt").write_text("The harbour opened in 1871.\n")
+    run(data, "add", str(tmp_path / "note.txt"), "--corpus", "notes")
+    assert "No limit is set." in run(data, "budget").stdout
+    ask = ("ask", "--corpus", "notes", "When?", "--yes")
+    assert run(data, *ask, **paid).returncode == 0
+    (made,) = printed(run(data, "budget", "corpus:notes", "0.01", "--period", "day", "--json"))
+    assert (made["corpus"], made["limit_usd"], made["period"]) == ("notes", "0.01", "day")
+    refused = run(data, *ask, **paid)
+    assert (refused.returncode, len(upstream.requests)) == (3, 1)
+    assert "The budget of corpus:" in refused.stderr
+    assert re.search(r"corpus:notes +\$0\.01\d* +day", run(data, "budget").stdout)
+    spent = printed(run(data, "spend", "--by", "corpus", "--json"))
+    assert [group["name"] for group in spent["data"]] == ["notes"]
+    assert Decimal(spent["total"]["spent_usd"]) == upstream.invoice[0].usd
+    assert "in all" in run(data, "spend", "--since", "2026-01-01").stdout
+    assert printed(run(data, "budget", "corpus:notes", "--remove", "--json")) == []
+    assert run(data, *ask, **paid).returncode == 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import html
+import json
 import re
 import zipfile
 from collections import Counter
@@ -66,9 +69,11 @@ OFFICE = sorted(path for path in FILES if path.parent.name == "office")
 LEAST_FOUND, MOST_ADDED = 0.98, 0.02
 
 ASIDE = re.compile(
-    r"\[(?:image|chart)\b[^\]]*\]|\[comment by [^:]*:|\[hidden \w+\]|, rows |^Notes?:$", re.MULTILINE
+    r"\[(?:image|chart)\b[^\]]*\]|\[comment by [^:]*:|\[hidden \w+\]|, rows |^Notes?:$"
+    r"|^Date: .*$|^(?:From|To|Cc|Bcc|Subject|Attachments): |^```\w*$",
+    re.MULTILINE,
 )
-"""What the reader sets around what it found, and what it found elsewhere: descriptions, charts, authors."""
+"""What the reader sets around what it found, or found elsewhere: descriptions, charts, authors, dates."""
 IN_FORMULAS = {"equations.docx"}
 """Files whose words are letters of formulas, which may be joined in another way."""
 
@@ -184,9 +189,44 @@ def in_rich_text(path: Path) -> str:
     return re.sub(r"\\[a-z]+-?\d* ?", "", text)
 
 
+def in_mail(path: Path) -> str:
+    """The fields that people read, and the body."""
+    mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    body = mail.get_body(("plain", "html"))
+    assert body is not None
+    text = body.get_content()
+    shown = as_shown(text) if body.get_content_subtype() == "html" else text
+    fields = ("From", "To", "Cc", "Bcc", "Date", "Subject")
+    return "\n".join([*(f"{name}: {mail[name]}" for name in fields if mail[name]), shown])
+
+
+SUBJECT_AND_BODY = ("0037", "1000")
+
+
+def in_outlook(path: Path, properties: tuple[str, ...] = ()) -> str:
+    """Every text property of the message, or these ([MS-OXPROPS])."""
+    with olefile.OleFileIO(str(path)) as container:
+        entries = [entry for entry in container.listdir() if entry[-1].endswith("001F")]
+        own = [entry for entry in entries if len(entry) == 1 and entry[0][-8:-4] in properties]
+        wanted = own if properties else entries
+        return "\n".join(container.openstream(entry).read().decode("utf-16-le") for entry in wanted)
+
+
+def in_notebook(path: Path) -> str:
+    """The cells' sources, and what they printed."""
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    printed = [output.get("text") or output.get("data", {}).get("text/plain", []) for output in outputs]
+    return "\n".join("".join(lines) for lines in [*(cell["source"] for cell in cells), *printed])
+
+
 def in_page(path: Path) -> str:
+    """HTML as it is shown."""
+    return as_shown(path.read_text("utf-8"))
+
+
+def as_shown(text: str) -> str:
     """HTML without what is never shown; words are parted at every tag that is not within a line."""
-    text = path.read_text("utf-8")
     text = re.sub(r"(?s)<!--.*?-->|<(script|style|head|svg|noscript|template)\b.*?</\1>", " ", text)
     text = re.sub(r"</?(?:a|b|i|em|strong|span|sup|sub|small|code|bdi|abbr|cite|q|u|wbr)\b[^>]*>", "", text)
     return html.unescape(re.sub(r"<[^>]*>", " ", text))
@@ -195,7 +235,10 @@ def in_page(path: Path) -> str:
 def independent(path: Path, parts: dict[str, str]) -> str:
     if path.suffix in parts:
         return in_zip(path, parts[path.suffix])
+    if path.suffix == ".msg":
+        return in_outlook(path, SUBJECT_AND_BODY if parts is MAIN else ())
     others = {".xls": in_workbook, ".xlsx": in_new_workbook, ".rtf": in_rich_text, ".html": in_page}
+    others |= {".eml": in_mail, ".ipynb": in_notebook}
     if path.suffix in others:
         return others[path.suffix](path)
     return path.read_text("cp932") if path.suffix == ".csv" else in_streams(path)

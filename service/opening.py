@@ -1,0 +1,55 @@
+"""What a command works on: the settings, the store, and the jobs, opened with every mistake said first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service import factory, jobs
+from service.jobs import Worker
+from service.settings import Settings, mistake
+from service.usecases.context import Context
+
+
+def settings() -> Settings:
+    """Return the installation's settings.
+
+    Raises:
+        Invalid: one of them is none that it may be.
+    """
+    try:
+        return Settings()
+    except (ValueError, OSError) as error:
+        raise mistake(error) from error
+
+
+def context(chosen: Settings, *, migrate: bool | None = None) -> Context:
+    """Open the store.
+
+    Raises:
+        UnabridgedError: it can't be opened, or a setting can't be met.
+    """
+    factory.ocr_languages(chosen)  # a language that is not there is said before anything is opened
+    chosen.check_data()
+    chosen.check_models_file()
+    return factory.open_context(chosen, queue=jobs.JobQueue, migrate=migrate)
+
+
+@contextmanager
+def working(chosen: Settings, *, serving: bool = False) -> Iterator[tuple[Context, Worker]]:
+    """Open the store and carry jobs out.
+
+    Args:
+        chosen: the installation's settings.
+        serving: take up answers too. A command does not, and says itself what became of its work, so what the
+            job system says of its own end is left out.
+    """
+    ctx = context(chosen)
+    if not serving:  # a filter, for the job system sets its logger's level itself
+        logging.getLogger("dbos").addFilter(lambda record: record.levelno >= logging.CRITICAL)
+    try:
+        with jobs.working(ctx, chosen, serving=serving) as worker:
+            yield ctx, worker
+    finally:
+        ctx.close()

@@ -1,0 +1,99 @@
+"""The commands about money: what was spent, and what may be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from service import console, opening, terminal
+from service.errors import Invalid
+from service.usecases import arrange_corpus, manage_budgets
+from service.usecases.context import LOCAL, Context
+from service.usecases.manage_budgets import Limit
+from service.usecases.report_spend import Span, report_spend
+
+CORPUS = "corpus:"
+
+
+class By(StrEnum):
+    """What spending is summed up by."""
+
+    DAY = "day"
+    MONTH = "month"
+    CORPUS = "corpus"
+    MODEL = "model"
+    ANSWER = "answer"
+
+
+class PeriodName(StrEnum):
+    """How long a budget lasts."""
+
+    DAY = "day"
+    MONTH = "month"
+    TOTAL = "total"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def spend(
+    by: Annotated[By, typer.Option(help="What to sum up by.")] = By.DAY,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this day on (UTC).")
+    ] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Show what was spent, and what is held for calls that have not ended.
+
+    Example: unabridged spend --by corpus --since 2026-11-01
+    """
+    ctx = opening.context(opening.settings())
+    span = Span(since.replace(tzinfo=UTC) if since else None)
+    report = report_spend(ctx, LOCAL, span, by.value)
+    if json:
+        console.as_json(report)
+    else:
+        console.show_spend(report)
+
+
+def budget(
+    scope: Annotated[
+        str | None, typer.Argument(help="`tenant` for everything, or corpus:NAME; all budgets without it.")
+    ] = None,
+    limit: Annotated[str | None, typer.Argument(metavar="USD", help="What may be spent.")] = None,
+    period: Annotated[PeriodName, typer.Option(help="How long it lasts (UTC).")] = PeriodName.TOTAL,
+    *,
+    remove: Annotated[bool, typer.Option("--remove", help="Lift the limit.")] = False,
+    json: Json = False,
+) -> None:
+    """Set a limit on spending that no question can pass, or show the limits there are.
+
+    Example: unabridged budget tenant 50 --period month
+    """
+    if remove and (scope is None or limit is not None):
+        raise Invalid("Name the one budget to lift: unabridged budget tenant --remove")
+    ctx = opening.context(opening.settings())
+    if remove:
+        manage_budgets.remove_budget(ctx, LOCAL, _scope(ctx, scope or ""))
+    elif limit is not None:
+        amount = Limit(terminal.usd(limit, option="USD"), period.value)
+        manage_budgets.set_budget(ctx, LOCAL, _scope(ctx, scope or ""), amount)
+    budgets = manage_budgets.list_budgets(ctx, LOCAL)
+    if scope is not None and not remove:
+        wanted = _scope(ctx, scope)
+        budgets = [one for one in budgets if one["scope"] == wanted]
+    if json:
+        console.as_json(budgets)
+    else:
+        console.show_budgets(budgets)
+
+
+def _scope(ctx: Context, said: str) -> str:
+    """Return the scope with the corpus's id where its name was given."""
+    if not said.startswith(CORPUS):
+        return said
+    return CORPUS + arrange_corpus.find(ctx, LOCAL, said.removeprefix(CORPUS)).id
