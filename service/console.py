@@ -233,6 +233,10 @@ def show_plans(
             if line not in said:
                 console.print(f"[yellow]![/] {escape(line)}")
                 said.add(line)
+            for way in map(_way, warning["fixes"]):
+                if way not in said:
+                    console.print(f"  → {escape(way)}")
+                    said.add(way)
     first = next((plan for plan in plans if plan["feasible"]), None)
     if first is not None:
         note = OFFLINE if engine == "offline" else engine
@@ -282,6 +286,16 @@ def _short(name: str) -> str:
 
 def _share(similarity: float | None) -> str:
     return NONE if similarity is None else f"{similarity:.0%}"
+
+
+def _way(fix: dict[str, Any]) -> str:
+    """A way out with what it saves or adds."""
+    amounts = [
+        f"{verb} {fix[f'{verb}_tokens']:,} tokens, {dollars(fix[f'{verb}_usd'])}"
+        for verb in ("saves", "adds")
+        if f"{verb}_tokens" in fix
+    ]
+    return " ".join([str(fix.get("detail", "")), *(f"It {amount}." for amount in amounts)])
 
 
 def show_answer_end(answer: dict[str, Any]) -> None:

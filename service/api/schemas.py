@@ -274,6 +274,7 @@ class Parameters(Body):
     system_prompt: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
     response_format: dict[str, Any] | None = None
     expected_questions: int = Field(default=1, ge=1, le=1_000_000)
+    priorities: dict[str, Annotated[int, Field(ge=-1000, le=1000)]] = Field(default={}, max_length=100_000)
     leave_out: list[Switch] = Field(default=[], max_length=len(SWITCHES))
     page_images: PageImages = "none"
     image_detail: Detail = "high"
@@ -294,6 +295,7 @@ class Parameters(Body):
             system_prompt=self.system_prompt,
             response_format=self.response_format,
             expected_questions=self.expected_questions,
+            priorities=self.priorities,
             leave_out=tuple(name for name in SWITCHES if name in self.leave_out),
             page_images=self.page_images,
             image_detail=self.image_detail,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from service.domain.manner import PageImages
@@ -19,6 +19,7 @@ class Question:
     Attributes:
         strategies: the plans wanted; empty means all that apply.
         document_ids: the documents to ask; empty means the whole corpus.
+        priorities: how dear documents are, by id, 0 unless named: what is suggested to leave out goes by it.
         expected_questions: how many questions the caller means to ask, for the price of a warm cache.
         page_images, image_detail: which pages are sent as pictures too, and how closely the model looks.
         leave_out: waste that is not packed (`waste.SWITCHES`).
@@ -40,6 +41,7 @@ class Question:
     system_prompt: str | None = None
     response_format: dict[str, Any] | None = None
     expected_questions: int = 1
+    priorities: dict[str, int] = field(default_factory=dict)
     citations: bool = True
     leave_out: tuple[str, ...] = ()
     page_images: PageImages = "none"

@@ -237,7 +237,12 @@ def _check_price(offer: Offer, request: Request, frame: Frame, *, chosen: bool) 
             "allow_long_context, choose such a plan, or ask with strategy split.",
             fixes=(
                 Fix("allow_long_context", values=(("extra_usd", threshold["extra_usd"]),)),
-                *ways_below(frame.asked.members, plan.largest_call - threshold["at"], frame.terms),
+                *ways_below(
+                    frame.asked.members,
+                    plan.largest_call - threshold["at"],
+                    frame.terms,
+                    frame.asked.priorities,
+                ),
             ),
         )
     if request.max_cost_usd is None:

@@ -21,9 +21,7 @@ from service.domain.pricing import Estimate, usd
 from service.domain.vision import Detail
 from service.domain.waste import LeftOut, Spare
 from service.errors import Fix
-from service.usecases.suggest_fixes import saving, send_page_images, waste_warning, ways_below
-
-MAX_NAMES = 10
+from service.usecases.suggest_fixes import names_of, saving, send_page_images, waste_warning, ways_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,7 @@ class Asked:
         blank_out: pages of the asked documents that are left out, by document.
         spare: waste that is asked, where there is enough to tell of.
         leaner: what the plans would cost without that, by strategy.
+        priorities: how dear documents are to the caller, for what to leave out first.
         could_be_shown: pages without text that could be sent as pictures and are not.
         image_detail: of those that are or could be.
     """
@@ -49,6 +48,7 @@ class Asked:
     blank_out: Mapping[str, Sequence[PageCount]] = field(default_factory=dict)
     spare: Spare | None = None
     leaner: Mapping[str, Estimate | None] = field(default_factory=dict)
+    priorities: Mapping[str, int] = field(default_factory=dict)
     could_be_shown: Images = NO_IMAGES
     image_detail: Detail = "high"
 
@@ -299,9 +299,7 @@ def _warnings(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
 
 
 def _unreadable(members: Sequence[Member]) -> str:
-    shown = ", ".join(member.filename for member in members[:MAX_NAMES])
-    more = f" and {len(members) - MAX_NAMES:,} more" if len(members) > MAX_NAMES else ""
-    return f"{len(members):,} files inside others could not be read and are left out: {shown}{more}."
+    return f"{len(members):,} files inside others could not be read and are left out: {names_of(members)}."
 
 
 def _warning(code: str, detail: str, fixes: Sequence[Fix] = ()) -> dict[str, Any]:
@@ -322,11 +320,19 @@ def _unseen(frame: Frame) -> list[dict[str, Any]]:
 
 def _near_or_over(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
     terms, at = frame.terms, frame.terms.model.threshold_tokens
+    if plan.infeasible_code == "over_window" and plan.strategy != "split":
+        fixes = ways_below(
+            frame.asked.members,
+            plan.input_tokens - planner.max_input(terms),
+            terms,
+            frame.asked.priorities,
+        )
+        return [_warning("over_window", plan.infeasible_because or "", fixes)]
     if at is None or not plan.feasible:
         return []
     status, over = planner.status_of(plan.largest_call, at, terms.guard_tokens), plan.largest_call - at
     if status == "over":
-        fixes = ways_below(frame.asked.members, over, terms)
+        fixes = ways_below(frame.asked.members, over, terms, frame.asked.priorities)
         return [_warning("over_threshold", _over_threshold(plan, at), fixes)]
     if status == "near" and plan.strategy != "split":
         return [_warning("near_threshold", f"{-over:,} tokens below the threshold of {at:,}.")]

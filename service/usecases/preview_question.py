@@ -242,6 +242,7 @@ def _asked(tx: Transaction, corpus_id: str, question: Question, manner: Manner) 
         spare=waste.worth_telling(lean.kept),
         could_be_shown=could_be_shown(tx, lean.kept, manner),
         image_detail=manner.detail,
+        priorities=question.priorities,
     )
 
 
@@ -289,7 +290,7 @@ def _require_ready(members: Sequence[Member]) -> None:
             f"{failed[0].filename} could not be read"
             + (f" (and {len(failed) - 1} more)" if len(failed) > 1 else "")
             + ". Take it out of the corpus, or name the documents to ask in document_ids.",
-            fixes=tuple(leave_out(member, Decimal(0)) for member in failed),
+            fixes=tuple(leave_out([member], Decimal(0)) for member in failed),
         )
     waiting = [m for m in members if m.status is not DocumentStatus.READY]
     if waiting:

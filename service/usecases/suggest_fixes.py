@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from service.domain import planner, pricing, waste
+from service.domain.cliff import least_to_leave_out
 from service.domain.corpora import Member
 from service.domain.manner import Images
 from service.domain.planner import Terms
 from service.domain.pricing import Estimate
 from service.domain.waste import Spare
 from service.errors import Fix
+
+MAX_NAMES = 10
 
 _NAMES = {
     "duplicates": "documents that are there twice",
@@ -22,20 +25,22 @@ _NAMES = {
 }
 
 
-def ways_below(members: Sequence[Member], over: int, terms: Terms) -> tuple[Fix, ...]:
+def ways_below(
+    members: Sequence[Member], over: int, terms: Terms, priorities: Mapping[str, int] | None = None
+) -> tuple[Fix, ...]:
     """Return the ways out of being so many tokens over a limit.
 
-    Split; leave out waste, where that is enough; leave out the one document that suffices.
+    Split; leave out waste, where that is enough; leave out the documents that lose the least.
     """
     fixes = [Fix("use_strategy", "Ask with strategy split.", (("strategy", "split"),))]
     spare = waste.by_counts(members)
     if spare.tokens >= over:
         saves = _usd(cold_saving(members, spare.lean.kept, terms))
         fixes.append(leave_out_waste(spare.switches, spare.tokens, saves))
-    enough = min((m for m in members if m.most_tokens >= over), key=lambda m: m.most_tokens, default=None)
-    if enough is not None:
-        others = [member for member in members if member is not enough]
-        fixes.append(leave_out(enough, cold_saving(members, others, terms)))
+    gone = least_to_leave_out(members, over, priorities=priorities)
+    if gone and len(gone) < len(members):
+        others = [member for member in members if member not in gone]
+        fixes.append(leave_out(gone, cold_saving(members, others, terms)))
     return tuple(fixes)
 
 
@@ -61,10 +66,18 @@ def saving(now: Estimate | None, then: Estimate | None) -> tuple[Decimal | None,
     return max(now.cold_usd - then.cold_usd, least), max(now.warm_usd - then.warm_usd, least)
 
 
-def leave_out(member: Member, saves: Decimal | None) -> Fix:
-    """Return the fix of leaving out a document."""
-    values = (("document_id", member.document_id), *_saved(member.most_tokens, _usd(saves)))
-    return Fix("leave_out", f"Leave out {member.filename}.", values)
+def leave_out(gone: Sequence[Member], saves: Decimal | None) -> Fix:
+    """Return the fix of leaving out these documents; of one alone it names `document_id` too."""
+    ids = [member.document_id for member in gone]
+    alone = (("document_id", ids[0]),) if len(ids) == 1 else ()
+    saved = _saved(sum(member.most_tokens for member in gone), _usd(saves))
+    return Fix("leave_out", f"Leave out {names_of(gone)}.", (*alone, ("document_ids", ids), *saved))
+
+
+def names_of(members: Sequence[Member]) -> str:
+    """Return the documents' names, the first of many."""
+    shown = ", ".join(member.filename for member in members[:MAX_NAMES])
+    return shown + (f" and {len(members) - MAX_NAMES:,} more" if len(members) > MAX_NAMES else "")
 
 
 def leave_out_waste(switches: Sequence[str], tokens: int, saves_usd: str | None) -> Fix:

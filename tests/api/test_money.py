@@ -212,6 +212,32 @@ def test_budget_holds_the_ceiling_or_nothing(server: Server, upstream: Upstream,
     assert server.budget(scope).spent_micros == pricing.to_micros_up(total(upstream))
 
 
+def test_the_way_below_the_threshold_is_the_least_and_its_saving_is_right(
+    server: Server, large: list[str]
+) -> None:
+    corpus = server.corpus(*large)
+
+    def suggested(**more: Any) -> tuple[Json, Json]:  # noqa: ANN401 - any JSON value
+        plan = server.plans(corpus, question="Tariff?", strategies=["whole"], **more)["whole"]
+        (warning,) = [one for one in plan["warnings"] if one["code"] == "over_threshold"]
+        (fix,) = [one for one in warning["fixes"] if one["do"] == "leave_out"]
+        return plan, fix
+
+    whole, fix = suggested()
+    rest = [one for one in large if one not in fix["document_ids"]]
+    then = server.plans(corpus, question="Tariff?", document_ids=rest)["selected"]
+    assert then["threshold"]["status"] != "over"
+    assert fix["saves_tokens"] == whole["input_tokens"] - then["input_tokens"]
+    saved = Decimal(whole["cost"]["cold_usd"]) - Decimal(then["cost"]["cold_usd"])
+    assert Decimal(fix["saves_usd"]) == saved
+    tokens = {one: server.read(one)["tokens"] for one in large}
+    enough = [n for n in tokens.values() if n >= whole["threshold"]["tokens_over"]]
+    assert fix["saves_tokens"] <= min(enough, default=10**9)
+    dear = dict.fromkeys(fix["document_ids"], 1)
+    _, other = suggested(priorities=dear)
+    assert not set(other["document_ids"]) & set(dear)
+
+
 def test_budget_that_holds_some_calls_of_a_split(
     server: Server, upstream: Upstream, large: list[str]
 ) -> None:

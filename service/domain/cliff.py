@@ -1,0 +1,102 @@
+"""The way down from a price cliff: the least that has to be left out to get below a limit, exactly.
+
+Which documents lose the fewest tokens and still free enough is a subset-sum problem. It is solved exactly,
+with the sums that can be reached held as the bits of one integer: some thousand documents take milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Final
+
+from service.domain.corpora import Member
+
+CHECKPOINT: Final = 48
+"""Reachable sums are kept after so many documents, and worked out again in between."""
+
+
+def least_to_leave_out(
+    members: Sequence[Member], tokens: int, *, priorities: Mapping[str, int] | None = None
+) -> tuple[Member, ...] | None:
+    """Return the documents whose absence frees at least so many tokens and loses the fewest.
+
+    A document of higher priority is never left out for the sake of one of lower priority: first as few tokens
+    as possible of the highest are lost, then of the next. Between equals later documents tend to go, since
+    what comes before them stays a cached prefix.
+
+    Args:
+        members: in packed order.
+        tokens: to be freed, at least.
+        priorities: by document id; 0 unless named, the higher the dearer.
+
+    Returns:
+        In packed order; empty where nothing has to be freed, None where leaving out everything would not do.
+    """
+    dear = priorities or {}
+    cheaper = sum(member.most_tokens for member in members)
+    if cheaper < tokens:
+        return None
+    left: set[str] = set()
+    ranked = sorted(members, key=lambda member: -dear.get(member.document_id, 0))
+    for _, group in groupby(ranked, key=lambda member: dear.get(member.document_id, 0)):
+        level = list(group)
+        cheaper -= sum(member.most_tokens for member in level)
+        gone = [level[place] for place in least([member.most_tokens for member in level], tokens - cheaper)]
+        tokens -= sum(member.most_tokens for member in gone)
+        left |= {member.document_id for member in gone}
+    return tuple(member for member in members if member.document_id in left)
+
+
+def least(sizes: Sequence[int], need: int) -> list[int]:
+    """Return the places of the sizes whose sum is the least that reaches `need`, which all of them do.
+
+    Works on whichever is smaller: what goes, or what stays.
+    """
+    if need <= 0:
+        return []
+    room = sum(sizes) - need
+    if need <= room:
+        within = (1 << need + max(sizes)) - 1  # a sum beyond could do without any of its sizes
+        return sorted(_reaching(sizes, range(len(sizes) - 1, -1, -1), within, wanted=need))
+    staying = set(_reaching(sizes, range(len(sizes)), (1 << room + 1) - 1, wanted=room))
+    return [place for place in range(len(sizes)) if place not in staying]
+
+
+def _reaching(sizes: Sequence[int], order: Sequence[int], within: int, *, wanted: int) -> Iterator[int]:
+    """Yield places whose sizes sum to the wanted sum, else to the least above it, else to the most below.
+
+    Args:
+        sizes: positive.
+        order: which places are tried first.
+        within: a mask of the sums that are looked at.
+        wanted: the sum; trying ends where it is reached.
+    """
+    kept = {0: 1}
+    reachable, done = 1, 0
+    for place in order:
+        if reachable >> wanted & 1:
+            break
+        reachable |= reachable << sizes[place] & within
+        done += 1
+        if done % CHECKPOINT == 0:
+            kept[done] = reachable
+    beyond = reachable >> wanted
+    total = wanted + (beyond & -beyond).bit_length() - 1 if beyond else reachable.bit_length() - 1
+    yield from _walk_back(sizes, order[:done], kept, total=total)
+
+
+def _walk_back(
+    sizes: Sequence[int], order: Sequence[int], kept: Mapping[int, int], *, total: int
+) -> Iterator[int]:
+    """Yield the places whose sizes add up to `total`, from the sums that were reachable before each."""
+    within = (1 << total + 1) - 1
+    for start in sorted((start for start in kept if start < len(order)), reverse=True):
+        steps = order[start : start + CHECKPOINT]
+        before = [kept[start] & within]
+        for place in steps:
+            before.append((before[-1] | before[-1] << sizes[place]) & within)
+        for step in range(len(steps) - 1, -1, -1):
+            if not before[step] >> total & 1:
+                total -= sizes[steps[step]]
+                yield steps[step]
