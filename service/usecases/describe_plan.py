@@ -312,7 +312,8 @@ def _unseen(frame: Frame) -> list[dict[str, Any]]:
     unseen = sum(_without_text(member, asked) - member.images.without_text for member in asked.members)
     if not unseen:
         return []
-    said = f"{unseen} pages hold no text that could be read; the answer will not see them."
+    pages = "1 page holds" if unseen == 1 else f"{unseen:,} pages hold"
+    said = f"{pages} no text that could be read: the answer will not see what is on them."
     shown = asked.could_be_shown
     fix = send_page_images(asked.members, shown, asked.image_detail, frame.terms)
     return [_warning("pages_without_text", said, [fix] if shown.pages else ())]
