@@ -158,7 +158,13 @@ def ask(
     asked = _question(question, settings, model, tier, effort, max_tokens)
     asked = _packed(asked, leave_out, page_images)
     asked = replace(asked, strategies=(strategy.value,) if strategy else ())
-    with terminal.stopping_at_once(READING_STOPPED), opening.working(settings) as (ctx, worker):
+    with (
+        terminal.stopping_at_once(READING_STOPPED),
+        opening.working(settings, extract=bool(paths)) as (
+            ctx,
+            worker,
+        ),
+    ):
         _model(ctx.catalog, asked.model)
         code = asyncio.run(_ask(ctx, worker, paths, corpus, asked, limits, json=json))
     sys.exit(code)

@@ -15,8 +15,9 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -59,10 +60,15 @@ POLL_SECONDS = 0.25
 COMMAND_LISTEN_SECONDS = 0.1
 """DBOS ends within one sleep of its listener, which nothing here speaks to: a command waits for that."""
 
+LOOK_AGAIN_SECONDS = 0.1
+
 KEEP_PLANS = timedelta(days=30)
 """After their time; plans that an answer refers to stay."""
 
 MAX_SEATS = 256
+SEATS_SECONDS = 5.0
+"""How often a service looks for work that others left behind."""
+
 MAX_WORKFLOWS = 100
 STORE_SECONDS = 5.0
 """How long a job waits for a store that was out of reach."""
@@ -106,11 +112,16 @@ class JobQueue:
 
 
 class Bell(threading.Event):
-    """What the queue's thread sleeps on between its looks: rung to end the sleep, set to end the thread."""
+    """What the queue's thread sleeps on between its looks: rung to end the sleep, set to end the thread.
+
+    After a ring it sleeps once more for a moment only: who rings at the end of a reading is still counted as
+    under way until that end is recorded.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._rung = threading.Event()
+        self._again = False
 
     def ring(self) -> None:
         """End the sleep, or the next one."""
@@ -123,7 +134,7 @@ class Bell(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Sleep; return whether the thread is to end."""
-        self._rung.wait(timeout)
+        self._again = self._rung.wait(LOOK_AGAIN_SECONDS if self._again else timeout)
         self._rung.clear()
         return self.is_set()
 
@@ -138,6 +149,7 @@ class Jobs(DBOSConfiguredInstance):
     readers: int
     serving: bool
     started: set[str]
+    stopping: bool
 
     def __init__(self) -> None:
         super().__init__(APPLICATION)
@@ -161,19 +173,33 @@ class Jobs(DBOSConfiguredInstance):
         self._take(1)
         try:
             with self.reading:
-                over = extract_document(self.ctx, document_id, hurried=True)
+                over = extract_document(self.ctx, document_id, hurried=True, stopping=self._is_stopping)
             if not over:
                 with self.waiting:
-                    extract_document(self.ctx, document_id)
+                    extract_document(self.ctx, document_id, stopping=self._is_stopping)
         except Exception as error:
+            if self.stopping:
+                raise  # the process ends: the workflow stays as it is for whoever takes it up
             log.exception("reading %s failed", document_id)
-            fail(
-                self.ctx, document_id, Failure("internal_error", f"Reading failed ({type(error).__name__}).")
-            )
+            self._fail(document_id, Failure("internal_error", f"Reading failed ({type(error).__name__})."))
         finally:
             self._take(-1)
             self.ring()
         return document_id
+
+    def _is_stopping(self) -> bool:
+        return self.stopping
+
+    def _fail(self, document_id: str, failure: Failure) -> None:
+        """Record why a document could not be read, as soon as the store can be reached."""
+        while True:
+            try:
+                fail(self.ctx, document_id, failure)
+            except StoreUnavailable:
+                log.exception("the failure of %s waits for the store", document_id)
+                time.sleep(STORE_SECONDS)
+            else:
+                return
 
     @DBOS.workflow()
     async def answer(self, answer_id: str) -> str:
@@ -238,6 +264,7 @@ def working(
         jobs.ctx = ctx
         jobs.serving = serving
         jobs.started = set()
+        jobs.stopping = False
         if extract:
             ingest.warm()
         # One more than processors: each waits now and then until something is on the disk.
@@ -250,9 +277,11 @@ def working(
             with _watching(dbos, jobs) if extract else nullcontext():
                 worker = Worker(jobs, seat)
                 _take_up(worker, dead)
-                yield worker
+                with _minding_seats(settings.data, seat) if serving else nullcontext():
+                    yield worker
         finally:
             DBOS.destroy(workflow_completion_timeout_sec=SHUTDOWN_SECONDS if serving else 0)
+            jobs.stopping = True
 
 
 @contextmanager
@@ -321,6 +350,38 @@ def _config(db: Database, seat: str, *, listen_seconds: float) -> DBOSConfig:
         "use_listen_notify": False,
         "notification_listener_polling_interval_sec": listen_seconds,
     }
+
+
+@contextmanager
+def _minding_seats(data: Path, mine: str) -> Iterator[None]:
+    """Take up, now and then, what processes leave behind that end or die while this one serves."""
+    over = threading.Event()
+
+    def mind() -> None:
+        while not over.wait(SEATS_SECONDS):
+            with ExitStack() as held:
+                free = [name for name, path in _seats(data) if name != mine and _hold(path, held)]
+                if free:
+                    # As in `_take_up`; while the seats are held here, nobody else sits down on them.
+                    DBOS._recover_pending_workflows(free)  # noqa: SLF001
+
+    thread = threading.Thread(target=mind, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _seats(data: Path) -> list[tuple[str, Path]]:
+    return [(f"seat-{path.name}", path) for path in (data / "seats").iterdir()]
+
+
+def _hold(path: Path, held: ExitStack) -> bool:
+    """Lock a seat until the stack ends; False where somebody sits on it."""
+    handle = held.enter_context(path.open("a"))
+    return _lock(handle)
 
 
 @contextmanager

@@ -37,11 +37,14 @@ def context(chosen: Settings, *, migrate: bool | None = None) -> Context:
 
 
 @contextmanager
-def working(chosen: Settings, *, serving: bool = False) -> Iterator[tuple[Context, Worker]]:
+def working(
+    chosen: Settings, *, extract: bool = True, serving: bool = False
+) -> Iterator[tuple[Context, Worker]]:
     """Open the store and carry jobs out.
 
     Args:
         chosen: the installation's settings.
+        extract: read documents too, whosever they are.
         serving: take up answers too. A command does not, and says itself what became of its work, so what the
             job system says of its own end is left out.
     """
@@ -49,7 +52,7 @@ def working(chosen: Settings, *, serving: bool = False) -> Iterator[tuple[Contex
     if not serving:  # a filter, for the job system sets its logger's level itself
         logging.getLogger("dbos").addFilter(lambda record: record.levelno >= logging.CRITICAL)
     try:
-        with jobs.working(ctx, chosen, serving=serving) as worker:
+        with jobs.working(ctx, chosen, extract=extract, serving=serving) as worker:
             yield ctx, worker
     finally:
         ctx.close()

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from service.api import events, problems
 from service.api.access import tenant
-from service.api.schemas import AnswerRequest, Listing
+from service.api.schemas import AnswerRequest, Listing, Parameters
 from service.api.wiring import StartAnswer, context, start_answer
 from service.domain.answers import Answer, AnswerStatus
 from service.domain.documents import Failure
@@ -109,6 +109,9 @@ def _number(last_event_id: str) -> int:
 def _request(body: AnswerRequest, idempotency_key: str | None, *, model: str) -> Request:
     if (body.plan_id is None) == (body.question is None):
         raise Invalid("Say what to ask: either `question`, or the `plan_id` of a plan.")
+    named = body.model_fields_set & Parameters.model_fields.keys() if body.plan_id is not None else set()
+    if named:
+        raise Invalid(f"The plan has said how it is asked: leave out {', '.join(sorted(named))}.")
     return Request(
         question=_question(body, model) if body.plan_id is None else None,
         plan_id=body.plan_id,

@@ -40,7 +40,7 @@ def ledger(
     since: Since = None,
     until: Until = None,
     group_by: Grouping | None = None,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, lt=1 << 63)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
     """Return what was reserved, released and settled, line by line; with `group_by` the sums."""

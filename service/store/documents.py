@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, or_, select, true, update
 
 from service.domain.documents import (
     Document,
@@ -128,15 +128,24 @@ def identify(tx: Transaction, document_id: str, *, media_type: str, progress: Pr
     )
 
 
-def add_pages(tx: Transaction, document_id: str, batch: Sequence[tuple[PageCount, str]]) -> bool:
+def add_pages(
+    tx: Transaction, document_id: str, batch: Sequence[tuple[PageCount, str]], *, after: int | None = None
+) -> bool:
     """Store a batch of pages, each with its text, and move the progress on.
 
+    Args:
+        tx: the caller's.
+        document_id: which document.
+        batch: its next pages.
+        after: how many pages this reading has stored before; another number means that another one has begun.
+
     Returns:
-        False where the document is gone: somebody removed it meanwhile.
+        False where the document is gone, or somebody else reads it: this reading is to end.
     """
     moved = tx.execute(
         update(documents)
         .where(documents.c.id == document_id)
+        .where(true() if after is None else documents.c.progress_done == after)
         .values(progress_done=documents.c.progress_done + len(batch))
     )
     if moved.rowcount == 0 or not batch:
@@ -166,7 +175,10 @@ def finish(
     sketch: Sequence[int] = (),
     outline: Sequence[Heading] = (),
 ) -> None:
-    """Make a document ready: its totals are those of its stored pages."""
+    """Make a document ready: its totals are those of its stored pages.
+
+    Call `is_complete` in the same transaction first, where another reading may have begun.
+    """
     without_text, blank = (pages.c.flags.contains(flag) for flag in ("no_text", "blank"))
     totals = tx.execute(
         select(
@@ -185,6 +197,7 @@ def finish(
         .where(documents.c.id == document_id)
         .values(
             status=DocumentStatus.READY.value,
+            error=None,
             pages=totals[0],
             pages_tokens=totals[1],
             chars=totals[2],
@@ -203,6 +216,15 @@ def finish(
             ready_at=at,
         )
     )
+
+
+def is_complete(tx: Transaction, document_id: str, read: int) -> bool:
+    """Whether the document is being read and has just the pages that this reading has stored."""
+    stored = select(func.count()).where(pages.c.document_id == document_id).scalar_subquery()
+    query = select(stored == read).where(
+        documents.c.id == document_id, documents.c.status == DocumentStatus.PROCESSING.value
+    )
+    return bool(tx.execute(query).scalar_one_or_none())
 
 
 def set_margins(tx: Transaction, document_id: str, margins: Sequence[Margin]) -> None:
@@ -247,7 +269,7 @@ def fail(tx: Transaction, document_id: str, failure: Failure) -> bool:
     failed = tx.execute(
         update(documents)
         .where(documents.c.id == document_id, documents.c.status != DocumentStatus.READY.value)
-        .values(status=DocumentStatus.FAILED.value, error=asdict(failure))
+        .values(status=DocumentStatus.FAILED.value, progress_done=0, error=asdict(failure))
     )
     if failed.rowcount == 1:
         _drop_pages(tx, document_id)

@@ -17,7 +17,7 @@ from typing import Any, cast
 from service.domain import budgets, pricing
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.budgets import Budget, Period
-from service.domain.planner import PlannedCall, Terms
+from service.domain.planner import Plan, PlannedCall, Terms
 from service.domain.questions import Question
 from service.errors import (
     BudgetExceeded,
@@ -80,6 +80,8 @@ def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) ->
         preview = _preview(tx, ctx, tenant, corpus_id, question=question, stored=stored)
         offer = _chosen(preview, question, stored)
         _check_price(offer, request, preview.frame, chosen=stored is not None)
+        if ctx.provider.charges:
+            _check_ceiling(offer.plan, request)
         answer = _answer(ctx, tenant, corpus_id, question, offer=offer, plan_id=stored.id if stored else None)
         answers.add(tx, answer, request_sha256=request_sha256, idempotency_key=request.idempotency_key)
         if stored is None:
@@ -245,6 +247,9 @@ def _check_price(offer: Offer, request: Request, frame: Frame, *, chosen: bool) 
                 ),
             ),
         )
+
+
+def _check_ceiling(plan: Plan, request: Request) -> None:
     if request.max_cost_usd is None:
         return
     if plan.estimate is None:
@@ -275,15 +280,20 @@ def _answer(
         plan={**offer.description, "id": plan_id or offer.id},
         engine=ctx.provider.name,
         created_at=ctx.now(),
-        reserved_micros=pricing.to_micros_up(offer.plan.estimate.max_usd) if offer.plan.estimate else 0,
+        reserved_micros=_reserved_micros(ctx, offer.plan),
     )
+
+
+def _reserved_micros(ctx: Context, plan: Plan) -> int:
+    """What is held for all its calls: nothing where the engine costs nothing."""
+    return pricing.to_micros_up(plan.estimate.max_usd) if ctx.provider.charges and plan.estimate else 0
 
 
 def _reserve(tx: Transaction, ctx: Context, answer: Answer, offer: Offer, terms: Terms) -> None:
     """Hold the ceiling of each call in every budget it falls under, and make the calls ready."""
     scopes = ("tenant", f"corpus:{answer.corpus_id}")
     for part, planned in enumerate(offer.plan.calls):
-        micros = _ceiling_micros(planned, terms)
+        micros = _ceiling_micros(planned, terms) if ctx.provider.charges else 0
         call = Call(
             id=f"{answer.id}.{part}",
             answer_id=answer.id,

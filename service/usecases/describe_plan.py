@@ -224,6 +224,7 @@ def _coverage(plan: Plan, frame: Frame) -> dict[str, Any]:
     read = {part.document_id for call in plan.calls for part in call.slices}
     inside = [member for member in asked.members if member.document_id in read]
     unread = [member for member in asked.members if member.document_id not in read]
+    why = plan.infeasible_code or "plan_not_feasible"
     wasted = [one.member for one in asked.left_out]
     members = [*asked.members, *asked.not_selected, *wasted]
     tokens = sum(member.full_tokens for member in members)
@@ -233,7 +234,7 @@ def _coverage(plan: Plan, frame: Frame) -> dict[str, Any]:
         "documents_out": [
             *(_out(member, "not_selected") for member in asked.not_selected),
             *(_wasted(one) for one in asked.left_out),
-            *(_out(member, "plan_not_feasible") for member in unread),
+            *(_out(member, why) for member in unread),
             *(
                 {"document_id": member.document_id, "pages": 0, "reason": reason}
                 for member, reason in asked.unreadable

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ingest import Enclosed, Finished, IngestError, Page, Piece, Sealed, Started, TimedOut, read
+from ingest import (
+    Enclosed,
+    Finished,
+    IngestError,
+    Page,
+    Piece,
+    ReaderCrashed,
+    Sealed,
+    Started,
+    TimedOut,
+    read,
+)
 from service.domain import packing
 from service.domain.documents import (
     Document,
@@ -39,14 +50,16 @@ HURRIED_SECONDS = 4.0
 """Nearly every document has shown its first page by then; the others are read apart, with all their time."""
 
 
-def extract_document(ctx: Context, document_id: str, *, hurried: bool = False) -> bool:
+def extract_document(
+    ctx: Context, document_id: str, *, hurried: bool = False, stopping: Callable[[], bool] = lambda: False
+) -> bool:
     """Read a document and store its pages; a file that cannot be read becomes `failed` with the reason.
 
     Pages are stored in batches while the reading goes on, so no transaction stays open over it and progress
     shows; an interrupted reading starts over. Files inside become documents as they come (`unpack_document`).
 
-    A hurried reading gives up where no page comes soon and returns False: the document waits for another one,
-    that has time.
+    A hurried reading gives up where nothing comes soon and returns False: the document waits for another one,
+    that has time. While the process is `stopping`, what its readers die of is no fault of the document.
     """
     if hurried:
         ctx = replace(ctx, limits=replace(ctx.limits, first_seconds=HURRIED_SECONDS))
@@ -57,6 +70,7 @@ def extract_document(ctx: Context, document_id: str, *, hurried: bool = False) -
     if document.depth > MAX_DEPTH:
         fail(ctx, document_id, TOO_DEEP)
         return True
+    came: _Watched | None = None
     try:
         with ctx.blobs.as_path(document.sha256) as path, _held(path, document_id) as held:
             events = read(
@@ -67,9 +81,12 @@ def extract_document(ctx: Context, document_id: str, *, hurried: bool = False) -
                 languages=ctx.terms.languages,
                 owner=document.tenant,
             )
-            store_events(ctx, document, events)
+            came = _Watched(events)
+            store_events(ctx, document, came)
     except (IngestError, NotFound, StoreUnavailable) as error:  # NotFound: the stored file itself is gone
-        if hurried and isinstance(error, TimedOut):
+        if stopping() and isinstance(error, ReaderCrashed):
+            raise
+        if hurried and isinstance(error, TimedOut) and not (came and came.something):
             return False
         fail(ctx, document_id, Failure(error.code, str(error)))
     return True
@@ -107,11 +124,25 @@ def _held(path: Path, document_id: str) -> Iterator[Path]:
             held.unlink(missing_ok=True)
 
 
+class _Watched:
+    """The events of a reading, and whether anything of the document has come."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._events = events
+        self.something = False
+
+    def __iter__(self) -> Iterator[Event]:
+        for event in self._events:
+            self.something = self.something or not isinstance(event, Started)
+            yield event
+
+
 @dataclass(slots=True)
 class _Reading:
     """What adds up while pages come."""
 
     inside: Unpacking
+    stored: int = 0
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     finished: Finished | None = None
 
@@ -127,8 +158,9 @@ def store_events(ctx: Context, document: Document, events: Iterable[Event]) -> N
         reading = _Reading(inside)
         for batch in _batches(_pages(ctx, document, events, reading)):
             with ctx.db.write() as tx:
-                if not documents.add_pages(tx, document.id, batch):
-                    return  # removed meanwhile
+                if not documents.add_pages(tx, document.id, batch, after=reading.stored):
+                    return  # removed meanwhile, or begun again by another reading
+            reading.stored += len(batch)
         if reading.finished is not None:
             inside.record()
             _finish(ctx, document, reading, reading.finished)
@@ -137,6 +169,8 @@ def store_events(ctx: Context, document: Document, events: Iterable[Event]) -> N
 def _finish(ctx: Context, document: Document, reading: _Reading, finished: Finished) -> None:
     warnings = [DocumentWarning(w.code, w.detail, w.page) for w in finished.warnings]
     with ctx.db.write() as tx:
+        if not documents.is_complete(tx, document.id, reading.stored):
+            return
         gone = remove_enclosed_in(tx, document.id, first=reading.inside.done)
         margins = [Margin(one.page, one.head, one.foot, one.tokens) for one in finished.margins]
         documents.set_margins(tx, document.id, margins)

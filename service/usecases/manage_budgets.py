@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Any, cast
 
 from service.domain import budgets
@@ -40,13 +40,15 @@ def set_budget(ctx: Context, tenant: str, scope: str, limit: Limit) -> dict[str,
     """
     if not 0 <= limit.usd <= MOST_USD:
         raise Invalid(f"limit_usd must be between 0 and {MOST_USD:,}.")
+    if limit.usd != round(limit.usd, 6):
+        raise Invalid("limit_usd has at most 6 decimals: budgets count whole micro-dollars.")
     now = ctx.now()
     budget = StoredBudget(
         tenant=tenant,
         scope=scope,
         period=limit.period,
         period_start=budgets.period_start(limit.period, now) or EVER,
-        cap_micros=int(limit.usd.scaleb(6).to_integral_value(rounding=ROUND_FLOOR)),
+        cap_micros=int(limit.usd.scaleb(6)),
     )
     with ctx.db.write() as tx:
         ledger.set_budget(tx, budget, corpus_id=_corpus_of(tx, tenant, scope))

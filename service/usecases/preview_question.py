@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -226,8 +226,9 @@ def _still_warm(tx: Transaction, ctx: Context, model: Model, drafts: Sequence[Pl
 
 def _asked(tx: Transaction, corpus_id: str, question: Question, manner: Manner) -> Asked:
     """Return what is asked of a corpus and what is not: as selected, and less the waste that is left out."""
-    selected, others = _selected(tx, corpora.members_of(tx, corpus_id), question)
-    selected, unreadable = _readable(tx, selected)
+    every = corpora.members_of(tx, corpus_id)
+    selected, others = _selected(tx, every, question)
+    selected, unreadable = _readable(tx, selected, {member.document_id for member in every})
     _require_ready(selected)
     lean = leave_out_of(tx, with_pictures(tx, selected, manner), question.leave_out)
     if not lean.kept:
@@ -266,21 +267,33 @@ def _selected(
     return chosen, [member for member in members if member.document_id not in wanted]
 
 
-def _readable(tx: Transaction, asked: Sequence[Member]) -> tuple[list[Member], list[tuple[Member, str]]]:
+def _readable(
+    tx: Transaction, asked: Sequence[Member], corpus: Collection[str]
+) -> tuple[list[Member], list[tuple[Member, str]]]:
     """Part what can be asked from files inside others that could not be read, each with the reason.
+
+    Args:
+        tx: the caller's.
+        asked: the documents that are asked.
+        corpus: the ids of all its members; a file inside one of them was not put there by anybody.
 
     Raises:
         Invalid: nothing is left to ask.
     """
-    unread = {m.document_id: m for m in asked if m.status is DocumentStatus.FAILED and not m.uploaded}
-    rest = [member for member in asked if member.document_id not in unread]
+    failed = {m.document_id: m for m in asked if m.status is DocumentStatus.FAILED}
+    failures = {
+        one.id: one
+        for one in documents.get_many(tx, list(failed))
+        if not failed[one.id].uploaded or any(parent in corpus for parent in one.parent_ids)
+    }
+    unread = [member for name, member in failed.items() if name in failures]
+    rest = [member for member in asked if member.document_id not in failures]
     if not rest:
         raise Invalid(
             "There is nothing to ask: none of the files inside could be read. Their documents say why."
         )
-    failures = {one.id: one.error for one in documents.get_many(tx, list(unread))}
-    reasons = {name: error.detail for name, error in failures.items() if error is not None}
-    return rest, [(member, reasons.get(name, "It could not be read.")) for name, member in unread.items()]
+    reasons = {name: one.error.detail for name, one in failures.items() if one.error is not None}
+    return rest, [(member, reasons.get(member.document_id, "It could not be read.")) for member in unread]
 
 
 def _require_ready(members: Sequence[Member]) -> None:

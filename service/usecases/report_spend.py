@@ -17,6 +17,9 @@ from service.usecases.context import Context
 Grouping = Literal["day", "month", "corpus", "model", "answer"]
 GROUPINGS: Final[tuple[Grouping, ...]] = get_args(Grouping)
 
+FIRST_YEAR: Final = 1
+LAST_YEAR: Final = 9999
+
 _KEYS: Final[dict[Grouping, Callable[[Settled], str]]] = {
     "day": lambda paid: paid.at.astimezone(UTC).date().isoformat(),
     "month": lambda paid: paid.at.astimezone(UTC).strftime("%Y-%m"),
@@ -34,13 +37,14 @@ class Span:
     until: datetime | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a time without a zone: it names no moment.
+        """Refuse what names no moment: a time without a zone, or one that is beyond the calendar in UTC.
 
         Raises:
-            Invalid: one has none.
+            Invalid: one does.
         """
-        if any(at is not None and at.tzinfo is None for at in (self.since, self.until)):
-            raise Invalid("from and to need a time zone, as in 2026-11-22T00:00:00Z.")
+        for at in (self.since, self.until):
+            if at is not None and (at.tzinfo is None or not FIRST_YEAR < at.year < LAST_YEAR):
+                raise Invalid("from and to are times with a zone, as in 2026-11-22T00:00:00Z.")
 
 
 def list_entries(ctx: Context, tenant: str, span: Span, *, after: int, limit: int) -> list[Entry]:

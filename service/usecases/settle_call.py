@@ -100,7 +100,7 @@ def _close_settled(run: Run, call: Call, *, reply: dict[str, Any] | None) -> Non
 def _counted(run: Run, call: Call, request: ChatRequest, text: str) -> Usage:
     """Usage by our own counts, where the provider sent none; reasoning can't be counted, so an estimate."""
     planned = run.planned[call.part]
-    prompt = planned.expected_input_tokens
+    prompt = planned.input_tokens  # of pictures the most they can be
     if planned.kind == "merge":
         texts = (message.text for message in request.messages)
         prompt = packing.CALL_OVERHEAD + sum(count_tokens(content) for content in texts)

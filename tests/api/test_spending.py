@@ -65,6 +65,7 @@ def test_a_limit_that_was_lifted_holds_nobody_back(server: Server, upstream: Ups
         ("tenant", {"limit_usd": "-1"}, 422),
         ("tenant", {"limit_usd": "1e30"}, 422),
         ("tenant", {"limit_usd": "0.0000000000001"}, 422),
+        ("tenant", {"limit_usd": "0.0000001"}, 422),
         ("tenant", {"limit_usd": "NaN"}, 422),
         ("tenant", {"limit_usd": "1", "period": "year"}, 422),
         ("tenant", {}, 422),
@@ -77,7 +78,7 @@ def test_what_is_no_budget_is_refused(server: Server, scope: str, body: Json, st
 
 def test_fifty_at_once_never_pass_a_budget(server: Server, upstream: Upstream, corpus: str) -> None:
     ceiling = Decimal(server.plans(corpus, question="Question 10?")["whole"]["cost"]["max_usd"])
-    put(server, f"corpus:{corpus}", str(7 * ceiling + ceiling / 2))
+    put(server, f"corpus:{corpus}", str(round(7 * ceiling + ceiling / 2, 6)))
     with ThreadPoolExecutor(50) as crowd:
         asked = list(
             crowd.map(lambda n: server.ask(corpus, question=f"Question {n}?", wait=False), range(10, 60))
@@ -141,3 +142,7 @@ def test_a_span_of_time(server: Server, upstream: Upstream, corpus: str) -> None
     for wrong in ("2020-01-01T00:00:00", "yesterday"):
         assert server.client.get("/v1/ledger", params={"from": wrong}).status_code == 422
     assert server.client.get("/v1/ledger", params={"group_by": "colour"}).status_code == 422
+    for wrong in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
+        for by in ({}, {"group_by": "day"}):
+            assert server.client.get("/v1/ledger", params={"to": wrong, **by}).status_code == 422
+    assert server.client.get("/v1/ledger", params={"after": 1 << 63}).status_code == 422

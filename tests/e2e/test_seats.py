@@ -58,3 +58,18 @@ def test_the_living_take_up_what_a_dead_second_process_left(tmp_path: Path) -> N
         until(lambda: rows(tmp_path, "SELECT 1 FROM documents WHERE status = 'ready'"))
         found = httpx.get(f"{first.url}/v1/documents/{sent['id']}").json()
         assert found["pages"] == found["progress"]["done"] > 100
+
+
+def test_a_service_takes_up_what_a_process_beside_it_left(tmp_path: Path) -> None:
+    with Upstream() as upstream, service(tmp_path, upstream) as first:
+        with ServiceProcess(
+            tmp_path / "data", provider_url=upstream.url, provider_key=upstream.key
+        ) as second:
+            for number in range(6):
+                lines = (f"Line {n} of long text {number}.\n" for n in range(60_000))
+                upload(second.url, f"long{number}.txt", "".join(lines).encode())
+            until(lambda: rows(tmp_path, "SELECT 1 FROM workflow_status WHERE executor_id = 'seat-2'"))
+            second.kill()
+        assert rows(tmp_path, "SELECT 1 FROM documents WHERE status != 'ready'")
+        until(lambda: rows(tmp_path, "SELECT 1 FROM documents GROUP BY status HAVING count(*) = 6"))
+        assert {one["status"] for one in httpx.get(f"{first.url}/v1/documents").json()["data"]} == {"ready"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ingest import Limits
+from service.domain import packing
 from service.domain.documents import Document, DocumentStatus
 from service.errors import NotFound
 from service.factory import open_context
@@ -162,3 +165,24 @@ def test_reading_is_queued_once_and_again_after_a_failure(tmp_path: Path) -> Non
         again = add(ctx, broken)
         assert (again.duplicate, again.document.status) == (True, DocumentStatus.QUEUED)
         assert ctx.queue.left == [document.id] * 2
+
+
+@pytest.mark.parametrize("lead_s", [0.0, 0.2])
+def test_two_readings_of_one_document_leave_it_whole(tmp_path: Path, lead_s: float) -> None:
+    """Whoever begins last may go on; none of the pages is lost or stored twice."""
+    text = "".join(f"Line {n} of a text of many sections.\n" for n in range(120_000)).encode()
+    with process(tmp_path) as ctx:
+        document = add(ctx, text).document
+        first = threading.Thread(target=extract_document, args=(ctx, document.id))
+        first.start()
+        time.sleep(lead_s)
+        extract_document(ctx, document.id)
+        first.join()
+        read = get_document(ctx, LOCAL, document.id)
+        assert (read.status, read.error) == (DocumentStatus.READY, None)
+        with ctx.db.read() as tx:
+            pages = list(documents.page_texts_of(tx, document.id))
+        assert [page.number for page in pages] == list(range(1, read.pages + 1))
+        whole = packing.pack_sha256(packing.block(page.number, page.text) for page in pages)
+        assert (read.pages_tokens, read.pack_sha256) == (sum(page.tokens for page in pages), whole)
+        assert pages[-1].text.endswith("Line 119999 of a text of many sections.")

@@ -101,13 +101,16 @@ def test_a_file_inside_that_cannot_be_read_is_told_and_does_not_block(tmp_path: 
         assert answer["warnings"] == [warned]
 
 
-def test_an_uploaded_file_that_cannot_be_read_blocks(tmp_path: Path) -> None:
+def test_an_uploaded_file_that_cannot_be_read_blocks_where_it_was_put(tmp_path: Path) -> None:
     with process(tmp_path) as ctx:
         corpus_id, parent = corpus_with(ctx, [("a.txt", b"Alpha."), ("x.exe", b"MZ.")], unreadable=("x.exe",))
         again = add(ctx, b"MZ.", "x.exe").document
         fail(ctx, again.id, Failure("unsupported_format", REASON))
+        (out,) = asked(ctx, corpus_id)["coverage"]["documents_out"]
+        assert out["reason"] == REASON, "there it still is a file inside another"
+        alone = arrange_corpus.create(ctx, LOCAL, name="Alone", document_ids=[again.id]).id
         with pytest.raises(DocumentFailed, match=r"x\.exe"):
-            asked(ctx, corpus_id)
+            asked(ctx, alone)
         arrange_corpus.take_out(ctx, LOCAL, corpus_id, again.id)
         assert asked(ctx, corpus_id)["coverage"]["documents_out"] == []
         assert len(listed(ctx, parent)) == 2
