@@ -16,10 +16,10 @@ from typing import Final, Protocol, Self
 
 from ingest import margins, wire
 from ingest.child import CRASHED, TOO_SLOW, Child, error_of
-from ingest.document import Enclosed, Finished, Heading, Notice, Page, Piece, Sealed, Started
+from ingest.document import Enclosed, Finished, Heading, Notice, Page, Piece, Sealed, Started, Unit
 from ingest.errors import ReaderCrashed, TimedOut
 from ingest.limits import Limits
-from ingest.reader import MAX_NOTICES, ORDER_BYTES, too_much_text
+from ingest.reader import MAX_HEADINGS, MAX_NOTICES, MAX_RANGES, ORDER_BYTES, too_many_files, too_much_text
 from ingest.resemblance import Sketch
 
 WORTH_ANOTHER: Final = 2
@@ -53,6 +53,7 @@ class Crew:
         self._employer = employer
         self._limits = limits
         self._orders, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
         self._children: list[Child] = []
         self._silent = self._waited = self._scanned = 0.0
         self._patience = min(limits.first_seconds, limits.silent_seconds)
@@ -82,11 +83,13 @@ class Crew:
         """
         opened = self._opened()
         yield opened.started
-        firsts = range(0, opened.started.total, opened.step) if opened.step else range(1)
+        total = opened.started.total
+        firsts = range(0, total, opened.step) if opened.step else range(1)
         self._give_out(firsts[1:])
         report = _Report(self._limits, opened.started.media_type)
         for first in firsts:
             self._reinforce(len(firsts))
+            report.expect(range(first + 1, min(first + (opened.step or total), total) + 1))
             yield from self._pages(self._taker(first), report)
         self._whole = True
         yield report.finished()
@@ -96,7 +99,7 @@ class Crew:
         while lead.documents > 1 and lead.over and lead.front is None:
             lead = self._lead()  # it ended while it rested, and nobody knew yet
         event = self._next(lead)
-        if not isinstance(event, wire.Opened):
+        if not isinstance(event, wire.Opened) or not _is_possible(event, self._limits):
             raise ReaderCrashed(CRASHED)
         return event
 
@@ -116,10 +119,16 @@ class Crew:
                 self._children.append(self._employer.hire(self._orders, leads=False))
 
     def _give_out(self, firsts: range | tuple[()]) -> None:
-        """Leave the orders in the pipe and end it: the last process to come finds that there is no more."""
+        """Leave the orders in the pipe and end it: the last process to come finds that there is no more.
+
+        Raises:
+            ReaderCrashed: the system's pipes hold fewer; nobody may wait for a process to make room.
+        """
         if self._write_end < 0:
             return
-        os.write(self._write_end, b"".join(first.to_bytes(ORDER_BYTES, "big") for first in firsts))
+        orders = b"".join(first.to_bytes(ORDER_BYTES, "big") for first in firsts)
+        if os.write(self._write_end, orders) < len(orders):
+            raise ReaderCrashed(CRASHED)
         os.close(self._write_end)
         self._write_end = -1
 
@@ -151,8 +160,7 @@ class Crew:
             if not isinstance(event, Page | Enclosed | Piece | Sealed):
                 raise ReaderCrashed(CRASHED)
             self._patience = self._limits.silent_seconds
-            if isinstance(event, Page):
-                report.see(event)
+            report.take(event)
             yield event
 
     def _next(self, child: Child) -> wire.Event:
@@ -201,8 +209,17 @@ class Crew:
             self._silent += seconds
 
 
+def _is_possible(opened: wire.Opened, limits: Limits) -> bool:
+    """Whether an honest process opens a document so: one that a file has taken over says anything."""
+    total, step = opened.started.total, opened.step
+    most = limits.max_pages
+    if opened.started.unit is Unit.FILE:
+        most = min(most, limits.max_files)
+    return 0 < total <= most and step >= 0 and (step == 0 or -(-total // step) <= MAX_RANGES)
+
+
 class _Report:
-    """What the ranges say together."""
+    """What the ranges say together, held against the limits: no process is trusted to keep them."""
 
     def __init__(self, limits: Limits, media_type: str) -> None:
         self._limits = limits
@@ -213,10 +230,36 @@ class _Report:
         self._sketch = Sketch()
         self._margins = margins.Margins()
         self._outline: tuple[Heading, ...] = ()
-        self._more = self._chars = 0
+        self._more = self._chars = self._cleaned = self._files = self._bytes = 0
+        self._number = self._stop = 1
 
-    def see(self, page: Page) -> None:
-        """Compare a page with those before it."""
+    def expect(self, numbers: range) -> None:
+        """Begin a range, whose pages have these numbers."""
+        self._number, self._stop = numbers.start, numbers.stop
+
+    def take(self, event: Page | Enclosed | Piece | Sealed) -> None:
+        """Count what comes, and compare a page with those before it.
+
+        Raises:
+            ReaderCrashed: a page has not the number that comes next.
+            ingest.errors.TooLarge: it is more than one document may hold.
+        """
+        if isinstance(event, Page):
+            self._take_page(event)
+            return
+        self._files += isinstance(event, Enclosed)
+        self._bytes += len(event.data) if isinstance(event, Piece) else 0
+        if self._files > self._limits.max_files or self._bytes > self._limits.max_files_bytes:
+            raise too_many_files(self._limits)
+
+    def _take_page(self, page: Page) -> None:
+        if page.number != self._number or page.number >= self._stop:
+            raise ReaderCrashed(CRASHED)
+        self._number += 1
+        chars = len(page.text)
+        self._cleaned += chars
+        if chars > self._limits.max_page_chars or self._cleaned > self._limits.max_chars:
+            raise too_much_text(self._limits)
         if self._has_margins:
             self._margins.add(page.number, page.text)
 
@@ -230,7 +273,7 @@ class _Report:
         kept = given.notices[: MAX_NOTICES - len(self._notices)]
         self._notices.extend(kept)
         self._sketch.merge(given.sketch)
-        self._outline += given.outline
+        self._outline = (self._outline or given.outline)[:MAX_HEADINGS]
         self._more += len(given.notices) - len(kept) + given.more_notices
         self._chars += given.chars
         if self._chars > self._limits.max_chars:

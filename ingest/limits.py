@@ -24,8 +24,8 @@ class Limits:
         scan_seconds: time after the beginning up to which scanned pages are recognised; it does not count as
             waiting. Later ones stay without text.
         max_pages: pages or sections of one document.
-        max_page_chars: characters of one page, before cleaning.
-        max_chars: characters of all pages, before cleaning.
+        max_page_chars: characters of one page, before cleaning and after it.
+        max_chars: characters of all pages, before cleaning and after it.
         max_files: files inside one archive or mail.
         max_files_bytes: size of all of them, unpacked.
         written_bytes: size of any file that the reading process may write (RLIMIT_FSIZE).

@@ -212,7 +212,8 @@ def _outline(reading: Reading) -> tuple[Heading, ...]:
 
 def _page(raw: RawPage, frame: Frame | None) -> Page:
     text = normalize(raw.text)
-    page = Page(raw.number, text, raw.label, flags=flags_of(raw, text), picture=raw.picture)
+    label = raw.label and raw.label[: wire.MAX_LABEL]
+    page = Page(raw.number, text, label, flags=flags_of(raw, text), picture=raw.picture)
     return replace(page, tokens=tokens.count_tokens(text if frame is None else frame(page)))
 
 

@@ -33,6 +33,10 @@ MAX_EVENT_BYTES: Final = 128 << 20
 
 MAX_SIDE: Final = 1_000_000
 """Pixels on one side of a page that is seen as a picture."""
+MAX_COUNT: Final = 1 << 40
+"""Tokens, characters, notices: more than any file has, and few enough that sums of them fit 64 bits."""
+MAX_LABEL: Final = 1_000
+"""Characters of a page's printed number; readers cut longer ones."""
 
 
 class Malformed(Exception):
@@ -146,7 +150,7 @@ def unpack(body: bytes) -> Event:
     try:
         kind, *fields = json.loads(body)
         return _event(kind, fields)
-    except (TypeError, ValueError, RecursionError) as fault:
+    except (ArithmeticError, TypeError, ValueError, RecursionError) as fault:
         raise Malformed("not an event") from fault
 
 
@@ -185,6 +189,8 @@ def _event(kind: str, fields: list[Any]) -> Event:  # noqa: C901, PLR0911 - one 
     """Build an event; every field is brought to its type, since the sender can't be trusted."""
     match kind, fields:
         case "page", [int(number), str(text), str() | None as label, int(tokens), list(flags), size]:
+            if not 0 <= tokens <= MAX_COUNT or (label is not None and len(label) > MAX_LABEL):
+                raise Malformed("no page has that")
             flagged = tuple(Flag(flag) for flag in flags)
             return Page(number, text, label, tokens, flagged, None if size is None else _picture(*size))
         case "enclosed", [str(name)]:
@@ -210,7 +216,7 @@ def _event(kind: str, fields: list[Any]) -> Event:  # noqa: C901, PLR0911 - one 
         ]:
             told = tuple(_notice(*notice) for notice in notices)
             entries = tuple(_heading(*entry) for entry in outline)
-            return Given(title, encoding, told, more, chars, _sketch(sketch), entries)
+            return Given(title, encoding, told, _count(more), _count(chars), _sketch(sketch), entries)
         case "failed", [str(error), str(message)]:
             return Failed(error, message)
         case "defect", [str(traceback)]:
@@ -237,8 +243,14 @@ def _sketch(values: list[int]) -> tuple[int, ...]:
 
 
 def _heading(title: str, level: int, page: int | None) -> Heading:
-    return Heading(str(title), int(level), None if page is None else int(page))
+    return Heading(str(title), _count(level), None if page is None else _count(page))
 
 
 def _notice(code: str, detail: str, page: int | None) -> Notice:
-    return Notice(str(code), str(detail), None if page is None else int(page))
+    return Notice(str(code), str(detail), None if page is None else _count(page))
+
+
+def _count(value: int) -> int:
+    if not 0 <= value <= MAX_COUNT:
+        raise Malformed("nothing is counted so")
+    return int(value)

@@ -12,6 +12,7 @@ from pypdf.constants import PageLabelStyle
 
 import ingest
 from ingest import Finished, Limits, Notice, Page, Started, Unit, child, crew, reader, sandbox, wire, zygote
+from ingest.document import Enclosed, Heading, Piece
 from ingest.margins import Margins
 from ingest.reader import Frame, Request
 from tests.support import frames, pdfs, range_frames
@@ -259,6 +260,65 @@ def test_a_range_that_never_comes_ends_the_reading(
     with pytest.raises(ingest.IngestError) as caught:
         together(*scripts)
     assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("unit", "total", "step"),
+    [
+        (Unit.PAGE, 0, 20),
+        (Unit.PAGE, -1, 20),
+        (Unit.PAGE, 60, -1),
+        (Unit.PAGE, 100_000, 1),
+        (Unit.PAGE, 200_001, 20),
+        (Unit.PAGE, 5 * 10**9, 10**6),
+        (Unit.FILE, 10_001, 0),
+    ],
+)
+def test_no_process_makes_its_parent_leave_orders_without_end(unit: Unit, total: int, step: int) -> None:
+    opened = wire.Opened(Started("x", unit, total), step)
+    with pytest.raises(ingest.ReaderCrashed):
+        together([opened, *rest(0)], limits=Limits())
+
+
+def test_orders_that_the_pipe_does_not_take_end_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "MAX_RANGES", 100_000)
+    with pytest.raises(ingest.ReaderCrashed):
+        together([wire.Opened(Started("x", Unit.PAGE, 100_000), 1), *rest(0)], limits=Limits())
+
+
+@pytest.mark.parametrize("numbers", [(2,), (1, 1), (1, 3), (0,), (1, 2, 3)])
+def test_pages_have_the_numbers_that_come_next(numbers: tuple[int, ...]) -> None:
+    opened = wire.Opened(Started("x", Unit.PAGE, 2), 0)
+    with pytest.raises(ingest.ReaderCrashed):
+        together([opened, wire.Taken(0), *(Page(number, "x") for number in numbers), given()])
+
+
+def test_a_range_holds_no_pages_of_the_next() -> None:
+    pages = [Page(number, "x") for number in range(1, reader.RANGE_PAGES + 2)]
+    with pytest.raises(ingest.ReaderCrashed):
+        together([OPENED, wire.Taken(0), *pages, given(), *rest(20, 40)])
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(max_page_chars=2), Limits(max_chars=5), Limits(max_files=1), Limits(max_files_bytes=3)]
+)
+def test_limits_hold_for_a_process_that_does_not_keep_them(limits: Limits) -> None:
+    inside = [event for name in "ab" for event in (Enclosed(name), Piece(b"12"))]
+    pages = [Page(1, "abc"), Page(2, "abc")]
+    opened = wire.Opened(Started("x", Unit.PAGE, 2), 0)
+    script: list[wire.Event] = [opened, wire.Taken(0), *pages, *inside, given(chars=0)]
+    assert together(script)
+    with pytest.raises(ingest.TooLarge):
+        together(script, limits=limits)
+
+
+def test_outlines_do_not_add_up() -> None:
+    entries = tuple(Heading("x", 1, 1) for _ in range(reader.MAX_HEADINGS + 1))
+    outlined = wire.Given("Title", "o200k_base", (), 0, 1, (), entries)
+    lead = [event for first in (0, 20, 40) for event in (wire.Taken(first), outlined)]
+    finished = together([OPENED, *lead])[-1]
+    assert isinstance(finished, Finished)
+    assert finished.outline == entries[: reader.MAX_HEADINGS]
 
 
 def test_notices_are_told_in_the_order_of_the_pages() -> None:
