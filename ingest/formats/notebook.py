@@ -18,10 +18,9 @@ MAX_BYTES: Final = 128 * 1024 * 1024
 """A notebook is parsed whole; its pictures are most of it."""
 
 _SECTION_LEVELS: Final = 2
-_HEADING: Final = re.compile(r"\s{0,3}(#{1,6})[ \t]+(.*?)[ \t#]*$", re.MULTILINE)
+_HEADING: Final = re.compile(r"\s{0,3}(#{1,6})[ \t]+(.*)")
 _TERMINAL: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 """Colours and other commands to a terminal (ECMA-48, section 5.4; OSC strings)."""
-_OVERWRITTEN: Final = re.compile(r"[^\n\r]*\r(?=[^\n\r])")
 _INLINE_PICTURE: Final = re.compile(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=\s]{200,}")
 _TEXTS: Final = ("text/plain", "text/markdown", "text/latex", "text", "latex")
 """What an output can say in words, the best first; the names without a slash are those of version 3."""
@@ -127,7 +126,7 @@ class _Notebook:
             return 0
         if (found := _HEADING.search(text)) is None:
             return 0
-        self.heading = self.heading or found[2].strip() or None
+        self.heading = self.heading or found[2].rstrip(" \t#").strip() or None
         return len(found[1]) if not text[: found.start()].strip() else 0
 
     def _parts(self, cell: dict[str, Any]) -> Iterator[str]:
@@ -176,7 +175,8 @@ def _fenced(text: str, language: str) -> str:
 
 def _as_shown(text: str) -> str:
     """Return the text as a terminal leaves it: without commands, and of an overwritten line only its end."""
-    return _OVERWRITTEN.sub("", _TERMINAL.sub("", text).replace("\r\n", "\n"))
+    lines = _TERMINAL.sub("", text).replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
 
 
 def _text(value: object) -> str:

@@ -97,6 +97,26 @@ def test_errors_and_progress_read_as_a_terminal_shows_them(tmp_path: Path) -> No
     )
 
 
+def test_lines_overwritten_again_and_again_keep_their_last_state(tmp_path: Path) -> None:
+    printed = {"output_type": "stream", "text": "a\r\rb\nc\r\nd\r"}
+    assert text_of(read(tmp_path / "a", code("", printed))) == "```\nb\nc\nd\n```"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["x" * 400_000, "\r" * 400_000 + "x", "x\r" * 200_000 + "x"],
+    ids=["no return", "returns", "overwritten"],
+)
+def test_very_long_lines_are_read_in_linear_time(tmp_path: Path, line: str) -> None:
+    printed = {"output_type": "stream", "text": line}
+    assert text_of(read(tmp_path / "a", code("", printed))).count("x") == (1 if "\r" in line else len(line))
+
+
+def test_blanks_in_a_heading_are_read_in_linear_time(tmp_path: Path) -> None:
+    blanks = " " * 500_000
+    assert read(tmp_path / "a", markdown(f"# a{blanks}b # #")).title == f"a{blanks}b"
+
+
 def test_version_3_is_read(tmp_path: Path) -> None:
     cells = [
         {"cell_type": "heading", "level": 2, "source": ["Old"]},
