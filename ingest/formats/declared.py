@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from ingest.formats.codecnames import is_text
 from ingest.formats.plain import Encoding, checked
 
 _WITHIN: Final = 4_096
@@ -24,7 +25,7 @@ _MEANT: Final = {
 def declared_encoding(path: Path, pattern: re.Pattern[bytes]) -> Encoding | None:
     """Return the encoding whose name is the pattern's first group in the file's first 4 KB.
 
-    None where there is no such name, nobody knows it, or a byte order mark speaks first.
+    None where there is no such name, it is none of a character encoding, or a byte order mark speaks first.
     """
     with path.open("rb") as file:
         head = file.read(_WITHIN)
@@ -33,9 +34,4 @@ def declared_encoding(path: Path, pattern: re.Pattern[bytes]) -> Encoding | None
         return None
     name = found[1].decode("ascii").lower()
     name = _MEANT.get(name, name)
-    try:
-        codecs.lookup(name)
-        "".encode(name)  # refuses Python's codecs that are no character encodings, such as base64
-    except LookupError:
-        return None
-    return checked(path, name)
+    return checked(path, name) if is_text(name) else None

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from ingest.document import Heading, Notice, Unit
 from ingest.errors import DamagedDocument, EmptyDocument, EncryptedDocument
 from ingest.formats.archive import Archive, Pages, on_one_line
+from ingest.formats.codecnames import is_text
 from ingest.formats.hypertext import read_hypertext
 from ingest.formats.sections import sections
 
@@ -179,10 +180,8 @@ def _markup(data: bytes) -> str:
             return _as_html(data[2:].decode(name, "replace"))
     declared = _DECLARED.match(data.removeprefix(codecs.BOM_UTF8).lstrip()[:300])
     name = declared[1].decode("ascii") if declared else "utf-8"
-    try:
-        return _as_html(data.decode(name, "replace").removeprefix("\ufeff"))
-    except LookupError:
-        return _as_html(data.decode("utf-8", "replace"))
+    name = name if is_text(name) else "utf-8"
+    return _as_html(data.decode(name, "replace").removeprefix("\ufeff"))
 
 
 def _as_html(markup: str) -> str:

@@ -7,7 +7,6 @@ here only headers are ever in memory. It still reads a field's parameters.
 from __future__ import annotations
 
 import binascii
-import codecs
 import quopri
 import re
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from email.utils import collapse_rfc2231_value
 from typing import BinaryIO, Final
 
 from ingest.errors import TooLarge
+from ingest.formats.codecnames import is_text
 
 MAX_DEPTH: Final = 100
 MAX_PARTS: Final = 10_000
@@ -41,9 +41,6 @@ _CHARSETS: Final = {
     **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis"), "cp932"),
     **dict.fromkeys(("euc-kr", "ks_c_5601-1987"), "cp949"),
     "iso-8859-8-i": "iso-8859-8",
-}
-_NO_CHARSETS: Final = {"unicode-escape", "raw-unicode-escape", "unicode_escape", "raw_unicode_escape"} | {
-    *("idna", "punycode", "undefined", "utf-16", "utf-32")
 }
 
 
@@ -260,19 +257,11 @@ def decoded(data: bytes, charset: str) -> tuple[str, bool]:
     said = charset.strip().lower()
     name = _CHARSETS.get(said, said)
     for codec in (name, "utf-8"):
-        if _is_text(codec):
+        if is_text(codec):
             with suppress(ValueError):
                 return data.decode(codec), True
-    codec = name if _is_text(name) else "windows-1252"
+    codec = name if is_text(name) else "windows-1252"
     return data.decode(codec, "replace"), not name
-
-
-def _is_text(codec: str) -> bool:
-    """Whether Python knows the character encoding, and it is one that mails are written in."""
-    try:
-        return codecs.lookup(codec).name not in _NO_CHARSETS and not "".encode(codec)
-    except (LookupError, ValueError):
-        return False
 
 
 def content(file: BinaryIO, part: Part) -> Iterator[bytes]:

@@ -70,7 +70,14 @@ def test_what_xml_alone_may_say_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "declared"), [("utf-16", "utf-16"), ("windows-1251", "windows-1251"), ("utf-8", "no-such")]
+    ("encoding", "declared"),
+    [
+        ("utf-16", "utf-16"),
+        ("windows-1251", "windows-1251"),
+        ("utf-8", "no-such"),
+        ("utf-8", "undefined"),
+        ("utf-8", "idna"),
+    ],
 )
 def test_chapters_name_their_encoding(tmp_path: Path, encoding: str, declared: str) -> None:
     chapter = xhtml("<p>Привет</p>").replace("utf-8", declared).encode(encoding)
