@@ -12,7 +12,10 @@ CHANNELS: Final = 3
 """Bytes of a pixel: red, green, blue."""
 
 EVEN_SHADES: Final = 24
-"""Of 255; print is 100 and more away from its paper."""
+"""Of 255; what an empty sheet's paper, its shadows and their compression may differ by. Letters may be as
+faint, and Tesseract reads them: measured, from a difference of 2."""
+NO_SHADES: Final = 6
+"""Of 255; nobody sees fainter letters."""
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _LEVEL: Final = 2
@@ -72,10 +75,10 @@ class Bitmap:
         """The same, turned by 180 degrees."""
         return Bitmap(self.width, self.height, self.pixels[::-1])
 
-    def is_even(self) -> bool:
-        """Whether it is of one shade, or of shades that nobody tells apart: an empty sheet of paper."""
+    def is_even(self, within: int = EVEN_SHADES) -> bool:
+        """Whether its shades lie so close together, as those of an empty sheet of paper."""
         shades = set(self.pixels)
-        return max(shades, default=0) - min(shades, default=0) <= EVEN_SHADES
+        return max(shades, default=0) - min(shades, default=0) <= within
 
 
 def merged(boxes: Iterable[Box]) -> list[Box]:

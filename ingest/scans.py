@@ -19,6 +19,7 @@ from ingest import highlights, recognition, wire
 from ingest.document import Notice
 from ingest.formats import Pictured, RawPage, Reading
 from ingest.limits import Limits
+from ingest.raster import EVEN_SHADES, NO_SHADES
 
 BEAT_SECONDS: Final = 1.0
 WALL_FACTOR: Final = 4
@@ -127,8 +128,10 @@ def _look(
     try:
         _become_bounded(seconds, parent)
         bitmap = reading.bitmap(index)
-        empty = bitmap.is_even()
-        lines = [] if empty or recognizer is None else recognizer.lines(bitmap, seconds=WALL_FACTOR * seconds)
+        lines = []
+        if recognizer is not None and not bitmap.is_even(0):
+            lines = recognizer.lines(bitmap, seconds=WALL_FACTOR * seconds)
+        empty = not lines and bitmap.is_even(NO_SHADES if recognizer is None else EVEN_SHADES)
         said = (_EMPTY if empty else _SHOWN) + recognition.text_of(lines).encode("utf-8", "replace")
         while said:
             said = said[os.write(out, said) :]

@@ -120,6 +120,29 @@ def test_a_scan_of_an_empty_sheet_is_blank(tmp_path: Path, shade: int) -> None:
 
 
 @needs_ocr
+@pytest.mark.parametrize("contrast", [8, 20])
+def test_faint_letters_are_read(tmp_path: Path, contrast: int) -> None:
+    faint = sheets.sheet(width=1100).point(lambda shade: 255 - contrast * (shade < 128))
+    (page,), _ = read(sheets.scanned_pdf(tmp_path / "a.pdf", [faint]))
+    assert "revenue of 4,512 pounds" in page.text
+    assert page.flags == (Flag.OCR, Flag.SCAN)
+
+
+def test_a_page_of_faint_letters_is_not_blank_though_nobody_reads_it(tmp_path: Path) -> None:
+    faint = sheets.sheet(width=1100).point(lambda shade: 255 - 20 * (shade < 128))
+    (page,), _ = read(sheets.scanned_pdf(tmp_path / "a.pdf", [faint]), languages=())
+    assert page.flags == (Flag.NO_TEXT, Flag.SCAN)
+    assert page.picture is not None
+
+
+@needs_ocr
+def test_a_sheet_with_a_shadow_is_blank(tmp_path: Path) -> None:
+    shadow = Image.linear_gradient("L").resize((1100, 1556)).point(lambda shade: 235 + shade * 20 // 255)
+    (page,), _ = read(sheets.scanned_pdf(tmp_path / "a.pdf", [shadow]))
+    assert page.flags == (Flag.BLANK,)
+
+
+@needs_ocr
 def test_a_scan_with_a_text_layer_stays_as_it_is(tmp_path: Path) -> None:
     layer = "Read by someone else, long ago, and kept beneath."
     (page,), _ = read(sheets.scanned_pdf(tmp_path / "a.pdf", [sheets.sheet()], caption=layer))
