@@ -148,7 +148,7 @@ def _load_frame(payload: bytes) -> None:
 
     What fails here fails again in the reading process, which reports it.
     """
-    with contextlib.suppress(ImportError, AttributeError, pickle.UnpicklingError):
+    with contextlib.suppress(Exception, SystemExit):  # a module may raise anything, and the zygote goes on
         pickle.loads(payload)  # noqa: S301 - comes from the parent process
 
 

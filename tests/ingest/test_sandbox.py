@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -221,6 +222,27 @@ def test_a_reading_that_dies_is_reported(three: Path, frame: Frame) -> None:
     with pytest.raises(ingest.ReaderCrashed, match="memory"):
         pages_of(three, frame=frame)
     assert len(pages_of(three)) == 3
+
+
+@pytest.mark.parametrize("fault", ["ZeroDivisionError", "SystemExit"])
+def test_a_frame_whose_module_does_not_load_ends_its_reading_alone(
+    three: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    module = types.ModuleType(f"faulty_{fault}")
+    exec("def frame(page): return page.text", vars(module))  # noqa: S102 - a module that this process alone has
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    (tmp_path / f"{module.__name__}.py").write_text(f"raise {fault}\n")
+    sandbox.home.close()
+    try:
+        assert len(pages_of(three)) == 3
+        pid = sandbox.home.pid
+        with pytest.raises(ingest.ReaderCrashed):
+            pages_of(three, frame=module.frame)
+        assert len(pages_of(three)) == 3
+        assert sandbox.home.pid == pid
+    finally:
+        sandbox.home.close()
 
 
 def test_an_unforeseen_error_is_logged_and_not_shown(three: Path, caplog: pytest.LogCaptureFixture) -> None:
