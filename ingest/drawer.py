@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import resource
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from ingest.confinement import confine
 from ingest.errors import IngestError, ReaderCrashed
 from ingest.formats import IMAGES, pdf_image, picture_image
 from ingest.limits import Limits
@@ -68,18 +68,3 @@ def _drawn(request: Request) -> tuple[bytes, bool]:
         kind = request.media_type
         return picture_image.draw(path, kind, page, quote=quote, width=width, languages=request.languages)
     return pdf_image.draw(path, page, quote=quote, width=width, languages=request.languages)
-
-
-def confine(limits: Limits) -> None:
-    """Bound what this process may take, as `ingest.reader` does; nothing raises these bounds again."""
-    bounds = {
-        resource.RLIMIT_AS: (limits.memory_bytes, limits.memory_bytes),
-        resource.RLIMIT_FSIZE: (limits.written_bytes, limits.written_bytes),
-        resource.RLIMIT_NOFILE: (limits.open_files, limits.open_files),
-        resource.RLIMIT_CORE: (0, 0),
-        resource.RLIMIT_CPU: (limits.cpu_seconds, limits.cpu_seconds + 5),  # SIGXCPU first, which tells why
-    }
-    for kind, (soft, hard) in bounds.items():
-        before = resource.getrlimit(kind)[1]
-        highest = hard if before == resource.RLIM_INFINITY else min(hard, before)
-        resource.setrlimit(kind, (min(soft, highest), highest))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import pickle
-import resource
 import socket
 import time
 import traceback
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from ingest import tokens, wire
+from ingest.confinement import confine
 from ingest.document import Enclosed, Heading, Notice, Page, Piece, Sealed, Started, Unit
 from ingest.errors import EmptyDocument, IngestError, ReaderCrashed, TooLarge
 from ingest.formats import Enclosing, Named, Outlined, RawPage, Reading, open_document
@@ -93,7 +93,7 @@ def serve(payload: bytes, out: socket.socket, orders: int) -> bool:
     well = False
     try:
         request: Request = pickle.loads(payload)  # noqa: S301 - comes from the parent process
-        _confine(request.limits)
+        confine(request.limits)
         for event in events(request, _taken(orders)):
             batch.add(event)
         well = True
@@ -251,28 +251,6 @@ def _title(title: str | None) -> str | None:
     """Return the title on one line; None where nothing of it is left or a program made it up."""
     line = " ".join(normalize(title or "").split())
     return None if line.casefold() in {"", "untitled"} else line
-
-
-def _confine(limits: Limits) -> None:
-    """Bound what this process may take; nothing raises these bounds again."""
-    bounds = {
-        resource.RLIMIT_AS: limits.memory_bytes,
-        resource.RLIMIT_FSIZE: limits.written_bytes,
-        resource.RLIMIT_NOFILE: limits.open_files,
-        resource.RLIMIT_CORE: 0,
-    }
-    for kind, bound in bounds.items():
-        _bound(kind, bound, bound)
-    # Past the first bound the kernel sends SIGXCPU, which tells the parent why; past the second it kills. The
-    # first is this file's own: what others took before it in this process, up to as much again, is added.
-    used = round(time.process_time())
-    _bound(resource.RLIMIT_CPU, used + limits.cpu_seconds, 2 * limits.cpu_seconds + 5)
-
-
-def _bound(kind: int, soft: int, hard: int) -> None:
-    before = resource.getrlimit(kind)[1]
-    highest = hard if before == resource.RLIM_INFINITY else min(hard, before)
-    resource.setrlimit(kind, (min(soft, highest), highest))
 
 
 class _Batch:

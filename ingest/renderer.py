@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from ingest.drawer import OUT_OF_MEMORY, confine
+from ingest.confinement import confine
+from ingest.drawer import OUT_OF_MEMORY
 from ingest.errors import IngestError, ReaderCrashed, TooLarge
 from ingest.formats import PDF, pdf_image, picture_render
 from ingest.limits import Limits
