@@ -14,7 +14,7 @@ from typing import Final
 
 from ingest.drawing import CRASHED, DRAWING_LIMITS, TOO_SLOW, announced, child, received, verdict
 from ingest.errors import ReaderCrashed, TimedOut, UnsupportedFormat
-from ingest.formats import PDF
+from ingest.formats import IMAGES, PDF
 from ingest.formats.pdf_image import MAX_PIXELS, MAX_SIDE
 from ingest.limits import Limits
 from ingest.renderer import MAX_BYTES, Request
@@ -38,7 +38,7 @@ class View:
 
 def is_renderable(media_type: str) -> bool:
     """Whether pages of this type can be made pictures."""
-    return media_type == PDF or media_type.startswith("image/")
+    return media_type == PDF or media_type in IMAGES
 
 
 def pictures(

@@ -43,7 +43,7 @@ LAYERS = (
 WORLDS = LAYERS[2]
 
 IMPORTERS = {
-    "PIL": ("ingest.formats.picture_render", "ingest.formats.pictures"),
+    "PIL": ("ingest.formats.picture_files", "ingest.formats.picture_render", "ingest.formats.pictures"),
     "alembic": ("service.store",),
     "charset_normalizer": ("ingest.formats.charsets",),
     "dbos": ("service.jobs",),
@@ -97,6 +97,7 @@ BROAD_EXCEPTS = {
     ("service.cli", "main"): "the command line's last word",
     ("service.store.blobs", "__anext__"): "keeps the reason of a broken upload, and raises it again",
     ("ingest.reader", "serve"): "the child process ends there, and its parent must learn why",
+    ("ingest.zygote", "_load_frame"): "a caller's module may raise anything; its reading reports it",
 }
 
 ENTRY_POINTS = ("service.app", "service.opening", "service.worker", "service.__main__")

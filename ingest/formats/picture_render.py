@@ -7,15 +7,14 @@ the same: providers recognise what they have seen by its bytes.
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image, ImageChops
 
-from ingest.errors import DamagedDocument
+from ingest.errors import DamagedDocument, TooLarge
+from ingest.formats.picture_files import decode, on_white, opened, reduced, sound, turned
 from ingest.raster import Raster
 
 QUALITY: Final = 85
@@ -25,21 +24,6 @@ NOT_RENDERED: Final = (
     "The image can't be shown: the file is damaged there. Save it anew and upload that file."
 )
 
-_FAULTS: Final = (
-    ArithmeticError,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-"""What Pillow's readers raise on files that break their own format."""
-_REDUCIBLE: Final = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
 _GAP: Final = 2.0
 _GREY: Final = 2
 """How far the channels of a grey pixel may lie apart: what rounding between colour spaces leaves."""
@@ -65,40 +49,14 @@ def pictures(path: Path, pages: Iterable[tuple[int, int, int]]) -> Iterator[byte
 
 def _frame(path: Path, number: int, size: tuple[int, int]) -> Image.Image:
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            image.seek(number - 1)
-            image.draft("RGB", (max(size), max(size)))  # a large JPEG is decoded to about this size at once
-            ImageOps.exif_transpose(image, in_place=True)
-            shown = _on_white(_reduced(image, size))
-            return shown.resize(size, Image.Resampling.LANCZOS, reducing_gap=_GAP)
-    except _FAULTS as fault:
+        with opened(path, FORMATS) as image, sound():
+            turn = decode(image, number - 1, side=max(size))
+            upright = turned(image, turn)
+            # No less than twice the size wanted, for what follows to look the same.
+            times = int(min(upright.width / size[0], upright.height / size[1]) / _GAP)
+            return on_white(reduced(upright, times)).resize(size, Image.Resampling.LANCZOS, reducing_gap=_GAP)
+    except (DamagedDocument, TooLarge, OSError) as fault:
         raise DamagedDocument(NOT_RENDERED) from fault
-
-
-def _reduced(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Return a very large picture at no less than twice the size wanted, before copies of it are made."""
-    times = int(min(image.width / size[0], image.height / size[1]) / _GAP)
-    return image.reduce(times) if times > 1 and image.mode in _REDUCIBLE else image
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    if image.mode == "F" or image.mode.startswith("I"):
-        return _in_eight_bits(image)
-    if image.mode == "1":
-        return image.convert("L")
-    return image if image.mode in {"L", "RGB"} else image.convert("RGB")
-
-
-def _in_eight_bits(image: Image.Image) -> Image.Image:
-    """Bring shades of 16 bits and more to 8: the darkest that is there becomes black, the brightest white."""
-    wide = image.convert("F")
-    darkest, brightest = (float(shade) for shade in wide.getextrema() if isinstance(shade, int | float))
-    step = 255 / (brightest - darkest) if brightest > darkest else 0.0
-    return wide.point(lambda shade: shade * step - darkest * step).convert("L")
 
 
 def _packed(image: Image.Image) -> bytes:

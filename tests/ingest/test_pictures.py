@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 from PIL import Image
 
 import ingest
 from ingest import DamagedDocument, Flag, Page, Picture, TooLarge, Unit
-from ingest.formats import BMP, GIF, JPEG, PNG, TIFF, WEBP, pictures
+from ingest.formats import BMP, GIF, JPEG, PNG, TIFF, WEBP, picture_render, pictures
 from ingest.sniff import sniff
 from tests.support import sheets
 
@@ -102,10 +104,41 @@ def test_each_frame_of_a_tiff_is_a_page(tmp_path: Path) -> None:
     assert [page.picture for page in pages] == [Picture(300, 180), Picture(400, 180), Picture(700, 700)]
 
 
-def test_an_animation_is_its_first_frame(tmp_path: Path) -> None:
+@pytest.mark.parametrize("media_type", [GIF, PNG, WEBP])
+def test_an_animation_is_its_first_frame_and_says_so(tmp_path: Path, media_type: str) -> None:
     image = sheets.noise()
-    path = saved(image, tmp_path / "a", GIF, save_all=True, append_images=[image.rotate(90)])
-    assert len(read(path, languages=())) == 1
+    path = saved(image, tmp_path / "a", media_type, save_all=True, append_images=[image.rotate(90)])
+    *events, finished = ingest.read(path, filename="a", languages=())
+    assert len([event for event in events if isinstance(event, Page)]) == 1
+    assert isinstance(finished, ingest.Finished)
+    assert [notice.code for notice in finished.warnings] == ["frames_left_out"]
+
+
+def test_a_long_tiff_is_opened_once_for_a_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+    whole = Path.open
+    images = [Image.new("1", (9, 9))] * 30
+    path = saved(images[0], tmp_path / "a", TIFF, save_all=True, append_images=images)
+    reading = pictures.open_document(path, TIFF)
+
+    def counted(at: Path, mode: str) -> IO[bytes]:
+        opened.append(at)
+        return whole(at, mode)
+
+    monkeypatch.setattr(Path, "open", counted)
+    assert [page.number for page in reading.pages()] == list(range(1, 32))
+    assert opened == [path]
+
+
+def test_transparent_shades_of_16_bits_are_read_as_others_are(tmp_path: Path) -> None:
+    image = Image.new("I;16", (40, 40), 900)
+    image.paste(1_900, (0, 0, 20, 40))
+    path = saved(image, tmp_path / "a", transparency=5)
+    assert set(pictures.bitmap(path, PNG, 0).pixels[:50]) == {255}
+    (jpeg,) = picture_render.pictures(path, [(1, 40, 40)])
+    with Image.open(io.BytesIO(jpeg)) as sent:
+        assert sent.getpixel((5, 5)) == 255
+        assert sent.getpixel((35, 5)) == 0
 
 
 def test_an_empty_sheet_is_blank(tmp_path: Path) -> None:

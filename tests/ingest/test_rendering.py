@@ -21,7 +21,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 import ingest
 from ingest import Limits, drawing, rendering
-from ingest.formats import DOCX, PDF, picture_render
+from ingest.formats import DOCX, PDF, READERS, picture_render
 from ingest.rendering import Reply, View, pictures
 from tests.support import pdfs
 
@@ -176,6 +176,19 @@ def test_a_turned_photograph_is_upright(tmp_path: Path, kind: str) -> None:
     assert has_its_square(opened(next(picture_render.pictures(path, [(1, 120, 80)]))))
 
 
+@pytest.mark.parametrize("turn", range(2, 9))
+def test_an_uncompressed_tiff_is_turned_whole(tmp_path: Path, turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    ramp = Image.linear_gradient("L").resize((90, 60))
+    path = saved(tmp_path / "a", ramp, "TIFF", exif=exif)
+    with path.open("rb") as file, Image.open(file) as image:
+        upright = image.convert("RGB")
+    (found,) = picture_render.pictures(path, [(1, *upright.size)])
+    difference = ImageChops.difference(opened(found).convert("RGB"), upright)
+    assert ImageStat.Stat(difference).mean[0] < 3
+
+
 def test_each_frame_is_a_page(tmp_path: Path) -> None:
     frames = [Image.new("L", (30, 40), shade) for shade in (10, 120, 240)]
     path = saved(tmp_path / "a.tif", frames[0], "TIFF", save_all=True, append_images=frames[1:])
@@ -229,6 +242,8 @@ def test_other_formats_and_sizes_are_refused_at_once(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="none that can be made"):
             pictures(tmp_path / "a.pdf", [View(1, width, height)], media_type=PDF)
     assert (rendering.is_renderable(PDF), rendering.is_renderable(DOCX)) == (True, False)
+    for media_type in (*READERS, "image/svg+xml"):
+        assert rendering.is_renderable(media_type) is drawing.is_drawable(media_type)
 
 
 def test_a_bomb_ends_at_its_processor_time_memory_or_wait(tmp_path: Path) -> None:
