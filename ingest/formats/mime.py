@@ -17,6 +17,7 @@ from email.utils import collapse_rfc2231_value
 from typing import BinaryIO, Final
 
 from ingest.errors import TooLarge
+from ingest.formats import shifted
 from ingest.formats.codecnames import is_text
 
 MAX_DEPTH: Final = 100
@@ -41,6 +42,8 @@ _CHARSETS: Final = {
     **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis"), "cp932"),
     **dict.fromkeys(("euc-kr", "ks_c_5601-1987"), "cp949"),
     "iso-8859-8-i": "iso-8859-8",
+    "windows-874": "cp874",
+    "x-euc-jp": "euc_jp",
 }
 
 
@@ -256,7 +259,10 @@ def decoded(data: bytes, charset: str) -> tuple[str, bool]:
     """Return the bytes as text, and whether none was lost; without a name UTF-8, else windows-1252."""
     said = charset.strip().lower()
     name = _CHARSETS.get(said, said)
-    for codec in (name, "utf-8"):
+    if shifted.is_japanese(name) and (data.isascii() or b"\x1b" in data):
+        return shifted.japanese(data)
+    sure = shifted.is_stateful(name) and data.isascii()
+    for codec in (name,) if sure else (name, "utf-8"):
         if is_text(codec):
             with suppress(ValueError):
                 return data.decode(codec), True

@@ -132,6 +132,41 @@ def test_text_is_read_in_its_own_encoding(
     assert (body(found), found.codes) == (text, codes)
 
 
+@pytest.mark.parametrize(
+    ("data", "charset", "text", "codes"),
+    [
+        (b"\x1b$B2q5D$O\x2d\x21HV\x1b(B", "iso-2022-jp", "会議は①番", []),
+        (b"\x1b$B\x2d\x6a\x1b(B A\r\n\x1b(I1234\x1b(B.", "ISO-2022-JP", "㈱ A\r\nｱｲｳｴ.", []),
+        (b"\x1b$(D0!\x1b$B\x2d\x21\x1b(B", "iso-2022-jp", "丂①", []),
+        (b"\x1b$B2q5", "iso-2022-jp", "会\ufffd", ["undecodable_bytes"]),
+        (b"a \x1b%G b", "iso-2022-jp", "a \x1b%G b", ["undecodable_bytes"]),
+        ("Köln".encode(), "iso-2022-jp", "Köln", []),
+        (b"\x1b$)C\x0e0!\x0f", "iso-2022-kr", "가", []),
+        (b"\x1b$)A\x0eabc", "iso-2022-cn", "\x1b$)A\x0eabc", ["undecodable_bytes"]),
+        (b"~{<:~}", "hz-gb-2312", "己", []),
+        (b"+ZeVnLIqe- +Ze", "utf-7", "日本語 \ufffd", ["undecodable_bytes"]),
+        ("ไทย".encode("cp874"), "windows-874", "ไทย", []),
+        ("日本".encode("euc_jp"), "x-euc-jp", "日本", []),
+    ],
+)
+def test_text_that_shifts_is_never_taken_for_ascii(
+    tmp_path: Path, data: bytes, charset: str, text: str, codes: list[str]
+) -> None:
+    assert decoded(data, charset) == (text, not codes)
+    head = f"{HEAD}Content-Type: text/plain; charset={charset}\n\n"
+    assert read(tmp_path, head.encode() + data).codes == codes
+
+
+def test_japanese_that_shifts_is_all_of_its_character_set() -> None:
+    for row in range(0x21, 0x7F):
+        line = b"".join(bytes((row, cell)) for cell in range(0x21, 0x7F))
+        for pair in (line[at : at + 2] for at in range(0, len(line), 2)):
+            data = b"\x1b$B" + pair + b"\x1b(I1\x1b(B"
+            shown = bytes((pair[0] | 0x80, pair[1] | 0x80)).decode("euc_jp", "ignore")
+            if shown and shown not in "〜‖\u2212¢£¬":  # which cp932 has wide
+                assert decoded(data, "iso-2022-jp") == (shown + "ｱ", True)
+
+
 def test_transfer_encodings_are_undone(tmp_path: Path) -> None:
     text = "Größe = 10 €\n" * 15_000
     for way in ("quoted-printable", "base64"):
