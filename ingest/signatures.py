@@ -7,13 +7,12 @@ import re
 import tarfile
 from typing import Final
 
-from ingest.formats import EML, MBOX
+from ingest.formats import EML, MBOX, fromline
+from ingest.formats.textkinds import kind_of_name
 
 _TAR_HEADER: Final = 512
 _MAIL_NAME: Final = ".eml"
 _FIELD: Final = re.compile(rb"([!-9;-~]{1,76}):")
-# A line `From <sender> <date>` parts the messages of a mailbox (RFC 4155, appendix A).
-_SEPARATOR: Final = re.compile(rb">?From \S[^\r\n]*\d{1,2}:\d\d[^\r\n]*\r?\n")
 _PDF_LINE: Final = re.compile(rb"(?:\A|\n)%PDF-")
 _PDF_WITHIN: Final = 1_024
 
@@ -26,6 +25,12 @@ _TELLING: Final = {
     *(b"x-gm-thrid", b"x-gmail-labels", b"x-mozilla-status"),
 }
 _LEAST_FIELDS: Final = 3
+
+_PATCHES: Final = {".patch", ".diff"}
+_TEXTS: Final = {
+    *(".md", ".markdown", ".mdown", ".mkd", ".html", ".htm", ".xhtml", ".csv", ".tsv", ".tab"),
+}
+_SURE: Final = {b"message-id", b"received", b"mime-version"}
 
 
 def is_tar(head: bytes) -> bool:
@@ -41,19 +46,27 @@ def mail_type(head: bytes, suffix: str) -> str | None:
     """Return the media type of a mail or mailbox by its header; None where it is another text.
 
     A text that begins with From:, To: and Subject: is a mail only if a mail program's own field is among them
-    or the suffix says so.
+    or the suffix says so; under the name of another text it needs one that no one writes by hand. A patch is
+    a patch, also one that Git made for sending.
     """
-    if _PDF_LINE.search(head, 0, _PDF_WITHIN):
+    if suffix in _PATCHES or _PDF_LINE.search(head, 0, _PDF_WITHIN):
         return None
-    head = head.removeprefix(codecs.BOM_UTF8)
-    if separator := _SEPARATOR.match(head):
-        fields = _fields(head[separator.end() :])
-        return MBOX if len(fields & (_ORDINARY | _TELLING)) >= _LEAST_FIELDS else None
+    parted = fromline.first(head)
+    head = head[parted[1] :] if parted else head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
     fields = _fields(head)
+    known = fields & (_ORDINARY | _TELLING)
+    if _is_text_name(suffix) and not fields & _SURE:
+        return None
+    if parted:
+        return MBOX if len(known) >= _LEAST_FIELDS else None
     if suffix == _MAIL_NAME:
-        return EML if fields & (_ORDINARY | _TELLING) else None
-    known = len(fields & (_ORDINARY | _TELLING))
-    return EML if known >= _LEAST_FIELDS and fields & _TELLING and fields & _ORDINARY else None
+        return EML if known else None
+    sure = fromline.is_quoted(head) or fields & _TELLING
+    return EML if len(known) >= _LEAST_FIELDS and sure and fields & _ORDINARY else None
+
+
+def _is_text_name(suffix: str) -> bool:
+    return suffix in _TEXTS or kind_of_name(f"name{suffix}") is not None
 
 
 def _fields(head: bytes) -> set[bytes]:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from ingest.document import Enclosed, Notice, Piece, Sealed, Unit
 from ingest.errors import DamagedDocument, EncryptedDocument, TooLarge
-from ingest.formats import EML, RawPage
+from ingest.formats import EML, RawPage, fromline
 from ingest.formats.archive import on_one_line
 from ingest.formats.enclosed import Names, damaged, pieces
 from ingest.formats.letters import (
@@ -30,10 +31,6 @@ MAX_MESSAGES: Final = 200_000
 
 _CHUNK: Final = 1024 * 1024
 _OVERLAP: Final = 1_024
-# A line `From <sender> <date>` and a field's name: what parts messages (RFC 4155, appendix A).
-_SEPARATOR: Final = re.compile(
-    rb"(?:\A|\n)(From [^\r\n]{1,300}\d{1,2}:\d\d[^\r\n]{0,60}\r?\n)(?=[!-9;-~]{1,76}:|>From )"
-)
 _QUOTED_FROM: Final = re.compile(rb"^>(?=>*From )", re.MULTILINE)
 _SIGNATURES: Final = {
     *("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"),
@@ -318,14 +315,15 @@ def _messages(file: BinaryIO, size: int) -> list[tuple[int, int]]:
 
 def _separators(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
     """Yield the place of each separator and the place after it."""
-    count = place = 0
+    count = place = behind = 0
     while place < size:
-        before = min(place, 1)  # the line end before it
+        before = min(place, fromline.REACH)
         file.seek(place - before)
         chunk = file.read(before + _CHUNK + _OVERLAP)
-        for match in _SEPARATOR.finditer(chunk):
-            start, end = (place - before + at for at in match.span(1))
-            if not place <= start < place + _CHUNK:
+        begins = fromline.first(chunk) if place == 0 else None
+        for span in chain([begins] if begins else [], fromline.later(chunk)):
+            start, end = (place - before + at for at in span)
+            if not max(place, behind) <= start < place + _CHUNK:
                 continue
             count += 1
             if count > MAX_MESSAGES:
@@ -333,4 +331,5 @@ def _separators(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
                     f"The mailbox holds over {MAX_MESSAGES:,} messages. Split it and upload the parts."
                 )
             yield start, end
+            behind = end
         place += _CHUNK

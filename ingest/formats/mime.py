@@ -129,7 +129,7 @@ class _Walk:
         self._levels: dict[bytes, int] = {}
         self._part: Part | None = root
         self._head: list[bytes] | None = []
-        self._head_bytes = self._count = 0
+        self._head_bytes = self._head_start = self._count = 0
         self._line_end = 0
 
     def take(self, place: int, line: bytes, *, begins: bool) -> None:
@@ -137,7 +137,7 @@ class _Walk:
         if begins and line.startswith(b"--") and self._delimits(place, line.rstrip()[2:]):
             pass
         elif self._head is not None:
-            self._take_head(place, line)
+            self._take_head(place, line, begins=begins)
         ending = 2 if line.endswith(b"\r\n") else int(line.endswith(b"\n"))
         self._line_end = ending
 
@@ -150,12 +150,13 @@ class _Walk:
             self._part.whole = not self._open
         return self._root
 
-    def _take_head(self, place: int, line: bytes) -> None:
+    def _take_head(self, place: int, line: bytes, *, begins: bool) -> None:
         if self._head is None:
             return
-        if not line.strip(b"\r\n"):
+        if begins and not line.strip(b"\r\n"):
             self._end_head(place + len(line))
         elif self._head_bytes < MAX_HEADER_BYTES:
+            self._head_start = self._head_start if self._head else place
             self._head.append(line)
             self._head_bytes += len(line)
 
@@ -164,7 +165,9 @@ class _Walk:
         self._head, self._head_bytes = None, 0
         if part is None or head is None:
             return
-        part.fields, part.start, part.end = fields_of(b"".join(head)), start, max(part.end, start)
+        part.fields = fields_of(b"".join(head))
+        part.start = start if part.fields or not head else self._head_start  # without a field it is text
+        part.end = max(part.end, start)
         boundary = part.parameter("boundary").encode("utf-8", "surrogateescape").rstrip()
         if part.media_type.startswith("multipart/") and boundary and len(self._open) < MAX_DEPTH:
             self._open.append((boundary, part))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from contextlib import closing
 from email.message import EmailMessage
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 import ingest
 from ingest import Unit
 from ingest.formats import EML, MBOX, letters, mime
+from ingest.formats.mail import _MailboxReading, open_document
 from ingest.formats.mime import decoded, decoded_words, structure
 from tests.support.enclosing import Read, gathered, read_here
 
@@ -42,6 +44,15 @@ def read(tmp_path: Path, data: EmailMessage | bytes | str, name: str = "upload.e
         data = data.as_bytes()
     path.write_bytes(data.encode() if isinstance(data, str) else data)
     return read_here(path, name)
+
+
+def mail_spans(tmp_path: Path, data: bytes) -> list[tuple[int, int]]:
+    """Where the messages of a mailbox stand."""
+    path = tmp_path / "upload"
+    path.write_bytes(data)
+    with closing(open_document(path, MBOX)) as reading:
+        assert isinstance(reading, _MailboxReading)
+        return reading.spans
 
 
 def body(read: Read) -> str:
@@ -318,6 +329,20 @@ def test_a_million_header_lines_are_no_harm(tmp_path: Path) -> None:
     assert read(tmp_path, HEAD.encode() + lines + b"\nWords.").text == f"{SHOWN}\n\nWords."
 
 
+@pytest.mark.parametrize("long", [65_536 - 1, 2 * 65_536 - 1, 65_536 - 2, 65_536])
+def test_a_header_line_ends_where_it_ends(tmp_path: Path, long: int) -> None:
+    line = "X-Long: ".ljust(long, "x")
+    for line_end in ("\n", "x\r\n"):
+        data = HEAD.replace("Date:", f"{line}{line_end}Date:")
+        assert read(tmp_path, f"{data}\nWords.").text == f"{SHOWN}\n\nWords."
+
+
+def test_a_header_of_no_fields_is_text(tmp_path: Path) -> None:
+    part = "--b\nFirst line.\nSecond.\n\nThird.\n--b--\n"
+    data = f"{HEAD}Content-Type: multipart/mixed; boundary=b\n\n{part}"
+    assert body(read(tmp_path, data)) == "First line.\nSecond.\n\nThird."
+
+
 def test_a_mail_of_too_many_parts_is_refused(tmp_path: Path) -> None:
     head = HEAD + "Content-Type: multipart/mixed; boundary=b\n\n"
     with pytest.raises(ingest.TooLarge, match="10,000 parts"):
@@ -368,6 +393,54 @@ def test_each_message_of_a_mailbox_is_a_section(tmp_path: Path, line_end: str) -
         f"{SHOWN}\n\nMessage {n}.\nFrom here on.\n>From there." for n in range(3)
     ]
     assert {page.label for page in found.pages} == {"2024-06-20"}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "From 10:00 to 11:30 we meet\nPlace: Room 5\nSubject: none\n",
+        "From Thursday 10:00 on\nPlace: Room 5\n",
+        "text\nFrom ann@example.org Thu Jun 20 09:15:30 2024\nSubject: quoted\n",
+        "From ann Thu Jun 20 09:15:30 2024 we waited\nPlace: Room 5\n\n",
+    ],
+)
+def test_a_line_of_text_parts_no_mailbox(tmp_path: Path, lines: str) -> None:
+    data = mailbox(2, lambda n: f"{HEAD}MIME-Version: 1.0\n\nMessage {n}.\n\n{lines}")
+    found = read(tmp_path, data, "all.mbox")
+    assert [page.text for page in found.pages] == [
+        f"{SHOWN}\n\nMessage {n}.\n\n{lines.strip()}" for n in range(2)
+    ]
+
+
+@pytest.mark.parametrize(
+    "separator",
+    [
+        "From - Thu Jun 20 09:15:30 2024",
+        "From 1234@xxx Thu Jun 20 09:15:30 +0000 2024",
+        "From ann at example.org  Thu Jun 20 09:15:30 2024",
+        "From MAILER-DAEMON Thu, 20 Jun 2024 09:15 +0000",
+        "From ann@example.org Thu Jun  6 09:15 GMT 2024",
+    ],
+)
+def test_a_mailbox_is_parted_by_what_its_writers_write(tmp_path: Path, separator: str) -> None:
+    message = f"{separator}\nX-Own: 1\nReceived: x\n{HEAD}\nText.\n\n"
+    parts = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nText.\n--b--\n"
+    sent = f"{separator}\nSensitivity: none\n{HEAD}{parts}"
+    for marks in ("", "\ufeff", "\r\n\n", "\ufeff\n"):
+        found = read(tmp_path, marks + message + sent + message, "x")
+        assert [page.text for page in found.pages] == [f"{SHOWN}\n\nText."] * 3
+
+
+def test_a_mail_that_begins_as_a_quoted_mailbox_is_a_mail(tmp_path: Path) -> None:
+    found = read(tmp_path, f">From ann@example.org Thu Jun 20 09:15:30 2024\n{HEAD}\nText.\n", "x")
+    assert found.text == f"{SHOWN}\n\nText."
+
+
+def test_separators_are_found_wherever_a_chunk_ends(tmp_path: Path) -> None:
+    for extra in range(0, 120, 13):
+        first = f"{HEAD}\n" + "x\n" * ((1 << 19) - 120) + "y" * extra + "\n"
+        data = mailbox(3, lambda n, first=first: f"{HEAD}\nx\n" if n else first)  # type: ignore[misc]
+        assert len(mail_spans(tmp_path, data)) == 3
 
 
 def test_a_mailbox_of_thousands_is_read_as_a_stream(tmp_path: Path) -> None:
