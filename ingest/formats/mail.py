@@ -24,8 +24,10 @@ from ingest.formats.letters import (
     header,
     made_up_name,
 )
-from ingest.formats.mime import Broken, Part, content, decoded, fields_of, structure
-from ingest.formats.sections import sections
+from ingest.formats.mime import Broken, Part, Trailing, content, decoded, ends_well, fields_of, structure
+from ingest.formats.sections import MAX_CHARS, sections
+from ingest.normalize import normalize
+from ingest.quality import visible
 
 MAX_MESSAGES: Final = 200_000
 
@@ -102,11 +104,27 @@ class _Message:
             name = names.take(one.called, under=under)
             yield Enclosed(name)
             try:
-                yield from pieces(content(self._file, one.part))
+                yield from pieces(self._bytes(one.part, name, names.notices))
             except Broken:
                 yield damaged(name, "its encoding is broken")
             else:
-                yield Sealed() if one.part.whole else damaged(name, "the mail is cut off within it")
+                yield self._sealed(one.part, name, names.notices)
+
+    def _bytes(self, part: Part, name: str, notices: list[Notice]) -> Iterator[bytes]:
+        try:
+            yield from content(self._file, part)
+        except Trailing:
+            detail = f"Bytes behind the end of {name} in the mail are no part of it and are left out."
+            notices.append(Notice("trailing_bytes", detail))
+
+    def _sealed(self, part: Part, name: str, notices: list[Notice]) -> Sealed:
+        """Return the end of a file; one that only misses the mail's own end may well be whole."""
+        if not part.whole:
+            if not ends_well(self._file, part):
+                return damaged(name, "the mail is cut off within it")
+            detail = f"The mail is cut off behind {name}, of which the end may be missing."
+            notices.append(Notice("file_cut_off", detail))
+        return Sealed()
 
     def _texts(self, part: Part) -> Iterator[str]:
         """Yield the texts of the body, and note all other parts as attachments."""
@@ -125,7 +143,7 @@ class _Message:
         tried, texts = list[Part](), list[str]()
         for way in sorted(filter(_holds_body, part.parts), key=_plainness):
             tried.append(way)
-            texts = [text for text in self._texts(way) if text]
+            texts = [text for text in self._texts(way) if visible(normalize(text))]
             if texts:
                 break
         yield from texts
@@ -136,8 +154,9 @@ class _Message:
 
     def _fits(self, part: Part) -> bool:
         """Whether the message's text may grow by this part."""
-        self._left -= part.end - part.start
-        if self._left >= 0:
+        size = part.end - part.start
+        if size <= self._left:
+            self._left -= size
             return True
         detail = (
             f"A text of over {MAX_BODY_BYTES / 2**20:,.0f} MB in the message is read as a file of its own."
@@ -150,6 +169,9 @@ class _Message:
         try:
             for chunk in content(self._file, part):
                 data += chunk
+        except Trailing:
+            detail = "Bytes behind the end of the message's encoded text are no part of it and are left out."
+            self.notices.append(Notice("trailing_bytes", detail))
         except Broken:
             whole = False
         if self._quoted_from and part.encoding != "base64":
@@ -261,29 +283,38 @@ class _MailReading:
 
 @dataclass(slots=True)
 class _MailboxReading:
-    """A mailbox: each message a section, read one by one; `spans` is where each stands in the file."""
+    """A mailbox: each message a section, a long one several, read one by one.
+
+    Attributes:
+        spans: where each message stands in the file.
+    """
 
     file: BinaryIO
     media_type: str
     spans: list[tuple[int, int]]
+    total: int = 0
     unit: Unit = Unit.SECTION
     title: str | None = None
     notices: list[Notice] = field(default_factory=list)
     _attaching: list[int] = field(default_factory=list)
+    _counts: list[int] = field(default_factory=list)
 
-    @property
-    def total(self) -> int:
-        """How many messages there are."""
-        return len(self.spans)
+    def __post_init__(self) -> None:
+        """Find out how many sections the messages are."""
+        self._counts = [self._count(number) for number in range(1, len(self.spans) + 1)]
+        self.total = sum(self._counts)
 
     def pages(self) -> Iterator[RawPage]:
         """Yield each message with its day as its label."""
-        for number in range(1, self.total + 1):
+        place = 1
+        for number, count in enumerate(self._counts, start=1):
             message = self._message(number)
             if message.attached:
                 self._attaching.append(number)
-            told = tuple(Notice(one.code, one.detail, number) for one in message.notices)
-            yield RawPage(number, message.text, message.day, notices=told)
+            told = tuple(Notice(one.code, one.detail, place) for one in message.notices)
+            for text in sections([message.text]) if count > 1 else [message.text]:
+                yield RawPage(place, text, message.day, notices=told)
+                place, told = place + 1, ()
 
     def files(self) -> Iterator[Enclosed | Piece | Sealed]:
         """Yield the attachments, each in a folder that is named by its message's number."""
@@ -297,6 +328,12 @@ class _MailboxReading:
 
     def _message(self, number: int) -> _Message:
         return _Message(self.file, *self.spans[number - 1], quoted_from=True)
+
+    def _count(self, number: int) -> int:
+        """Of how many sections the message is; one of few bytes has no long text."""
+        start, end = self.spans[number - 1]
+        text = self._message(number).text if end - start > MAX_CHARS else ""
+        return sum(1 for _ in sections([text])) if len(text) > MAX_CHARS else 1
 
 
 def _messages(file: BinaryIO, size: int) -> list[tuple[int, int]]:

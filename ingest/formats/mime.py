@@ -31,9 +31,8 @@ _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _FOLD: Final = re.compile(r"\r?\n(?=[ \t])|[\r\n]+")
 _ENCODED: Final = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?\r\n]*)\?=")
 _BETWEEN_WORDS: Final = re.compile(r"(\?=)\s+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
-_NOT_BASE64: Final = bytes(
-    set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
-)
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n"
+_NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64.rstrip()))
 # What these names mean in the wild (WHATWG Encoding Standard, section 4.2).
 _CHARSETS: Final = {
     **dict.fromkeys(("ascii", "us-ascii", "ansi_x3.4-1968", "unknown-8bit", "default"), ""),
@@ -49,6 +48,10 @@ _CHARSETS: Final = {
 
 class Broken(Exception):
     """A part's bytes are not what its header says."""
+
+
+class Trailing(Broken):
+    """Behind a part's bytes, which are whole, stand some that are no part of them."""
 
 
 @dataclass(slots=True, eq=False)
@@ -252,10 +255,11 @@ def _word(way: str, text: str) -> bytes:
     data = text.encode("ascii", "replace")
     if way in "qQ":
         return quopri.decodestring(data, header=True)
-    try:
-        return b"".join(_base64([data]))
-    except Broken:
-        return b""
+    made = bytearray()
+    with suppress(Broken):
+        for chunk in _base64([data]):
+            made += chunk
+    return bytes(made)
 
 
 def decoded(data: bytes, charset: str) -> tuple[str, bool]:
@@ -287,6 +291,17 @@ def content(file: BinaryIO, part: Part) -> Iterator[bytes]:
     return raw
 
 
+def ends_well(file: BinaryIO, part: Part) -> bool:
+    """Whether a part of a mail that is cut off may be whole: text, or base64 with a sound last line."""
+    if part.media_type.startswith("text/"):
+        return True
+    if part.encoding != "base64":
+        return False
+    file.seek(max(part.start, part.end - _LINE_BYTES))
+    lines = file.read(min(_LINE_BYTES, part.end - part.start)).split()
+    return bool(lines) and len(lines[-1].translate(None, _NOT_BASE64)) % 4 == 0
+
+
 def _raw(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
     while start < end:
         file.seek(start)
@@ -298,18 +313,34 @@ def _raw(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
 
 
 def _base64(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Decode up to the first padding; what is no digit between is passed over (RFC 2045, 6.8)."""
-    held = b""
+    """Decode; what is no digit between is passed over (RFC 2045, 6.8).
+
+    Behind a padding, as where a file was encoded in pieces, more is decoded if there is nothing but digits.
+    """
+    held, padded = b"", False
     for chunk in chunks:
-        digits, padding, _ = (held + chunk.translate(None, _NOT_BASE64)).partition(b"=")
-        whole = len(digits) - len(digits) % 4
-        yield binascii.a2b_base64(digits[:whole])
-        held = digits[whole:]
-        if padding:
-            break
-    if len(held) == 1:
+        data = chunk
+        while data:
+            if padded and data.translate(None, _BASE64):
+                raise Trailing
+            digits, padding, data = data.partition(b"=")
+            held += digits.translate(None, _NOT_BASE64)
+            if not padding and (not padded or len(held) > _CHUNK_BYTES):
+                whole = len(held) - len(held) % 4
+                yield binascii.a2b_base64(held[:whole])
+                held = held[whole:]
+            elif padding:
+                yield _last(held)
+                held, padded = b"", True
+    if padded and len(held) % 4:
+        raise Trailing
+    yield _last(held)
+
+
+def _last(digits: bytes) -> bytes:
+    if len(digits) % 4 == 1:
         raise Broken
-    yield binascii.a2b_base64(held + b"=" * (-len(held) % 4))
+    return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
 
 
 def _quoted(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ import ingest
 from ingest import Unit
 from ingest.formats import EML, MBOX, letters, mime
 from ingest.formats.mail import _MailboxReading, open_document
-from ingest.formats.mime import decoded, decoded_words, structure
+from ingest.formats.mime import content, decoded, decoded_words, structure
 from tests.support.enclosing import Read, gathered, read_here
 
 SAMPLES = Path(__file__).resolve().parents[2] / "../shared/samples/office"
@@ -84,7 +84,7 @@ def test_plain_text_goes_before_html(tmp_path: Path, line_end: bytes) -> None:
     assert (body(found), found.files) == ("Plain words.", {})
 
 
-@pytest.mark.parametrize("plain", [None, "", " \n"])
+@pytest.mark.parametrize("plain", [None, "", " \n", "\xa0\n", "\t\u200b \n\ufeff"])
 def test_html_is_read_where_there_is_no_plain_text(tmp_path: Path, plain: str | None) -> None:
     message = mail()
     markup = "<html><head><style>p {}</style></head><body><h1>Head</h1><p>Some <b>words</b></p></body></html>"
@@ -191,7 +191,37 @@ def test_broken_base64_is_told(tmp_path: Path) -> None:
     head = HEAD + "Content-Transfer-Encoding: base64\n\n"
     found = read(tmp_path, head + "SGVsbG8gd29ybGQhI")
     assert (body(found), found.codes) == ("Hello world!", ["text_cut_off"])
-    assert body(read(tmp_path, head + "SGVs*bG8\n gd29y*bGQ=\nfooter")) == "Hello world"
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "codes"),
+    [
+        ("SGVs*bG8\n gd29y*bGQ=\n", "Hello world", []),
+        ("SGVs*bG8\n gd29y*bGQ=\nfooter", "Hello world", ["trailing_bytes"]),
+        ("SGVsbG8gd29ybGQ=\n_____\nA footer\n", "Hello world", ["trailing_bytes"]),
+        ("SGVsbG8gd29ybGQ=\r\nU2Vjb25kIHBhcnQ=\r\n", "Hello worldSecond part", []),
+        ("QQ==QQ==\nQUFB", "AAAAA", []),
+        ("QQ===", "A", []),
+    ],
+)
+def test_what_stands_behind_padding_is_not_lost(
+    tmp_path: Path, data: str, text: str, codes: list[str]
+) -> None:
+    found = read(tmp_path, f"{HEAD}Content-Transfer-Encoding: base64\n\n{data}")
+    assert (body(found), found.codes) == (text, codes)
+    parts = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b\n"
+    head = "Content-Disposition: attachment; filename=a.txt\nContent-Transfer-Encoding: base64\n\n"
+    found = read(tmp_path, f"{HEAD}{parts}{head}{data}\n--b--\n")
+    assert (found.files, found.codes) == ({"a.txt": text.encode()}, codes)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=400_000), max_size=3))
+@settings(max_examples=20, deadline=None)
+def test_base64_in_pieces_is_decoded(pieces: list[bytes]) -> None:
+    head = b"Content-Transfer-Encoding: base64\n\n"
+    data = head + b"".join(map(base64.encodebytes, pieces))
+    file = BytesIO(data)
+    assert b"".join(content(file, structure(file, 0, len(data)))) == b"".join(pieces)
 
 
 def test_a_multipart_without_parts_shows_its_bytes(tmp_path: Path) -> None:
@@ -292,6 +322,31 @@ def test_a_file_in_a_mail_that_is_cut_off_is_a_fault(tmp_path: Path) -> None:
     found = read(tmp_path, message.as_bytes()[:-4_000])
     assert (body(found), list(found.files)) == ("Words.", ["a.pdf"])
     assert found.faults["b.pdf"].code == "file_damaged"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "whole"),
+    [
+        ("application/pdf", base64.encodebytes(b"a" * 100).decode(), True),
+        ("application/pdf", base64.encodebytes(b"a" * 100).decode()[:-3], False),
+        ("application/octet-stream", "raw", False),
+        ("text/csv", "a,b", True),
+    ],
+)
+def test_a_file_before_a_missing_boundary_is_kept(tmp_path: Path, kind: str, data: str, whole: bool) -> None:  # noqa: FBT001
+    way = "7bit" if len(data) < 10 else "base64"
+    part = f"Content-Type: {kind}; name=a\nContent-Transfer-Encoding: {way}\n\n{data}"
+    found = read(tmp_path, f"{HEAD}Content-Type: multipart/mixed; boundary=b\n\n--b\n\nWords.\n--b\n{part}")
+    assert (list(found.files), list(found.faults)) == ((["a"], []) if whole else ([], ["a"]))
+    assert ("file_cut_off" in found.codes) is whole
+
+
+def test_one_text_beyond_reason_takes_no_other_with_it(tmp_path: Path) -> None:
+    part = "--b\nContent-Type: text/plain\n\n"
+    long = "word\n" * 300_000
+    head = f"{HEAD}Content-Type: multipart/mixed; boundary=b\n\n"
+    found = read(tmp_path, f"{head}{part}{long}{part}Short one.\n{part}Short two.\n--b--\n")
+    assert (body(found), list(found.files)) == ("Short one.\n\nShort two.", ["text 1.txt"])
 
 
 def test_text_beyond_reason_is_a_file(tmp_path: Path) -> None:
@@ -441,6 +496,21 @@ def test_separators_are_found_wherever_a_chunk_ends(tmp_path: Path) -> None:
         first = f"{HEAD}\n" + "x\n" * ((1 << 19) - 120) + "y" * extra + "\n"
         data = mailbox(3, lambda n, first=first: f"{HEAD}\nx\n" if n else first)  # type: ignore[misc]
         assert len(mail_spans(tmp_path, data)) == 3
+
+
+def test_a_long_message_of_a_mailbox_is_cut_into_sections(tmp_path: Path) -> None:
+    long = "\n\n".join(f"Paragraph {number}. " + "word " * 60 for number in range(300))
+    texts = ["First.", long, "Last."]
+    bad = "Content-Transfer-Encoding: base64\n\nQ\n"
+    data = mailbox(4, lambda n: f"{HEAD}{bad}" if n == 3 else f"{HEAD}Message-ID: 1\n\n{texts[n]}\n")
+    found = read(tmp_path, data, "all.mbox")
+    assert found.started is not None
+    assert found.started.total == len(found.pages) > 20
+    assert max(len(page.text) for page in found.pages) < 20_000
+    assert {page.label for page in found.pages} == {"2024-06-20"}
+    assert found.pages[-2].text.endswith("Last.")
+    assert all(f"Paragraph {number}. " in found.text for number in range(300))
+    assert [(one.code, one.page) for one in found.notices] == [("text_cut_off", len(found.pages))]
 
 
 def test_a_mailbox_of_thousands_is_read_as_a_stream(tmp_path: Path) -> None:
