@@ -9,12 +9,15 @@ from email.utils import format_datetime
 from struct import iter_unpack
 from typing import Final
 
+from ingest.document import Notice
 from ingest.errors import TooLarge
 from ingest.formats import packedrtf, richtext
 from ingest.formats.archive import on_one_line
-from ingest.formats.compound import Streams
+from ingest.formats.compound import MAX_STREAM_BYTES, Streams
 from ingest.formats.letters import MAX_BODY_BYTES, from_html
 from ingest.formats.mime import decoded, fields_of
+from ingest.normalize import normalize
+from ingest.quality import visible
 
 # Properties by their numbers ([MS-OXPROPS] 2).
 MESSAGE_CLASS: Final = 0x001A
@@ -62,18 +65,18 @@ class Item:
             TooLarge: there are too many.
             DamagedDocument: they can't be read.
         """
-        return self.streams.read(self._name(number, _BINARY))
+        return self.streams.read(self.stream_of(number, _BINARY))
 
     def size(self, number: int) -> int:
         """Return how many bytes a property has, 0 where there is none."""
-        return self.streams.size(self._name(number, _BINARY)) or 0
+        return self.streams.size(self.stream_of(number, _BINARY)) or 0
 
     def text(self, number: int) -> str:
         """Return a property's text, "" where it has none or one beyond reason."""
         try:
-            if (data := self.streams.read(self._name(number, _UNICODE))) is not None:
+            if (data := self.streams.read(self.stream_of(number, _UNICODE))) is not None:
                 return data.decode("utf-16-le", "replace").rstrip("\0")
-            if (data := self.streams.read(self._name(number, _ANSI))) is not None:
+            if (data := self.streams.read(self.stream_of(number, _ANSI))) is not None:
                 return decoded(data, self.page)[0].rstrip("\0")
         except TooLarge:
             return ""
@@ -86,9 +89,10 @@ class Item:
     @property
     def enclosed(self) -> str:
         """Where the message or object stands that is attached as a storage."""
-        return self._name(DATA, _OBJECT) + "/"
+        return self.stream_of(DATA, _OBJECT) + "/"
 
-    def _name(self, number: int, kind: int) -> str:
+    def stream_of(self, number: int, kind: int) -> str:
+        """Return the name of the stream that holds a property of this kind."""
         return f"{self.place}__substg1.0_{number:04X}{kind:04X}"
 
 
@@ -151,19 +155,37 @@ def _date(message: Item) -> str:
     return next(iter(fields_of(head).get("date", ())), "")
 
 
-def body(message: Item) -> str:
-    """Return a message's text: as it is, or else from its HTML, or else from its RTF."""
-    text = message.text(_BODY)
-    if not text.strip():
+def body(message: Item) -> tuple[str, list[Notice]]:
+    """Return a message's text and what is told of it: as it is, else from its HTML, else from its RTF."""
+    text, rtf = message.text(_BODY), b""
+    if not _shows(text):
         text = from_html(_markup(message))
-    if not text.strip():
-        rtf = packedrtf.unpacked(_bounded(message, _RTF))
+    if not _shows(text):
+        rtf = packedrtf.unpacked(_bounded(message, _RTF, MAX_STREAM_BYTES))
         text = richtext.text_of(rtf) if rtf else ""
-    return text.replace("\r\n", "\n").replace("\f", "\n").strip("\n ")
+    told = list[Notice]()
+    if not _shows(text) and not rtf and _is_too_long(message):
+        detail = (
+            "The message's text is too long to be read. Save it in Outlook as plain text and upload that."
+        )
+        told.append(Notice("text_not_read", detail))
+    return text.replace("\r\n", "\n").replace("\f", "\n").strip("\n "), told
+
+
+def _shows(text: str) -> bool:
+    return bool(visible(normalize(text)))
+
+
+def _is_too_long(message: Item) -> bool:
+    """Whether a text of the message is beyond what is read of its kind."""
+    sizes = (message.streams.size(message.stream_of(_BODY, kind)) or 0 for kind in (_UNICODE, _ANSI))
+    if max(sizes) > MAX_STREAM_BYTES or message.size(_HTML) > 8 * MAX_BODY_BYTES:
+        return True
+    return message.size(_RTF) > packedrtf.MAX_PACKED
 
 
 def _markup(message: Item) -> str:
-    data = _bounded(message, _HTML)
+    data = _bounded(message, _HTML, 8 * MAX_BODY_BYTES)
     if not data:
         return message.text(_HTML)
     code = message.number(_INTERNET_PAGE)
@@ -171,9 +193,9 @@ def _markup(message: Item) -> str:
     return decoded(data, page)[0]
 
 
-def _bounded(message: Item, number: int) -> bytes:
+def _bounded(message: Item, number: int, most: int) -> bytes:
     try:
         data = message.data(number) or b""
     except TooLarge:
         return b""
-    return data if len(data) <= 8 * MAX_BODY_BYTES else b""
+    return data if len(data) <= most else b""

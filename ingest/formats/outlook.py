@@ -104,7 +104,8 @@ class _Reading:
         self._letter = _Letter(mapi.item(streams, "", header=_TOP_HEADER), self._names)
         self.notices = [*self._letter.notices, *_locked(self._letter.message)]
         self.title = self._letter.values["Subject"] or None
-        body = mapi.body(self._letter.message)
+        body, told = mapi.body(self._letter.message)
+        self.notices += told
         said = header(self._letter.values, (on_one_line(one.called) for one in self._letter.attached))
         self._texts = list(sections([f"{said}\n\n{body}"])) or [""]
         self.total = len(self._texts)
@@ -150,7 +151,9 @@ class _Reading:
                 yield f"{name}: {value}\n".encode("utf-8", "replace")
         yield f'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="{boundary}"\n\n'.encode()
         yield f"--{boundary}\nContent-Type: text/plain; charset=utf-8\n".encode()
-        yield from _in_base64(mapi.body(message).encode("utf-8", "replace"))
+        body, told = mapi.body(message)
+        self.notices += told
+        yield from _in_base64(body.encode("utf-8", "replace"))
         for one in letter.attached:
             yield f"--{boundary}\n".encode()
             yield from self._as_part(one, depth)

@@ -22,12 +22,12 @@ _START: Final = (
 
 def unpacked(data: bytes) -> bytes:
     """Return the RTF, as much of it as is there; b"" where it is no packed RTF or too much of one."""
-    if not _HEADER <= len(data) <= MAX_PACKED:
+    if len(data) < _HEADER:
         return b""
     raw_size, kind = unpack_from("<II", data, 4)
     if kind == _PLAIN:
         return data[_HEADER : _HEADER + raw_size]
-    return _unpacked(data)[:raw_size] if kind == _PACKED else b""
+    return _unpacked(data)[:raw_size] if kind == _PACKED and len(data) <= MAX_PACKED else b""
 
 
 def _unpacked(data: bytes) -> bytes:

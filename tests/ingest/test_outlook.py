@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import ingest
 from ingest import Unit
-from ingest.formats import MSG, outlook, packedrtf
+from ingest.formats import MSG, mapi, outlook, packedrtf
 from ingest.formats.packedrtf import unpacked
 from tests.support import compound
 from tests.support.enclosing import Read, gathered, read_here
@@ -101,6 +101,7 @@ def test_recipients_are_named_with_their_addresses(tmp_path: Path) -> None:
         ({"__substg1.0_10130102": "<p>Grü<b>ße</b></p>".encode("cp1252")}, {0x3FDE: 28591}, "Grüße"),
         ({"__substg1.0_10130102": "<p>Grü<b>ße</b></p>".encode()}, {}, "Grüße"),
         (texts({0x1013: "<h1>Head</h1><p>Text</p>", 0x1000: " \r\n"}), {}, "# Head\n\nText"),
+        (texts({0x1013: "<p>Text</p>", 0x1000: "\u200b\r\n"}), {}, "Text"),
         ({}, {}, ""),
     ],
 )
@@ -153,6 +154,30 @@ def test_any_bytes_are_unpacked_or_nothing(data: bytes) -> None:
 
 def test_rtf_beyond_reason_is_not_unpacked() -> None:
     assert unpacked(packed(b"x" * packedrtf.MAX_PACKED)) == b""
+
+
+@pytest.mark.parametrize("place", ["", inner(0)])
+def test_a_body_beyond_reason_is_told(tmp_path: Path, place: str) -> None:
+    long = {"__substg1.0_10090102": packed(b"x" * packedrtf.MAX_PACKED)}
+    streams = message(long, place)
+    if place:
+        streams |= {**message(PLAIN), **attachment(0, "", None)}
+    assert read(tmp_path, streams).codes == ["text_not_read"]
+
+
+def test_markup_beyond_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapi, "MAX_BODY_BYTES", 1_000)
+    markup = {"__substg1.0_10130102": b"<p>x</p>" * 1_001}
+    assert read(tmp_path, message(markup)).codes == ["text_not_read"]
+
+
+def test_rtf_that_is_not_packed_may_be_long(tmp_path: Path) -> None:
+    rtf = RTF[:-1] + rb"\par " + b"0123456789 " * 500_000 + b"end}"
+    data = pack("<IIII", len(rtf) + 12, len(rtf), 0x414C454D, 0) + rtf
+    found = read(tmp_path, message({"__substg1.0_10090102": data}))
+    assert found.text.startswith(f"{SHOWN}\n\nDear Bo,")
+    assert found.text.endswith(" end")
+    assert found.notices == ()
 
 
 # What is attached
