@@ -16,6 +16,7 @@ TINY_PICTURE: Final = 1_024
 MAX_BODY_BYTES: Final = 1024 * 1024
 """Text of one message up to here is its text; what is beyond is read as a file of its own."""
 
+_SIGNATURE: Final = "-- "
 _TYPES: Final = mimetypes.MimeTypes()
 _WORDS: Final = {"image": "picture", "message": "message", "text": "text"}
 
@@ -31,6 +32,27 @@ def header(values: Mapping[str, str], attached: Iterable[str] = ()) -> str:
 def from_html(markup: str) -> str:
     """Return the text of a body in HTML."""
     return read_hypertext(markup).text.replace("\f", "")
+
+
+def unflowed(text: str, *, delsp: bool) -> str:
+    """Return text whose lines were broken for transfer in whole paragraphs (`format=flowed`, RFC 3676).
+
+    `delsp` says that the blank before such a break is no part of the text.
+    """
+    lines, open_depth = list[str](), -1
+    for raw in text.replace("\r\n", "\n").split("\n"):
+        line = raw.lstrip(">")
+        depth = len(raw) - len(line)
+        line = line.removeprefix(" ")
+        if depth == open_depth and line != _SIGNATURE:
+            lines[-1] += line
+        else:
+            lines.append(f"{'>' * depth} {line}" if depth else line)
+        flows = line.endswith(" ") and line != _SIGNATURE
+        open_depth = depth if flows else -1
+        if flows and delsp:
+            lines[-1] = lines[-1][:-1]
+    return "\n".join(lines)
 
 
 def day_of(date: str) -> str | None:

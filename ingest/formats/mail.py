@@ -23,6 +23,7 @@ from ingest.formats.letters import (
     from_html,
     header,
     made_up_name,
+    unflowed,
 )
 from ingest.formats.mime import Broken, Part, Trailing, content, decoded, ends_well, fields_of, structure
 from ingest.formats.sections import MAX_CHARS, sections
@@ -39,6 +40,9 @@ _SIGNATURES: Final = {
 }
 _LOCKED_TYPES: Final = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
 _BODIES: Final = {"text/plain", "text/html"}
+_SAME_AGAIN: Final = {"text/x-amp-html", "text/watch-html"}
+_META: Final = re.compile(rb"<meta\s[^>]{0,300}?charset\s*=\s*[\"']?\s*([-\w.:]{1,60})", re.IGNORECASE)
+_META_WITHIN: Final = 4_096
 _NESTED: Final = "message/rfc822"
 _SUBJECT_WITHIN: Final = 65_536
 _LOCKED: Final = "The mail is encrypted. Open it in its mail program, save it unlocked and upload that."
@@ -149,7 +153,7 @@ class _Message:
         yield from texts
         for way in part.parts:
             for leaf in _leaves(way) if way not in tried else ():
-                if not _is_body(leaf):
+                if not _is_body(leaf) and not (texts and leaf.media_type in _SAME_AGAIN):
                     self._attach(leaf)
 
     def _fits(self, part: Part) -> bool:
@@ -176,13 +180,16 @@ class _Message:
             whole = False
         if self._quoted_from and part.encoding != "base64":
             data = _QUOTED_FROM.sub(b"", data)
-        text, complete = decoded(data, part.parameter("charset"))
+        text, complete = decoded(data, part.parameter("charset") or _charset_within(part, data))
         if not complete:
             detail = "Some of the message's bytes are no text in the encoding it names."
             self.notices.append(Notice("undecodable_bytes", detail))
         if not whole:
             self.notices.append(Notice("text_cut_off", "The message's text is cut off or broken off."))
-        text = from_html(text) if part.media_type == "text/html" else text
+        if part.media_type == "text/html":
+            text = from_html(text)
+        elif part.parameter("format").lower() == "flowed":
+            text = unflowed(text, delsp=part.parameter("delsp").lower() == "yes")
         return text.replace("\f", "\n").replace("\r\n", "\n").strip("\n ")
 
     def _attach(self, part: Part) -> None:
@@ -221,6 +228,14 @@ def _is_body(part: Part) -> bool:
         return False
     bare = part.media_type in _BODIES and not part.filename
     return bare or part.media_type.startswith("multipart/")  # one without parts: its bytes are all there is
+
+
+def _charset_within(part: Part, data: bytes) -> str:
+    """What HTML itself says of its encoding; "" where it is UTF-8 whatever it says, as after forwarding."""
+    found = _META.search(data, 0, _META_WITHIN) if part.media_type == "text/html" else None
+    if found is None or (not data.isascii() and decoded(data, "utf-8")[1]):
+        return ""
+    return found[1].decode("ascii", "replace")
 
 
 def _holds_body(part: Part) -> bool:

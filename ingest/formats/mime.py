@@ -63,6 +63,7 @@ class Part:
         start, end: where its bytes stand in the file.
         whole: whether its end was there.
         parts: those inside it, where it is a multipart.
+        otherwise: what it is if it doesn't say.
     """
 
     fields: dict[str, list[str]]
@@ -70,6 +71,7 @@ class Part:
     end: int
     whole: bool = True
     parts: list[Part] = field(default_factory=list)
+    otherwise: str = "text/plain"
 
     def text_of(self, name: str) -> str:
         """Return the field on one line and decoded; several of one name are joined, none are ""."""
@@ -79,7 +81,7 @@ class Part:
     def media_type(self) -> str:
         """What it says it is, in lower case."""
         said = self._value("content-type").partition(";")[0].strip().lower()
-        return said if re.fullmatch(r"[!-~]+/[!-~]+", said) else "text/plain"
+        return said if re.fullmatch(r"[!-~]+/[!-~]+", said) else self.otherwise
 
     @property
     def disposition(self) -> str:
@@ -201,8 +203,10 @@ class _Walk:
             raise TooLarge(
                 f"The mail has over {MAX_PARTS:,} parts. Save the attachments that matter and upload those."
             )
-        self._part, self._head = Part({}, place, place), []
-        self._open[-1][1].parts.append(self._part)
+        around = self._open[-1][1]
+        kind = "message/rfc822" if around.media_type == "multipart/digest" else "text/plain"
+        self._part, self._head = Part({}, place, place, otherwise=kind), []
+        around.parts.append(self._part)
 
 
 def _lines(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, bytes, bool]]:

@@ -75,6 +75,53 @@ def test_a_mail_is_its_header_and_its_text(tmp_path: Path) -> None:
     assert (found.title, found.files, found.notices) == ("Hello", {}, ())
 
 
+@pytest.mark.parametrize(
+    ("said", "raw", "text"),
+    [
+        ("", "One \nline.\n", "One \nline."),
+        ("; format=flowed", "One \nline \nonly.\nNext.\n", "One line only.\nNext."),
+        ("; format=Flowed; DelSp=Yes", "東京 \n都 \n庁\n", "東京都庁"),
+        ("; format=flowed", " From there.\n  > not quoted\n", "From there.\n > not quoted"),
+        ("; format=flowed", "> a \n> b\n>> c \nd \n-- \nAnn\n", "> a b\n>> c \nd \n-- \nAnn"),
+    ],
+)
+def test_lines_that_flow_are_joined(tmp_path: Path, said: str, raw: str, text: str) -> None:
+    for line_end in ("\n", "\r\n"):
+        data = f"{HEAD}Content-Type: text/plain; charset=utf-8{said}\n\n{raw}".replace("\n", line_end)
+        lines = [line.rstrip() for line in text.split("\n")]
+        assert [line.rstrip() for line in body(read(tmp_path, data)).split("\n")] == lines
+
+
+def test_parts_of_a_digest_are_mails(tmp_path: Path) -> None:
+    parts = "".join(f"--b\n\nSubject: Part {n}\nFrom: a\n\nText {n}.\n" for n in range(2))
+    found = read(tmp_path, f"{HEAD}Content-Type: multipart/digest; boundary=b\n\n{parts}--b--\n")
+    assert list(found.files) == ["Part 0.eml", "Part 1.eml"]
+    assert found.files["Part 1.eml"] == b"Subject: Part 1\nFrom: a\n\nText 1."
+
+
+@pytest.mark.parametrize(
+    ("meta", "data", "text"),
+    [
+        ('<meta charset="koi8-r">', "Привет".encode("koi8-r"), "Привет"),
+        ("<META http-equiv=x content='text/html; charset=iso-2022-jp'>", b"\x1b$B2q5D\x1b(B", "会議"),
+        ("<meta charset=iso-8859-1>", "Köln".encode(), "Köln"),
+        ("<meta name=x>", "Köln".encode("cp1252"), "Köln"),
+    ],
+)
+def test_html_may_name_its_encoding_itself(tmp_path: Path, meta: str, data: bytes, text: str) -> None:
+    head = f"{HEAD}Content-Type: text/html\n\n<html><head>{meta}</head><body>"
+    assert body(read(tmp_path, head.encode() + data)) == text
+
+
+def test_the_same_for_another_program_is_no_file(tmp_path: Path) -> None:
+    message = mail()
+    message.set_content("Plain words.\n")
+    message.add_alternative("<html amp4email></html>", subtype="x-amp-html")
+    message.add_alternative("<p>Marked words.</p>", subtype="html")
+    found = read(tmp_path, message)
+    assert (body(found), found.files) == ("Plain words.", {})
+
+
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
 def test_plain_text_goes_before_html(tmp_path: Path, line_end: bytes) -> None:
     message = mail()
