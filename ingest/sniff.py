@@ -107,16 +107,44 @@ _OFFICE_TYPES: Final = {
     "xl/workbook.xml": XLSX,
 }
 _ZIP_KINDS: Final = (
-    ("xl/workbook.bin", "an Excel workbook (XLSB)"),
-    ("ppt/presentation.xml", "an incomplete PowerPoint presentation"),
-    ("xl/workbook.xml", "an incomplete Excel workbook"),
-    ("word/document.xml", "an incomplete Word document"),
-    ("content.xml", "an OpenDocument file of another kind"),
-    ("META-INF/MANIFEST.MF", "a Java archive"),
-    ("AndroidManifest.xml", "an Android app"),
-    ("Index/Document.iwa", "an Apple iWork document"),
-    ("[Content_Types].xml", "an Office file of another kind"),
+    ("xl/workbook.bin", {".xlsb"}, "an Excel workbook (XLSB)"),
+    (
+        "ppt/presentation.xml",
+        {".pptx", ".pptm", ".potx", ".ppsx", ".ppsm"},
+        "an incomplete PowerPoint presentation",
+    ),
+    ("xl/workbook.xml", {".xlsx", ".xlsm", ".xltx", ".xltm"}, "an incomplete Excel workbook"),
+    ("word/document.xml", {".docx", ".docm", ".dotx", ".dotm"}, "an incomplete Word document"),
+    (
+        "content.xml",
+        {
+            ".odt",
+            ".ods",
+            ".odp",
+            ".odg",
+            ".odf",
+            ".odc",
+            ".odi",
+            ".odm",
+            ".odb",
+            ".ott",
+            ".ots",
+            ".otp",
+            ".otg",
+        },
+        "an OpenDocument file of another kind",
+    ),
+    ("META-INF/MANIFEST.MF", {".jar", ".war", ".ear", ".aar"}, "a Java archive"),
+    ("AndroidManifest.xml", {".apk", ".aar"}, "an Android app"),
+    ("Index/Document.iwa", {".pages", ".numbers", ".key"}, "an Apple iWork document"),
+    (
+        "[Content_Types].xml",
+        {".docx", ".pptx", ".xlsx", ".vsdx", ".xps", ".oxps", ".nupkg", ".vsix", ".appx", ".msix", ".3mf"},
+        "an Office file of another kind",
+    ),
 )
+"""A member that stands for a kind, with the suffixes of its files: an ordinary archive may hold its like."""
+_OPEN_DOCUMENT: Final = "application/vnd.oasis.opendocument."
 _MIME_MEMBER: Final = "mimetype"
 _MAX_MIME_BYTES: Final = 200
 _BOOK_MEMBER: Final = "META-INF/container.xml"
@@ -218,8 +246,10 @@ def _zip_type(file: BinaryIO, filename: str) -> str:
         ) from error
     if (found := _member_type(names, said)) is not None:
         return found
-    for member, kind in _ZIP_KINDS:
-        if member in names:
+    suffix = PurePath(filename).suffix.lower()
+    for member, suffixes, kind in _ZIP_KINDS:
+        says_so = member == "content.xml" and said.startswith(_OPEN_DOCUMENT)
+        if member in names and (suffix in suffixes or says_so):
             raise _unsupported(kind, filename)
     return ZIP
 

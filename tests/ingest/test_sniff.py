@@ -227,17 +227,37 @@ def test_a_zip_is_known_by_its_members(tmp_path: Path, members: dict[str, str], 
 
 
 @pytest.mark.parametrize(
-    ("member", "says"),
+    ("members", "filename", "says"),
     [
-        ("xl/workbook.bin", "XLSB"),
-        ("content.xml", "OpenDocument file of another kind"),
-        ("META-INF/MANIFEST.MF", r"a Java archive named \.pdf, not a PDF\. PDF, DOCX"),
-        ("[Content_Types].xml", "an Office file of another kind"),
+        ({"xl/workbook.bin": "x"}, "upload.XLSB", "XLSB"),
+        ({"xl/workbook.xml": "x"}, "upload.xlsx", "an incomplete Excel workbook named .xlsx, not an XLSX"),
+        ({"content.xml": "x"}, "upload.odg", "OpenDocument file of another kind"),
+        (
+            {"content.xml": "x", "mimetype": "application/vnd.oasis.opendocument.graphics"},
+            "upload.pdf",
+            r"OpenDocument file of another kind named \.pdf, not a PDF\. PDF, DOCX",
+        ),
+        ({"META-INF/MANIFEST.MF": "x"}, "upload.jar", "a Java archive"),
+        ({"[Content_Types].xml": "x"}, "upload.vsdx", "an Office file of another kind"),
     ],
 )
-def test_a_zip_is_named_by_its_members(tmp_path: Path, member: str, says: str) -> None:
+def test_a_zip_is_named_by_its_members(
+    tmp_path: Path, members: dict[str, str], filename: str, says: str
+) -> None:
     with pytest.raises(UnsupportedFormat, match=says):
-        sniff(packages.zipped(tmp_path / "upload", {member: "x"}), "upload.pdf")
+        sniff(packages.zipped(tmp_path / "upload", members), filename)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        *("content.xml", "META-INF/MANIFEST.MF", "AndroidManifest.xml", "[Content_Types].xml"),
+        *("xl/workbook.bin", "xl/workbook.xml", "word/document.xml", "Index/Document.iwa"),
+    ],
+)
+def test_a_member_alone_makes_no_archive_another_file(tmp_path: Path, member: str) -> None:
+    path = packages.zipped(tmp_path / "upload", {"letter.txt": "x", member: "x"})
+    assert sniff(path, "upload.zip") == ZIP
 
 
 @pytest.mark.parametrize(
