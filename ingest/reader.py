@@ -185,7 +185,7 @@ def _range(reading: Reading, request: Request, first: int, step: int, scans: Sca
     )
 
 
-def _files(reading: Reading, limits: Limits) -> Iterator[Enclosed | Piece | Sealed]:
+def _files(reading: Reading, limits: Limits) -> Iterator[Enclosed | Piece | Sealed | wire.Beat]:
     """Yield the files inside, up to the limits on their number and their size."""
     files = size = 0
     for event in reading.files() if isinstance(reading, Enclosing) else ():

@@ -97,7 +97,7 @@ class Defect:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The process is at work on something slow, a scanned page: this is no silence."""
+    """The process is at work on something slow, such as a scanned page: this is no silence."""
 
 
 @dataclass(frozen=True, slots=True)

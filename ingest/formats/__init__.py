@@ -12,6 +12,7 @@ from ingest.document import Enclosed, Heading, Notice, Picture, Piece, Sealed, U
 from ingest.errors import UnsupportedFormat
 from ingest.formats import textkinds
 from ingest.raster import Bitmap
+from ingest.wire import Beat
 
 PDF: Final = "application/pdf"
 PLAIN: Final = "text/plain"
@@ -135,9 +136,10 @@ class Reading(Protocol):
 class Enclosing(Protocol):
     """A `Reading` with files inside: an archive, a mail with attachments."""
 
-    def files(self) -> Iterator[Enclosed | Piece | Sealed]:
+    def files(self) -> Iterator[Enclosed | Piece | Sealed | Beat]:
         """Yield each file as `Enclosed`, its pieces (at most 256 KiB each) and `Sealed`.
 
+        A `Beat` between files is a sign of life where finding the next one takes long.
         Asked for after the pages. A file that can't be read ends with a fault, and loses no other.
         """
         ...

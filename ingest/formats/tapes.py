@@ -8,6 +8,7 @@ import lzma
 import struct
 import sys
 import tarfile
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,10 +22,15 @@ from ingest.formats import BZIP2, GZIP, TAR, XZ, RawPage, Reading
 from ingest.formats.charsets import guess_name
 from ingest.formats.enclosed import PIECE_BYTES, LeftOut, Names, damaged, is_bomb, pieces, safe_name
 from ingest.signatures import is_tar
+from ingest.wire import Beat
 
 MAX_MEMBERS: Final = 200_000
-COUNTED_BYTES: Final = 256 * 1024 * 1024
-"""A packed tape has no directory: its files are counted in as much of it as unpacks within seconds."""
+COUNTED_BYTES: Final = 16 * 1024 * 1024
+"""A packed tape has no directory: its files are counted in as much of it as unpacks within a second."""
+BEAT_SECONDS: Final = 5.0
+"""Between two signs of life while members are skipped: a reading with less patience gives way to another."""
+MAX_BEATS: Final = 60
+"""Skipping for longer than these is silence."""
 
 _BLOCK: Final = 512
 _MAX_HEADER: Final = 4 * 1024 * 1024
@@ -55,13 +61,15 @@ def open_document(path: Path, media_type: str) -> Reading:
 
 
 def _count(path: Path, media_type: str) -> int:
-    """Return how many files are offered, of a long packed tape those that begin in its first part."""
+    """Return how many files are offered, of a long packed tape those of its first part and at least one."""
     total = 0
     with closing(_Tape(path, media_type)) as tape:
         for info in _members(tape, []):
+            if isinstance(info, Beat):
+                continue
             total += info.isreg() and not LeftOut().takes(_name(info), size=info.size, folder=False)
-            if tape.packed and info.offset_data > COUNTED_BYTES:
-                break
+            if tape.packed and info.offset_data + info.size > COUNTED_BYTES:
+                return max(total, 1)
     return total
 
 
@@ -78,7 +86,8 @@ class _Tape:
         self.packed = media_type in _SUFFIXES
         self.allowance = 0
         self.last = b""
-        self._place = 0
+        self._place = self._beats = 0
+        self._beat_at = time.monotonic()
         self._raw = path.open("rb")
         self._file = _unpacked(self._raw, media_type)
 
@@ -121,6 +130,14 @@ class _Tape:
             size -= len(chunk)
             yield chunk
 
+    def skipped(self, place: int) -> Iterator[Beat]:
+        """Go forward to the place where that takes unpacking, with signs of life."""
+        for _ in self.chunks(max(0, place - self._place)) if self.packed else ():
+            if self._beats < MAX_BEATS and time.monotonic() - self._beat_at >= BEAT_SECONDS:
+                self._beats += 1
+                self._beat_at = time.monotonic()
+                yield Beat()
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -145,8 +162,10 @@ def _unpacked(raw: BinaryIO, media_type: str) -> BinaryIO:
     return cast("BinaryIO", lzma.LZMAFile(raw)) if media_type == XZ else raw
 
 
-def _members(tape: _Tape, notices: list[Notice]) -> Iterator[tarfile.TarInfo]:
+def _members(tape: _Tape, notices: list[Notice]) -> Iterator[tarfile.TarInfo | Beat]:
     """Yield the headers in order, the tape standing at each one's bytes; a break is told in `notices`.
+
+    Between them come signs of life while bytes that nobody took are passed over.
 
     Raises:
         DamagedDocument: the first one is broken already.
@@ -167,6 +186,7 @@ def _members(tape: _Tape, notices: list[Notice]) -> Iterator[tarfile.TarInfo]:
                 vars(archive)["members"] = []  # it would keep them all
                 tape.seek(info.offset_data)
                 yield info
+                yield from tape.skipped(archive.offset)
                 tape.allowance = _MAX_HEADER
         if tape.last.strip(b"\0"):
             raise tarfile.ReadError("no header where one has to be")
@@ -197,11 +217,14 @@ class _TarReading:
         """Yield nothing: an archive has no text of its own."""
         return iter(())
 
-    def files(self) -> Iterator[Enclosed | Piece | Sealed]:
+    def files(self) -> Iterator[Enclosed | Piece | Sealed | Beat]:
         """Yield the members in their order."""
         names, left_out = Names(self.notices), LeftOut()
         with closing(_Tape(self.path, self.media_type)) as tape:
             for info in _members(tape, self.notices):
+                if isinstance(info, Beat):
+                    yield info
+                    continue
                 raw = _name(info)
                 if told := _not_read(info, safe_name(raw)[0]):
                     self.notices.append(told)

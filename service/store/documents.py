@@ -159,8 +159,10 @@ def add_pages(
 
 
 def count_files(tx: Transaction, document_id: str, done: int) -> None:
-    """Move the progress of an archive to so many of its files."""
-    tx.execute(update(documents).where(documents.c.id == document_id).values(progress_done=done))
+    """Move the progress of an archive to so many of its files; a total that fell short goes along."""
+    total = case((documents.c.progress_total < done, done), else_=documents.c.progress_total)
+    moved = update(documents).where(documents.c.id == document_id)
+    tx.execute(moved.values(progress_done=done, progress_total=total))
 
 
 def finish(

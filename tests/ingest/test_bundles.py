@@ -24,8 +24,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ingest
-from ingest import Limits, Unit
+from ingest import Limits, Unit, wire
+from ingest.formats import GZIP, tapes
 from ingest.formats.enclosed import safe_name
+from ingest.reader import Request, events
 from tests.support.enclosing import Read, gathered, read_here
 
 FILES = {"a.txt": b"Alpha\n", "folder/b.md": b"# Beta\n", "folder/large.bin": bytes(range(256)) * 3_000}
@@ -141,6 +143,43 @@ def test_a_tape_with_old_names_is_read(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "upload", "w", format=tarfile.GNU_FORMAT, encoding="cp1252") as archive:
         archive.addfile(member("Größe.txt", size=1), io.BytesIO(b"x"))
     assert list(read_here(tmp_path / "upload").files) == ["Größe.txt"]
+
+
+# Long tapes
+
+
+NOISE = hashlib.shake_256(b"noise").digest(3_000_000)
+
+
+def test_a_long_tape_is_not_unpacked_to_count_its_files(tmp_path: Path) -> None:
+    path = tarred(tmp_path / "upload", {"zeros": bytes(80 << 20), "b.txt": b"x"}, "w:gz")
+    reading = tapes.open_document(path, GZIP)
+    assert reading.total == 1
+    with pytest.raises(ingest.TooLarge):
+        read_here(path)
+
+
+def test_a_tape_whose_counted_part_has_no_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tapes, "COUNTED_BYTES", 1_000_000)
+    files = {".git/pack": NOISE, ".git/more": NOISE, "a.txt": b"A", "b.txt": b"B"}
+    read = read_here(tarred(tmp_path / "upload", files, "w:bz2"))
+    assert read.started is not None
+    assert (read.started.total, read.files) == (1, {"a.txt": b"A", "b.txt": b"B"})
+
+
+@pytest.mark.parametrize(("seconds", "beats"), [(0.0, 4), (3_600.0, 0)])
+def test_skipping_what_is_packed_shows_signs_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, beats: int
+) -> None:
+    monkeypatch.setattr(tapes, "BEAT_SECONDS", seconds)
+    monkeypatch.setattr(tapes, "MAX_BEATS", 4)
+    path = tarred(tmp_path / "upload", {".git/pack": NOISE, "a.txt": b"A"}, "w:gz")
+    found = list(events(Request(path, "a.tar.gz", None, Limits())))
+    first_file = found.index(ingest.Enclosed("a.txt"))
+    assert found[:first_file].count(wire.Beat()) == found.count(wire.Beat()) == beats
+    assert gathered(found).files == {"a.txt": b"A"}
 
 
 # Names

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ingest import Enclosed, Finished, Limits, Notice, Page, Piece, Sealed, Started, Unit
-from service.domain.documents import Document, DocumentStatus
+from service.domain.documents import Document, DocumentStatus, Progress
 from service.errors import NotFound, StoreUnavailable
 from service.store import blobs, documents
 from service.usecases import arrange_corpus, read_document
@@ -102,6 +102,20 @@ def stored_files(folder: Path) -> list[str]:
 def kept(ctx: Context) -> Kept:
     assert isinstance(ctx.queue, Kept)
     return ctx.queue
+
+
+def test_progress_passes_no_total_that_fell_short(tmp_path: Path) -> None:
+    with process(tmp_path) as ctx:
+        document = add(ctx, b"A tape.", "a.tar.gz").document
+        with ctx.db.write() as tx:
+            documents.identify(tx, document.id, media_type="x", progress=Progress(0, 3, "file"))
+        seen = []
+        for done in (2, 5):
+            with ctx.db.write() as tx:
+                documents.count_files(tx, document.id, done)
+            progress = get_document(ctx, LOCAL, document.id).progress
+            seen.append((progress.done, progress.total))
+        assert seen == [(2, 3), (5, 5)]
 
 
 def test_files_inside_become_documents(tmp_path: Path) -> None:
