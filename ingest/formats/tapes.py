@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bz2
-import gzip
+import io
 import lzma
 import struct
 import sys
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 from ingest.document import Enclosed, Notice, Piece, Sealed, Unit
 from ingest.errors import DamagedDocument, TooLarge
@@ -39,6 +39,10 @@ _FAULTS: Final = (
     *(tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, RecursionError),
     *(EOFError, OSError, ValueError, LookupError, OverflowError, MemoryError),
 )
+_PACKED_BYTES: Final = 16 * 1024
+_GZIP_MAGIC: Final = b"\x1f\x8b\x08"
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
+"""Asks zlib for gzip's header and checksum."""
 _SUFFIXES: Final = {GZIP: ".gz", BZIP2: ".bz2", XZ: ".xz"}
 _BROKEN: Final = "The archive is damaged or cut off. Pack its files anew and upload the new archive."
 
@@ -138,6 +142,12 @@ class _Tape:
                 self._beat_at = time.monotonic()
                 yield Beat()
 
+    @property
+    def tail(self) -> bool:
+        """Whether bytes follow that are not packed as those before."""
+        unpacking = self._file.raw if isinstance(self._file, io.BufferedReader) else None
+        return isinstance(unpacking, _Gzip) and unpacking.tail
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -154,9 +164,56 @@ class _Tape:
         return data
 
 
+class _Gzip(io.RawIOBase):
+    """The unpacked bytes of gzip members one after another (RFC 1952, 2.2), up to what is none.
+
+    Attributes:
+        tail: whether something else follows the members; zeros are padding.
+    """
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self.tail = False
+        self._packed = packed
+        self._member = zlib.decompressobj(_GZIP_WINDOW)
+
+    def readable(self) -> bool:
+        """Say so."""
+        return True
+
+    def readinto(self, into: Any) -> int:  # noqa: ANN401 - any buffer
+        """Fill some of the buffer, nothing at the end.
+
+        Raises:
+            EOFError: the file ends within a member.
+            zlib.error: a member is damaged.
+        """
+        view, data = memoryview(into).cast("B"), b""
+        while not data and not (self._member.eof and not self._next()):
+            packed = self._member.unconsumed_tail or self._packed.read(_PACKED_BYTES)
+            data = self._member.decompress(packed, len(view))
+            if not packed and not data and not self._member.eof:
+                raise EOFError("the file ends within a member")
+        view[: len(data)] = data
+        return len(data)
+
+    def _next(self) -> bool:
+        """Begin another member; return whether there is one."""
+        rest = self._member.unused_data.lstrip(b"\0")
+        while not rest and (more := self._packed.read(_PACKED_BYTES)):
+            rest = more.lstrip(b"\0")
+        if 0 < len(rest) < len(_GZIP_MAGIC):
+            rest += self._packed.read(_PACKED_BYTES)
+        if not rest.startswith(_GZIP_MAGIC):
+            self.tail = self.tail or bool(rest)
+            return False
+        self._packed.seek(self._packed.tell() - len(rest))
+        self._member = zlib.decompressobj(_GZIP_WINDOW)
+        return True
+
+
 def _unpacked(raw: BinaryIO, media_type: str) -> BinaryIO:
     if media_type == GZIP:
-        return cast("BinaryIO", gzip.GzipFile(fileobj=raw))
+        return io.BufferedReader(_Gzip(raw), PIECE_BYTES)
     if media_type == BZIP2:
         return cast("BinaryIO", bz2.BZ2File(raw))
     return cast("BinaryIO", lzma.LZMAFile(raw)) if media_type == XZ else raw
@@ -294,6 +351,9 @@ class _PackedReading:
             except _FAULTS:
                 yield damaged(name, "it can't be unpacked to its end")
                 return
+            if tape.tail:
+                detail = f"Bytes that are not packed follow {name}; they are not read."
+                self.notices.append(Notice("archive_damaged", detail))
         yield Sealed()
 
     def close(self) -> None:

@@ -360,6 +360,28 @@ def test_a_packed_file_that_is_cut_off_is_a_fault(tmp_path: Path, pack: Callable
         assert [fault.code for fault in read.faults.values()] == ["file_damaged"]
 
 
+@pytest.mark.parametrize(
+    ("tail", "codes"),
+    [(b"", []), (bytes(600), []), (b"\n", ["archive_damaged"]), (b"\0no gzip" * 50_000, ["archive_damaged"])],
+    ids=["none", "padding", "line-end", "long"],
+)
+def test_a_packed_file_with_something_after_it_is_read(tmp_path: Path, tail: bytes, codes: list[str]) -> None:
+    path = tmp_path / "upload"
+    path.write_bytes(gzip.compress(b"one, " * 99_999) + bytes(9) + gzip.compress(b"two" * 999) + tail)
+    read = read_here(path, "notes.txt.gz")
+    assert read.files == {"notes.txt": b"one, " * 99_999 + b"two" * 999}
+    assert (read.codes, read.faults) == (codes, {})
+
+
+@pytest.mark.parametrize("place", [40, -6])
+def test_a_packed_file_with_wrong_bytes_is_a_fault(tmp_path: Path, place: int) -> None:
+    path = tmp_path / "upload"
+    data = bytearray(gzip.compress(NOISE))
+    data[place] ^= 0xFF
+    path.write_bytes(data)
+    assert [fault.code for fault in read_here(path, "a.gz").faults.values()] == ["file_damaged"]
+
+
 # Bombs
 
 
