@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path, PurePath
 from typing import BinaryIO, Final
 
+from ingest import zipdirectory
 from ingest.errors import DamagedDocument, EmptyDocument, EncryptedDocument, TooLarge, UnsupportedFormat
 from ingest.formats import (
     BMP,
@@ -236,7 +237,7 @@ def _binary_type(head: bytes, filename: str) -> str | None:
 def _zip_type(file: BinaryIO, filename: str) -> str:
     _refuse_huge_directory(file)
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipdirectory.opened(file) as archive:
             names = set(archive.namelist())
             said = _said_type(archive, names)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, OSError, EOFError) as error:

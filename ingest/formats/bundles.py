@@ -12,8 +12,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, BinaryIO, Final
 
+from ingest import zipdirectory
 from ingest.document import Enclosed, Notice, Piece, Sealed, Unit
 from ingest.errors import DamagedDocument, EncryptedDocument
 from ingest.formats import RawPage
@@ -44,13 +45,13 @@ def open_document(path: Path, media_type: str) -> _ZipReading:
         DamagedDocument: its directory can't be read, or its members overlap, as in a bomb.
         EncryptedDocument: every file in it is locked.
     """
-    try:
-        archive = zipfile.ZipFile(path)
-    except _FAULTS as error:
-        raise DamagedDocument(_BROKEN.format("its directory can't be read")) from error
     with ExitStack() as opened:
-        opened.callback(archive.close)
-        reading = _ZipReading(archive, media_type)
+        file = opened.enter_context(path.open("rb"))
+        try:
+            archive = zipdirectory.opened(file)
+        except _FAULTS as error:
+            raise DamagedDocument(_BROKEN.format("its directory can't be read")) from error
+        reading = _ZipReading(file, archive, media_type)
         opened.pop_all()
     return reading
 
@@ -59,6 +60,7 @@ def open_document(path: Path, media_type: str) -> _ZipReading:
 class _ZipReading:
     """An open ZIP; its members are chosen once, by what its directory says."""
 
+    file: BinaryIO
     archive: zipfile.ZipFile
     media_type: str
     unit: Unit = Unit.FILE
@@ -102,6 +104,7 @@ class _ZipReading:
     def close(self) -> None:
         """Close the file."""
         self.archive.close()
+        self.file.close()
 
     def _content(self, name: str, info: zipfile.ZipInfo) -> Iterator[Piece | Sealed]:
         size = 0

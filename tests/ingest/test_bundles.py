@@ -130,6 +130,18 @@ def test_a_western_name_without_a_flag_is_read(tmp_path: Path, encoding: str, na
     assert list(read_here(path).files) == [name]
 
 
+def test_a_name_that_is_wrongly_flagged_as_utf8_is_read(tmp_path: Path) -> None:
+    names = ["Prüfung.txt", "plain.txt", "übrig.txt"]
+    path = zipped(tmp_path / "upload", {name: name.encode() for name in ("Prüfung.txtx", *names[1:])})
+    data = path.read_bytes()
+    assert data.count("Prüfung.txtx".encode()) == 2
+    # One byte less for the letter, one more at the end: no place in the file moves.
+    path.write_bytes(data.replace("Prüfung.txtx".encode(), b"Pr\x81fung.txtxx"))
+    read = read_here(path)
+    assert list(read.files) == ["Prüfung.txtxx", *names[1:]]
+    assert (read.files["plain.txt"], read.faults, read.codes) == (b"plain.txt", {}, [])
+
+
 def test_a_name_may_stand_in_a_field_of_its_own(tmp_path: Path) -> None:
     info = zipfile.ZipInfo("old.txt")
     text = b"\1" + zlib.crc32(b"old.txt").to_bytes(4, "little") + "näher.txt".encode()
