@@ -28,6 +28,8 @@ _FAULTS: Final = (
 """What broken members raise; a memory error is a decompressor's that is asked for an absurd dictionary."""
 _ENCRYPTED: Final = 0x1
 _UTF8_NAME: Final = 0x800
+_OLD_NAMES: Final = ("cp437", "cp1252", "cp850")
+"""What Western names without a flag are in: by APPNOTE the first, and Windows programs write the others."""
 _UNIX: Final = 3
 _LOCAL_HEADER: Final = 30
 _UNICODE_PATH: Final = 0x7075
@@ -158,7 +160,7 @@ def _refuse_overlap(infos: list[zipfile.ZipInfo], directory: int) -> None:
 def _names(infos: list[zipfile.ZipInfo]) -> list[str]:
     """Return the members' paths; those that name no encoding are UTF-8 if all are, else guessed together."""
     old = [_raw_name(info) for info in infos if not info.flag_bits & _UTF8_NAME]
-    encoding = guess_name(b"\n".join(raw for raw in old if not raw.isascii()), "cp437")
+    encoding = guess_name(b"\n".join(raw for raw in old if not raw.isascii()), *_OLD_NAMES)
     return [_name(info, encoding) for info in infos]
 
 

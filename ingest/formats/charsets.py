@@ -10,7 +10,8 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +58,9 @@ _LATIN_LETTERS: Final = (
 """Encodings of Latin alphabets, each with the letters beyond ASCII of some of its languages (CLDR's main
 letters). Of encodings that do equally well the first is taken."""
 _SIGNS: Final = frozenset("‘’‚“”„–—…•‹›«»€£§©®°·¿¡™\xa0´¨½¼²³ªº×µ")  # noqa: RUF001 - these very signs
+
+_BEFORE_SHARP_S: Final = frozenset("aeiouäöüy")
+"""German writes ß after these alone; where OEM encodings have it, Windows' own has á."""
 
 
 def guess(path: Path) -> str:
@@ -128,11 +132,32 @@ def _other_script(sample: bytes) -> str:
     return WESTERN
 
 
-def guess_name(names: bytes, otherwise: str) -> str:
-    """Return the encoding of file names, one a line: UTF-8 if they are that, a script's own, or else."""
+def guess_name(names: bytes, *western: str) -> str:
+    """Return the encoding of file names, one a line: UTF-8, a script's own, or a Western one.
+
+    Of the Western ones given it is that which best makes words of letters, the first of equals.
+    """
     try:
         names.decode("utf-8")
     except UnicodeDecodeError:
         script = WESTERN if _is_latin(names) else _other_script(names[:_LOOKED_AT])
-        return otherwise if script == WESTERN else script
+        return _western(names[:_LOOKED_AT], western) if script == WESTERN else script
     return "utf-8"
+
+
+def _western(names: bytes, encodings: Sequence[str]) -> str:
+    languages = [letters for name, *rows in _LATIN_LETTERS if name == WESTERN for letters in rows]
+    texts = {name: names.decode(name, "replace") for name in encodings}
+    return max(encodings, key=lambda name: max(_spelt(texts[name], letters) for letters in languages))
+
+
+def _spelt(text: str, letters: str) -> int:
+    """Return how many characters beyond ASCII are letters in their place, less those that are not."""
+    spelt = 0
+    for before, char in pairwise(f" {text}"):
+        if char.lower() in letters:
+            misplaced = before.islower() if char.isupper() else char == "ß" and before not in _BEFORE_SHARP_S
+            spelt += -1 if misplaced else 1
+        elif char not in _SIGNS and not char.isascii():
+            spelt -= 1
+    return spelt

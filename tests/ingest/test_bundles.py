@@ -122,7 +122,23 @@ def test_names_are_read_in_their_own_encoding(tmp_path: Path) -> None:
     assert list(read_here(path).files) == names
 
 
-@pytest.mark.parametrize(("encoding", "name"), [("utf-8", "Übersicht.txt"), ("cp437", "naïve £.txt")])
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("utf-8", "Übersicht.txt"),
+        ("cp437", "naïve £.txt"),
+        *(
+            ("cp437", name)
+            for name in ("Übersicht.txt", "Straße.txt", "año.txt", "Ångström.txt", "página.txt")
+        ),
+        *(("cp850", name) for name in ("Größe Übersicht.txt", "smørrebrød.txt", "Informações não.txt")),
+        *(
+            ("cp1252", name)
+            for name in ("Übersicht.txt", "Größe.txt", "L\u2019École d\u2019été.txt", "páginas.txt")
+        ),
+        *(("cp1252", name) for name in ("Informações não.txt", "smørrebrød.txt", "Österreich.txt")),
+    ],
+)
 def test_a_western_name_without_a_flag_is_read(tmp_path: Path, encoding: str, name: str) -> None:
     raw = name.encode(encoding)
     path = zipped(tmp_path / "upload", {"x" * len(raw): b"x"})
