@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from service.domain.documents import Document, DocumentStatus, Progress
+from service.domain.enclosures import in_order
 from service.errors import NotFound, StoreUnavailable
-from service.store import corpora, documents
+from service.store import corpora, documents, enclosures
 from service.store.blobs import ReceivedBlob
 from service.store.session import Transaction
 from service.usecases.arrange_corpus import append_in
@@ -34,7 +35,8 @@ async def add_document(
 ) -> Added:
     """Store a file and have it read.
 
-    The same bytes again are the same document; if it had failed before, it is read again.
+    The same bytes again are the same document; if it had failed before, it is read again, and so is what
+    failed inside it.
 
     Raises:
         NotFound: no such corpus (any more); nothing is kept.
@@ -83,8 +85,9 @@ def _record(ctx: Context, tenant: str, filename: str, received: ReceivedBlob, co
                 if not known.uploaded:  # it came inside another until now
                     documents.place(tx, known.id, uploaded=True, depth=0, root_id=None)
                 if known.status is DocumentStatus.FAILED:
-                    documents.requeue(tx, known.id)
-                    ctx.queue.extract(tx, known.id)
+                    _read_again(tx, ctx, known)
+                elif known.status is DocumentStatus.READY:
+                    _read_failed_inside(tx, ctx, known)
             if corpus_id is not None:
                 append_in(tx, corpus_id, document)
             stored = documents.get(tx, tenant, document.id)
@@ -93,6 +96,20 @@ def _record(ctx: Context, tenant: str, filename: str, received: ReceivedBlob, co
     if known is not None:
         ctx.blobs.discard(received)
     return Added(document=stored or document, duplicate=known is not None)
+
+
+def _read_again(tx: Transaction, ctx: Context, failed: Document) -> None:
+    documents.requeue(tx, failed.id)
+    ctx.queue.extract(tx, failed.id)
+
+
+def _read_failed_inside(tx: Transaction, ctx: Context, ready: Document) -> None:
+    """Have what failed inside a document, at any depth, read again."""
+    inside = in_order(ready.id, enclosures.links_below(tx, ready.id)) if ready.files else []
+    found = {one.id: one for one in documents.get_many(tx, [link.document_id for link in inside])}
+    for link in inside:
+        if found[link.document_id].status is DocumentStatus.FAILED:
+            _read_again(tx, ctx, found[link.document_id])
 
 
 def _withdraw(ctx: Context, received: ReceivedBlob) -> None:

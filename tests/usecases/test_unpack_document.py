@@ -188,6 +188,26 @@ def test_known_document_that_had_failed_is_read_again(tmp_path: Path) -> None:
         assert get_document(ctx, LOCAL, broken.id).status is DocumentStatus.QUEUED
 
 
+def test_what_failed_inside_a_ready_document_is_read_again_with_it(tmp_path: Path) -> None:
+    with process(tmp_path) as ctx:
+        parent = unpacked(
+            ctx, "a.zip", [("inner.zip", b"Inner."), ("one.txt", b"One."), ("b.pdf", b"%PDF-1")]
+        )
+        inner, one, broken = (document for _, document in listed(ctx, parent))
+        read_as(ctx, inner, archive([("c.pdf", b"%PDF-1.7\nbroken")]))
+        ((_, deep),) = listed(ctx, inner)
+        for document in (one, broken, deep):
+            extract_document(ctx, document.id)
+        before = list(kept(ctx).left)
+        again = add(ctx, b"The bytes of a.zip.", "a.zip")
+        assert (again.duplicate, again.document.status) == (True, DocumentStatus.READY)
+        assert kept(ctx).left == [*before, deep.id, broken.id]
+        states = [get_document(ctx, LOCAL, document.id).status for document in (inner, one, broken, deep)]
+        assert states == [DocumentStatus.READY] * 2 + [DocumentStatus.QUEUED] * 2
+        assert add(ctx, b"The bytes of a.zip.", "a.zip").duplicate
+        assert kept(ctx).left == [*before, deep.id, broken.id]
+
+
 def test_file_uploaded_later_stands_by_itself(tmp_path: Path) -> None:
     with process(tmp_path) as ctx:
         parent = unpacked(ctx, "a.zip", [("dir/one.txt", b"One.")])
