@@ -27,7 +27,7 @@ _REPLACEMENTS: Final = {
     **dict.fromkeys(map(chr, range(0xD800, 0xE000)), "\ufffd"),
 }
 
-# pdfium writes a hyphen that ends a line as U+FFFE or U+0002, then a line end.
+# pdfium writes a hyphen that ends a line as U+FFFE or U+0002, then a line end or nothing.
 _BROKEN_WORD: Final = re.compile(
     "[\ufffe\2][ \t]*\n[ \t]*"
     "([^ \t\n\ufffe\2]+(?:[\ufffe\2][ \t]*\n[ \t]*[^ \t\n\ufffe\2]+)*)"
@@ -35,6 +35,7 @@ _BROKEN_WORD: Final = re.compile(
 )
 _BREAK: Final = re.compile("[\ufffe\2][ \t]*\n[ \t]*(.)")
 _LAST_HYPHEN: Final = re.compile("[\ufffe\2](?=[ \t]*(?:\n|\\Z))")
+_JOINED_WORD: Final = re.compile(r"(?<=\w)[\ufffe\2](\w)")
 _HYPHEN_MARK: Final = re.compile("[\ufffe\2]")
 
 # A cheap search first: the blocks that hold marks, without the large ones that hold letters alone.
@@ -78,12 +79,17 @@ def _whole_words(text: str) -> str:
         return text
     text = _BROKEN_WORD.sub(_joined, text)
     text = _LAST_HYPHEN.sub("-", text)
+    text = _JOINED_WORD.sub(_with_hyphen, text)
     return _HYPHEN_MARK.sub("", text)
 
 
 def _joined(match: re.Match[str]) -> str:
     """The word in one piece and the line end after it; a hyphen stays before a capital or a digit."""
-    return _BREAK.sub(lambda end: end[1] if end[1].islower() else "-" + end[1], match[0].rstrip()) + "\n"
+    return _BREAK.sub(_with_hyphen, match[0].rstrip()) + "\n"
+
+
+def _with_hyphen(end: re.Match[str]) -> str:
+    return end[1] if end[1].islower() else f"-{end[1]}"
 
 
 def _composed(text: str) -> str:

@@ -33,6 +33,8 @@ TRICKY = (
         ("an exam\2\nple\nnext", "an example\nnext"),
         ("ex\ufffe\nam\ufffe\nple of it", "example\nof it"),
         ("SARS\ufffe\nCoV in 2010\ufffe\n2012 x", "SARS-CoV\nin 2010-2012\nx"),
+        ("F\ufffe16, Anglo\2American, 2\ufffe3", "F-16, Anglo-American, 2-3"),
+        ("an exam\ufffeple, \2A b\2 c", "an example, A b c"),
         ("the last exam\ufffe", "the last exam-"),
         ("exam\ufffe\n\nNew paragraph", "exam-\n\nNew paragraph"),
         ("a      b  c", "a  b  c"),

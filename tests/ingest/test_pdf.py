@@ -13,6 +13,7 @@ import pytest
 from ingest.document import Unit
 from ingest.errors import DamagedDocument, EncryptedDocument
 from ingest.formats import PDF, RawPage, Reading, pdf, pdf_rescue
+from ingest.normalize import normalize
 from ingest.reader import Divisible
 from tests.support import pdfs
 
@@ -46,6 +47,12 @@ def test_every_page_comes_in_order_with_its_lines(tmp_path: Path) -> None:
     assert pages[0].text.splitlines() == ["First page", "A table row 12.5"]
     assert (pages[1].text, pages[2].text) == ("", "Third page")
     assert {page.label for page in pages} == {None}
+
+
+def test_a_hyphen_at_a_line_end_stays_before_capitals_and_digits(tmp_path: Path) -> None:
+    lines = ["An F-", "16 of the Anglo-", "American force, of COVID-", "19 and an exam-", "ple."]
+    (page,) = pages_of(pdfs.text_pdf(tmp_path / "a.pdf", [lines]))
+    assert normalize(page.text) == "An F-16 of the Anglo-American force, of COVID-19 and an example."
 
 
 def test_printed_page_numbers_are_labels(tmp_path: Path) -> None:
