@@ -12,6 +12,10 @@ SCAN_VISIBLE: Final = 25
 SCAN_IMAGE: Final = 0.35
 """A scan shows fewer visible characters than the one and a single image over the other share of its page.
 Measured: right on 18 of 23 checked files."""
+STAMPED_VISIBLE: Final = 200
+STAMPED_IMAGE: Final = 0.85
+"""With fewer visible characters than the one, and an image over more than the other share, a page may be a
+scan that somebody printed a stamp on, or a slide on a background."""
 
 GARBLED_SHARE: Final = 0.1
 GARBLED_LEAST: Final = 8
@@ -28,16 +32,19 @@ def flags_of(raw: RawPage, text: str) -> tuple[Flag, ...]:
     """Return the sorted flags of a page, given as it was read and as its cleaned text.
 
     A short page is not without text: `no_text` needs no visible character at all, or a scan that nobody has
-    read. A blank page misses nothing.
+    read and that shows hardly any. A blank page misses nothing.
     """
     shown = visible(text)
+    bare_scan = is_scan(shown, raw.image_area)
     scan = not raw.is_blank and (
-        raw.image_area > SCAN_IMAGE if raw.recognized else is_scan(shown, raw.image_area)
+        raw.image_area > SCAN_IMAGE
+        if raw.recognized
+        else bare_scan or (raw.picture is not None and may_be_stamped(shown, raw.image_area))
     )
     found = (
         (Flag.BLANK, raw.is_blank),
         (Flag.GARBLED, _is_garbled(raw.text)),
-        (Flag.NO_TEXT, not raw.is_blank and not raw.recognized and (scan or shown == 0)),
+        (Flag.NO_TEXT, not raw.is_blank and not raw.recognized and (bare_scan or shown == 0)),
         (Flag.OCR, raw.recognized),
         (Flag.SCAN, scan),
     )
@@ -47,6 +54,11 @@ def flags_of(raw: RawPage, text: str) -> tuple[Flag, ...]:
 def is_scan(shown: int, image_area: float) -> bool:
     """Whether a page with so many visible characters, and an image over this share of it, is a scan."""
     return shown < SCAN_VISIBLE and image_area > SCAN_IMAGE
+
+
+def may_be_stamped(shown: int, image_area: float) -> bool:
+    """Whether what is written on the page may be a stamp alone, and what it says be in the image."""
+    return shown < STAMPED_VISIBLE and image_area > STAMPED_IMAGE
 
 
 def visible(text: str) -> int:

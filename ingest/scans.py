@@ -19,6 +19,8 @@ from ingest import highlights, recognition, wire
 from ingest.document import Notice
 from ingest.formats import Pictured, RawPage, Reading
 from ingest.limits import Limits
+from ingest.normalize import normalize
+from ingest.quality import SCAN_VISIBLE, visible
 from ingest.raster import EVEN_SHADES, NO_SHADES
 
 BEAT_SECONDS: Final = 1.0
@@ -68,6 +70,8 @@ class Scans:
             return _unread(raw, "could not be recognised")
         if sight.is_blank and not raw.text.strip():
             return replace(raw, is_blank=True, picture=None)
+        if self._recognizer is not None and not _is_news(sight.text, raw.text):
+            return replace(raw, picture=None)
         return _with_text(raw, sight.text)
 
     @cached_property
@@ -149,6 +153,18 @@ def _become_bounded(seconds: int, parent: int) -> None:
     bound = seconds if before == resource.RLIM_INFINITY else min(seconds, before)
     resource.setrlimit(resource.RLIMIT_CPU, (bound, bound))
     signal.alarm(WALL_FACTOR * seconds)
+
+
+def _is_news(text: str, own: str) -> bool:
+    """Whether what was recognised goes beyond what a page with words of its own says anyway.
+
+    A slide on a background picture shows its own words, and a few that were misread.
+    """
+    if visible(own) < SCAN_VISIBLE:
+        return True
+    known = highlights.fold(own)
+    words = map(highlights.fold, normalize(text).split())
+    return sum(len(word) for word in words if word not in known) >= SCAN_VISIBLE
 
 
 def _with_text(raw: RawPage, text: str) -> RawPage:

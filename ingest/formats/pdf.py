@@ -19,9 +19,10 @@ from ingest.document import Heading, Unit
 from ingest.errors import DamagedDocument
 from ingest.formats import RawPage, Reading, pdf_outline, pdf_rescue, pdf_scan
 from ingest.formats.pdf_files import attached
+from ingest.quality import STAMPED_VISIBLE
 from ingest.raster import Bitmap
 
-FEW_VISIBLE: Final = 200
+FEW_VISIBLE: Final = STAMPED_VISIBLE
 """Images are measured only on pages with fewer visible characters: no other page could pass for a scan."""
 
 _MAX_OBJECTS: Final = 20_000

@@ -11,7 +11,7 @@ import pypdfium2_raw as pdfium
 from ingest.document import Picture
 from ingest.errors import DamagedDocument
 from ingest.normalize import normalize
-from ingest.quality import is_scan, visible
+from ingest.quality import is_scan, may_be_stamped, visible
 from ingest.raster import Bitmap
 from ingest.recognition import DENSITY, MAX_PIXELS, MAX_SIDE
 
@@ -20,11 +20,10 @@ _WHITE: Final = 0xFFFFFFFF
 
 
 def picture(page: Any, text: str, image_area: float) -> Picture | None:  # noqa: ANN401 - a C pointer
-    """Return the page's size as a picture where it shows more than it says: a scan, outlines of letters."""
+    """Return the page's size as a picture where it may show more than it says: a scan, drawn letters."""
     shown = visible(normalize(text))
-    if is_scan(shown, image_area) or (shown == 0 and not is_bare(page)):
-        return _size(page)
-    return None
+    scan = is_scan(shown, image_area) or may_be_stamped(shown, image_area)
+    return _size(page) if scan or (shown == 0 and not is_bare(page)) else None
 
 
 def is_bare(page: Any) -> bool:  # noqa: ANN401 - a C pointer

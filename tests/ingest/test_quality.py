@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.document import Flag
+from ingest.document import Flag, Picture
 from ingest.formats import RawPage
 from ingest.normalize import normalize
-from ingest.quality import GARBLED_LEAST, SCAN_IMAGE, SCAN_VISIBLE, flags_of, visible
+from ingest.quality import (
+    GARBLED_LEAST,
+    SCAN_IMAGE,
+    SCAN_VISIBLE,
+    STAMPED_IMAGE,
+    STAMPED_VISIBLE,
+    flags_of,
+    visible,
+)
 
 
 def flags(text: str, *, image_area: float = 0.0) -> tuple[Flag, ...]:
@@ -32,6 +40,18 @@ def test_a_scan_shows_little_text_and_one_large_image() -> None:
     assert flags("", image_area=1.0) == (Flag.NO_TEXT, Flag.SCAN)
     assert flags("x" * (SCAN_VISIBLE - 1), image_area=SCAN_IMAGE + 0.01) == (Flag.NO_TEXT, Flag.SCAN)
     assert flags("x" * SCAN_VISIBLE, image_area=1.0) == ()
+
+
+def test_a_stamp_over_a_picture_of_the_whole_page_is_no_text_of_its_own() -> None:
+    seen = Picture(9, 9)
+
+    def of(shown: int, area: float, picture: Picture | None = seen) -> tuple[Flag, ...]:
+        text = "x" * shown
+        return flags_of(RawPage(1, text, image_area=area, picture=picture), text)
+
+    assert of(STAMPED_VISIBLE - 1, STAMPED_IMAGE + 0.01) == (Flag.SCAN,)
+    assert of(STAMPED_VISIBLE, 1.0) == of(SCAN_VISIBLE, STAMPED_IMAGE) == ()
+    assert of(SCAN_VISIBLE, 1.0, None) == ()
 
 
 @pytest.mark.parametrize("letter", ["\x03", "\ufffd", "\ue123", "\x9b", "\U000f1234"])

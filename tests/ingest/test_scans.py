@@ -144,9 +144,37 @@ def test_a_sheet_with_a_shadow_is_blank(tmp_path: Path) -> None:
 
 @needs_ocr
 def test_a_scan_with_a_text_layer_stays_as_it_is(tmp_path: Path) -> None:
-    layer = "Read by someone else, long ago, and kept beneath."
+    layer = "Read by someone else, long ago, and kept beneath. " * 5
     (page,), _ = read(sheets.scanned_pdf(tmp_path / "a.pdf", [sheets.sheet()], caption=layer))
-    assert (page.text, page.flags, page.picture) == (layer, (), None)
+    assert (page.text, page.flags, page.picture) == (layer.strip(), (), None)
+
+
+STAMP = "ACME-000123 CONFIDENTIAL - Produced under protective order"
+
+
+@needs_ocr
+def test_a_scan_under_a_long_stamp_is_read(tmp_path: Path) -> None:
+    (page,), _ = read(sheets.scanned_pdf(tmp_path / "a.pdf", [sheets.sheet()], caption=STAMP))
+    assert "revenue of 4,512 pounds had paid for both breakwaters" in page.text
+    assert fold(STAMP) in fold(page.text)
+    assert (page.flags, page.picture) == ((Flag.OCR, Flag.SCAN), A4_AT_200)
+
+
+def test_a_scan_under_a_long_stamp_is_told_where_nobody_can_read_it(tmp_path: Path) -> None:
+    path = sheets.scanned_pdf(tmp_path / "a.pdf", [sheets.sheet()], caption=STAMP)
+    (page,), _ = read(path, languages=())
+    assert (page.text, page.flags, page.picture) == (STAMP, (Flag.SCAN,), A4_AT_200)
+
+
+@needs_ocr
+@pytest.mark.parametrize(
+    "shown", [[], ["Read by someone else, long ago.", "Page 7"]], ids=["picture", "layer"]
+)
+def test_words_over_a_picture_that_says_no_more_stay_as_they_are(tmp_path: Path, shown: list[str]) -> None:
+    image = sheets.sheet(shown) if shown else sheets.noise()
+    title = "Read by someone else, long ago. And kept."
+    (page,), notices = read(sheets.scanned_pdf(tmp_path / "a.pdf", [image], caption=title))
+    assert (page.text, page.flags, page.picture, notices) == (title, (), None, ())
 
 
 @pytest.mark.parametrize(("across", "up"), [(100_000, 100_000), (1, 90_000), (90_000, 1)])
