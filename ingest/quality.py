@@ -29,12 +29,13 @@ _UNREADABLE: Final = re.compile(
 
 
 def flags_of(raw: RawPage, text: str) -> tuple[Flag, ...]:
-    """Return the sorted flags of a page, given as it was read and as its cleaned text.
+    """Return the sorted flags of a page, given as it was read and as its cleaned text, comments aside.
 
     A short page is not without text: `no_text` needs no visible character at all, or a scan that nobody has
     read and that shows hardly any. A blank page misses nothing.
     """
     shown = visible(text)
+    is_silent = shown == 0 and not raw.comments
     bare_scan = is_scan(shown, raw.image_area)
     scan = not raw.is_blank and (
         raw.image_area > SCAN_IMAGE
@@ -42,9 +43,9 @@ def flags_of(raw: RawPage, text: str) -> tuple[Flag, ...]:
         else bare_scan or (raw.picture is not None and may_be_stamped(shown, raw.image_area))
     )
     found = (
-        (Flag.BLANK, raw.is_blank),
+        (Flag.BLANK, raw.is_blank and not raw.comments),
         (Flag.GARBLED, _is_garbled(raw.text)),
-        (Flag.NO_TEXT, not raw.is_blank and not raw.recognized and (bare_scan or shown == 0)),
+        (Flag.NO_TEXT, not raw.is_blank and not raw.recognized and (bare_scan or is_silent)),
         (Flag.OCR, raw.recognized),
         (Flag.SCAN, scan),
     )

@@ -164,7 +164,7 @@ def _range(reading: Reading, request: Request, first: int, step: int, scans: Sca
     for unseen in _bounded(raws, request.limits):
         raw = yield from scans.read(unseen)
         notices.extend(raw.notices)
-        chars += len(raw.text)
+        chars += raw.size()
         page = _page(raw, request.frame)
         sketch.add(page.text)
         yield page
@@ -211,9 +211,10 @@ def _outline(reading: Reading) -> tuple[Heading, ...]:
 
 
 def _page(raw: RawPage, frame: Frame | None) -> Page:
-    text = normalize(raw.text)
+    own = normalize(raw.text)
+    text = normalize("\n".join([own, *raw.comments])) if raw.comments else own
     label = raw.label and raw.label[: wire.MAX_LABEL]
-    page = Page(raw.number, text, label, flags=flags_of(raw, text), picture=raw.picture)
+    page = Page(raw.number, text, label, flags=flags_of(raw, own), picture=raw.picture)
     return replace(page, tokens=tokens.count_tokens(text if frame is None else frame(page)))
 
 
@@ -233,8 +234,8 @@ def _check_total(reading: Reading, limits: Limits) -> None:
 def _bounded(pages: Iterator[RawPage], limits: Limits) -> Iterator[RawPage]:
     chars = 0
     for raw in pages:
-        chars += len(raw.text)
-        if len(raw.text) > limits.max_page_chars or chars > limits.max_chars:
+        chars += raw.size()
+        if raw.size() > limits.max_page_chars or chars > limits.max_chars:
             raise too_much_text(limits)
         yield raw
 

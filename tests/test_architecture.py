@@ -61,6 +61,7 @@ IMPORTERS = {
     "pypdfium2": ("ingest.formats.pdf",),
     "pypdfium2_raw": (
         "ingest.formats.pdf",
+        "ingest.formats.pdf_comments",
         "ingest.formats.pdf_files",
         "ingest.formats.pdf_image",
         "ingest.formats.pdf_outline",

@@ -96,6 +96,7 @@ class RawPage:
         picture: its size as a picture, where it is one to look at rather than to read.
         recognized: the text was read off the picture (OCR).
         is_blank: nothing at all is on it: no text, no image, no line.
+        comments: what readers noted on it, a line each; put after its text.
     """
 
     number: int
@@ -106,6 +107,11 @@ class RawPage:
     picture: Picture | None = None
     recognized: bool = False
     is_blank: bool = False
+    comments: tuple[str, ...] = ()
+
+    def size(self) -> int:
+        """Return the number of characters on it."""
+        return len(self.text) + sum(map(len, self.comments))
 
 
 class Reading(Protocol):

@@ -17,7 +17,7 @@ import pypdfium2_raw as pdfium
 
 from ingest.document import Heading, Unit
 from ingest.errors import DamagedDocument
-from ingest.formats import RawPage, Reading, pdf_outline, pdf_rescue, pdf_scan
+from ingest.formats import RawPage, Reading, pdf_comments, pdf_outline, pdf_rescue, pdf_scan
 from ingest.formats.pdf_files import attached
 from ingest.quality import STAMPED_VISIBLE
 from ingest.raster import Bitmap
@@ -104,15 +104,16 @@ class _PdfiumReading:
         if not page:
             return self._second_opinion(index, label)
         try:
+            comments = pdf_comments.comments(page)  # drawing the fields takes them off the page
             page = self._with_fields(page, index)
             text = _text(page)
             if text is None:
                 return self._second_opinion(index, label)
             if not _is_sparse(text):
-                return RawPage(index + 1, text, label)
+                return RawPage(index + 1, text, label, comments=comments)
             area, bare = _largest_image(page), pdf_scan.is_bare(page)
             seen = pdf_scan.picture(page, text, area)
-            return RawPage(index + 1, text, label, area, picture=seen, is_blank=bare)
+            return RawPage(index + 1, text, label, area, picture=seen, is_blank=bare, comments=comments)
         finally:
             pdfium.FPDF_ClosePage(page)
 
