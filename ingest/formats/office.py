@@ -14,6 +14,7 @@ from ingest.formats import RawPage
 from ingest.formats.numbering import read_numbering
 from ingest.formats.ooxml import DAMAGED, Package
 from ingest.formats.sections import sections
+from ingest.formats.unread import pictures_not_read
 from ingest.formats.wordprocessing import BREAK, Note, WordEvents, visible
 
 _MAIN: Final = "word/document.xml"
@@ -72,11 +73,19 @@ def _read(package: Package, media_type: str) -> WordReading:
     document = _Document(package)
     unit, texts = document.texts()
     if not any(text.strip() for text in texts):
-        raise EmptyDocument(
-            "The Word document holds no text. If it holds scanned pages, save it as PDF first."
-        )
+        raise EmptyDocument(_no_text(len(document.main.pictures)))
     title = _title(package) or document.main.first_heading
     return WordReading(media_type, unit, title, texts, total=len(texts), notices=document.notices())
+
+
+def _no_text(pictures: int) -> str:
+    if not pictures:
+        return "The Word document holds no text. If it holds scanned pages, save it as PDF first."
+    held = "a picture" if pictures == 1 else f"{pictures:,} pictures"
+    return (
+        f"The Word document holds no text, only {held}. Save it as PDF to have scanned pages recognised, "
+        "or upload the pictures by themselves."
+    )
 
 
 class _Document:
@@ -117,7 +126,7 @@ class _Document:
                 f"{self.main.unreadable:,} symbols of decorative fonts are no characters and were left out."
             )
             told["symbols_left_out"] = Notice("symbols_left_out", detail)
-        return list(told.values())
+        return [*told.values(), *pictures_not_read(len(self.main.pictures))]
 
     def _headers_and_footers(self) -> dict[str, list[str]]:
         """By the block that begins a section: those that stand there first. Each is given once."""

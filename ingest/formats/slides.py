@@ -12,6 +12,7 @@ from ingest.document import Notice, Unit
 from ingest.errors import DamagedDocument, EmptyDocument
 from ingest.formats.archive import Archive, Pages, on_one_line
 from ingest.formats.charts import chart_lines
+from ingest.formats.unread import pictures_not_read
 
 _MAIN: Final = "ppt/presentation.xml"
 _PROPERTIES: Final = "docProps/core.xml"
@@ -45,7 +46,8 @@ def open_document(path: Path, media_type: str) -> Pages:
         archive.close()
     if not any(text.strip() for _, text in texts):
         raise EmptyDocument(NO_TEXT)
-    return Pages(media_type, Unit.PAGE, title, list(texts), list(deck.notices.values()))
+    notices = [*deck.notices.values(), *pictures_not_read(len(deck.pictures))]
+    return Pages(media_type, Unit.PAGE, title, list(texts), notices)
 
 
 class _Deck:
@@ -54,12 +56,14 @@ class _Deck:
     Attributes:
         first_title: of the first slide that has one.
         notices: by their codes, what was not read.
+        pictures: the parts of pictures that have no description.
     """
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self.first_title: str | None = None
         self.notices: dict[str, Notice] = {}
+        self.pictures: set[str] = set()
 
     def slides(self) -> Iterator[str]:
         """Yield each slide's text."""
@@ -67,6 +71,7 @@ class _Deck:
             relations = self._archive.relations(part)
             shapes = self._shapes(part)
             self.first_title = self.first_title or shapes.title
+            self.pictures |= {relations.get(link, ("", link))[1] for link in shapes.pictures}
             extras = [line for kind, name in relations.values() for line in self._extras(kind, name)]
             hidden = ["[hidden slide]"] if shapes.hidden else []
             yield "\n".join([*hidden, *shapes.lines(), *extras])
@@ -124,11 +129,14 @@ class _Shapes:
 
     Attributes:
         hidden: the slide is left out when the presentation is shown.
+        pictures: relation ids of pictures that have no description.
     """
 
     def __init__(self, only: str | None) -> None:
         """`only` is the kind of placeholder that is read alone."""
         self.hidden = False
+        self.pictures: set[str] = set()
+        self._described = False  # the shape that is open, or a picture that is a bullet
         self._only = only
         self._shapes = [_Shape()]
         self._left_out = 0
@@ -207,8 +215,13 @@ class _Shapes:
                 self._shapes.append(_Shape())
             case "ph":
                 self._shapes[-1].kind = attributes.get("type", "obj")
-            case "cNvPr" if description := on_one_line(attributes.get("descr", "")):
-                self._shapes[-1].lines.append(f"[image: {description}]")
+            case "cNvPr":
+                self._described = bool(description := on_one_line(attributes.get("descr", "")))
+                self._shapes[-1].lines += [f"[image: {description}]"] if description else []
+            case "buBlip":
+                self._described = True
+            case "blip" if not self._described:
+                self.pictures |= {attributes[name] for name in ("embed", "link") if attributes.get(name)}
 
     def _end_paragraph(self) -> None:
         text = "".join(self._pieces).strip()

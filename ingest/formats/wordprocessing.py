@@ -72,6 +72,7 @@ class WordEvents:
         first_heading: the first title or heading.
         changed: tracked changes were met.
         unreadable: symbols of decorative fonts that no character stands for.
+        pictures: relation ids of pictures that have no description.
         embedded: other documents were merged in by reference.
     """
 
@@ -87,11 +88,13 @@ class WordEvents:
         self.first_heading: str | None = None
         self.changed = False
         self.unreadable = 0
+        self.pictures: set[str] = set()
         self._open: list[_Paragraph | _Row | list[str]] = []  # lists are the blocks of a cell or a note
         self._left_out = 0
         self._in_properties = 0
         self._in_text = False
         self._in_math = 0
+        self._described = False  # the drawing that is open
         self._fresh = True  # nothing seen on this page yet
         self._rows_break = False
         self._due: list[str] = []  # notes that the page or section still owes
@@ -278,9 +281,14 @@ class WordEvents:
                 self._symbol(attributes)
             case "footnoteReference" | "endnoteReference" | "commentReference":
                 self._refer(tag.removesuffix("Reference"), attributes.get("id", ""))
-            case "docPr" if attributes.get("descr", "").strip():
-                self._write(f"[image: {' '.join(attributes['descr'].split())}]")
+            case "docPr":
+                self._described = bool(said := " ".join(attributes.get("descr", "").split()))
+                if said:
+                    self._write(f"[image: {said}]")
+            case "blip" | "imagedata":
+                self._picture(attributes)
             case _:
+                self._described = self._described and tag not in _OBJECTS
                 self._fresh = self._fresh and tag not in _OBJECTS
                 self.changed = self.changed or tag in _CHANGES
 
@@ -326,6 +334,11 @@ class WordEvents:
             self.unreadable += 1
         else:
             self._write(chr(code))
+
+    def _picture(self, attributes: dict[str, str]) -> None:
+        link = next((attributes[name] for name in ("embed", "link", "id") if name in attributes), None)
+        if link and not self._described:
+            self.pictures.add(link)
 
     def _refer(self, kind: str, number: str) -> None:
         """Mark a foot- or endnote's place; what it says follows where the page or section ends."""

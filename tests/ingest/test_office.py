@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from collections import Counter
@@ -19,6 +20,7 @@ from ingest.formats.numbering import Level, ListLevels, Numbering
 from ingest.formats.office import WordReading, open_document
 from ingest.normalize import normalize
 from tests.support import office
+from tests.support.pictures import picture
 
 SAMPLES = Path(__file__).resolve().parents[2] / "../shared/samples/office"
 RENDERED = "<w:r><w:lastRenderedPageBreak/></w:r>"
@@ -37,6 +39,41 @@ def texts(path: Path) -> list[str]:
 
 def body(tmp_path: Path, markup: str, **parts: str) -> str:
     return "\n--\n".join(texts(office.raw(tmp_path / "made.docx", markup, parts)))
+
+
+def document_with_pictures(path: Path, text: str, *described: str) -> Path:
+    document = office.empty()
+    document.add_paragraph(text)
+    for number, description in enumerate(described):
+        shown = document.add_picture(io.BytesIO(picture(40, 30, shade=number)))
+        shown._inline.docPr.set("descr", description)  # noqa: SLF001 - the way in
+    document.save(str(path))
+    return path
+
+
+def test_pictures_that_nobody_described_are_told(tmp_path: Path) -> None:
+    reading = read(document_with_pictures(tmp_path / "a.docx", "See below.", "", "A duck", " "))
+    (notice,) = reading.notices
+    assert notice.code == "pictures_not_read"
+    assert notice.detail == (
+        "2 pictures in it are not read; save it as PDF to have scanned pages recognised, "
+        "or upload the pictures by themselves."
+    )
+    assert "[image: A duck]" in reading.texts[0]
+    assert read(document_with_pictures(tmp_path / "b.docx", "See below.", "A duck")).notices == []
+
+
+def test_one_picture_is_told_once_however_often_it_is_shown(tmp_path: Path) -> None:
+    shown = '<w:r><w:pict><v xmlns="urn:schemas-microsoft-com:vml"><imagedata r:id="r7"/></v></w:pict></w:r>'
+    path = office.raw(tmp_path / "a.docx", office.paragraph("Logo", shown) + office.paragraph("Again", shown))
+    assert [notice.detail.split(";")[0] for notice in read(path).notices] == ["1 picture in it is not read"]
+
+
+def test_a_document_of_a_screenshot_alone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(EmptyDocument, match="no text, only a picture"):
+        read(document_with_pictures(tmp_path / "a.docx", "", ""))
+    with pytest.raises(EmptyDocument, match="no text, only 2 pictures"):
+        read(document_with_pictures(tmp_path / "b.docx", "", "", ""))
 
 
 def test_a_contract_reads_as_it_looks(tmp_path: Path) -> None:

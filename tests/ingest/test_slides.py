@@ -101,6 +101,23 @@ def test_notes_charts_and_comments_stand_after_the_slide(tmp_path: Path) -> None
     assert [notice.code for notice in reading.notices] == ["embedded_files_not_read"]
 
 
+def test_pictures_that_nobody_described_are_told(tmp_path: Path) -> None:
+    def image(link: str, description: str = "") -> str:
+        named = f'<p:nvPicPr><p:cNvPr id="4" descr="{description}"/></p:nvPicPr>'
+        return f'<p:pic>{named}<p:blipFill><a:blip r:embed="{link}"/></p:blipFill></p:pic>'
+
+    bullet = '<a:p><a:pPr><a:buBlip><a:blip r:embed="r2"/></a:buBlip></a:pPr><a:r><a:t>a</a:t></a:r></a:p>'
+    parts = {
+        f"ppt/slides/_rels/slide{number}.xml.rels": relations({"r1": ("image", "../media/image1.png")})
+        for number in (1, 2)
+    }
+    slides = [image("r1") + image("r3", "A duck") + shape(bullet), image("r1") + image("r4")]
+    reading, _ = read(packages.deck(tmp_path / "a.pptx", slides, parts))
+    assert [(notice.code, notice.detail.split(";")[0]) for notice in reading.notices] == [
+        ("pictures_not_read", "2 pictures in it are not read")
+    ]
+
+
 def test_a_fallback_repeats_nothing(tmp_path: Path) -> None:
     both = f"<w><Choice>{shape('once')}</Choice><Fallback>{shape('once')}</Fallback></w>"
     _, pages = read(packages.deck(tmp_path / "a.pptx", [both]))
