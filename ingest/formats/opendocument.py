@@ -16,6 +16,7 @@ from ingest.formats.opentext import BREAK, MAX_REPEATS, Numbered, OpenText
 from ingest.formats.sections import sections
 from ingest.formats.sheets import NO_CELLS
 from ingest.formats.slides import NO_TEXT
+from ingest.formats.unread import pictures_not_read
 
 _CONTENT: Final = "content.xml"
 _STYLES: Final = "styles.xml"
@@ -113,6 +114,7 @@ def _read_text(archive: Archive, media_type: str) -> Pages:
         )
     detail = "The document has tracked changes: what was inserted is read, what was deleted is not."
     notices = [Notice("tracked_changes", detail)] if text.changed else []
+    notices += pictures_not_read(len(text.pictures))
     unit = Unit.PAGE if text.soft_pages else Unit.SECTION
     return Pages(media_type, unit, text.first_heading, unlabelled(texts), notices)
 
@@ -159,7 +161,7 @@ def _read_slides(archive: Archive, media_type: str) -> Pages:
     if not any(deck.slides):
         raise EmptyDocument(NO_TEXT)
     texts = [(f"slide {number}", text) for number, text in enumerate(deck.slides, start=1)]
-    return Pages(media_type, Unit.PAGE, deck.first_title, list(texts))
+    return Pages(media_type, Unit.PAGE, deck.first_title, list(texts), pictures_not_read(len(deck.pictures)))
 
 
 class _Deck:
@@ -168,11 +170,13 @@ class _Deck:
     Attributes:
         slides: each one's text.
         first_title: of the first slide that has one.
+        pictures: where those are that have no description.
     """
 
     def __init__(self, numbered: Numbered, hidden: frozenset[str]) -> None:
         self.slides: list[str] = []
         self.first_title: str | None = None
+        self.pictures: set[str] = set()
         self._numbered = numbered
         self._hidden_styles = hidden
         self._hidden = False
@@ -219,6 +223,7 @@ class _Deck:
 
     def _end_slide(self, text: OpenText) -> None:
         text.finish()
+        self.pictures |= text.pictures
         title = on_one_line(" ".join(self._title))
         self.first_title = self.first_title or title or None
         lines = [block for block in text.blocks if block != BREAK]

@@ -80,6 +80,7 @@ class OpenText:
         pages: at which blocks a page began, by the file's own account.
         first_heading: the first title or heading.
         changed: deleted text was met, which is not read.
+        pictures: where those are that have no description.
     """
 
     def __init__(self, numbered: Numbered = frozenset(), paged: Mapping[str, bool] | None = None) -> None:
@@ -89,12 +90,14 @@ class OpenText:
         self.soft_pages = False
         self.first_heading: str | None = None
         self.changed = False
+        self.pictures: set[str] = set()
         self._numbered = numbered
         self._paged = paged or {}
         self._open: list[_Open] = []
         self._lists: list[_List] = []
         self._left_out = 0
         self._drawings = 0  # how many are open
+        self._shown = ""  # the picture in the last frame
         self._special = ""  # an element whose characters go elsewhere than into the text
         self._due: list[str] = []  # notes that the section still owes
 
@@ -120,7 +123,7 @@ class OpenText:
             self._open.append(_Aside(tag))
         elif tag in {"creator", "date", "note-citation", "title", "desc"}:
             self._special = tag
-        self._drawings += tag in _DRAWN
+        self._start_drawing(tag, attributes.get("href", ""))
 
     def end(self, tag: str) -> None:
         """End an element."""
@@ -254,9 +257,20 @@ class OpenText:
 
     # What stands in other things --------------------------------------------------------------------------
 
+    def _start_drawing(self, tag: str, link: str) -> None:
+        """Of the pictures in a frame the first counts: others show the same. Stand-ins of objects do not."""
+        if tag in _DRAWN:
+            self._drawings += 1
+            self._shown = ""
+        elif tag == "image" and not (self._left_out or self._shown or "ObjectReplacements/" in link):
+            self._shown = link
+            self.pictures |= {link} - {""}
+
     def _take_special(self, text: str) -> None:
         innermost = self._open[-1] if self._open else None
         if self._special in {"title", "desc"} and self._drawings:
+            if text.strip():
+                self.pictures.discard(self._shown)
             if isinstance(innermost, _Paragraph) and text.strip():
                 innermost.asides.append(f"[image: {on_one_line(text)}]")
             elif text.strip():

@@ -89,6 +89,21 @@ def test_notes_comments_tables_and_images_have_their_places(tmp_path: Path) -> N
     ]
 
 
+@pytest.mark.parametrize("kind", [ODT, ODP])
+def test_pictures_that_nobody_described_are_told(tmp_path: Path, kind: str) -> None:
+    def frame(*links: str, description: str = "") -> str:
+        images = "".join(f'<draw:image draw:href="{link}"/>' for link in links)
+        return f"<draw:frame>{images}<svg:desc>{description}</svg:desc></draw:frame>"
+
+    shown = frame("Pictures/1.svg", "Pictures/1.png") + frame("./ObjectReplacements/Object 1")
+    shown += frame("Pictures/2.png", description="A duck") + frame("Pictures/3.png") + frame("Pictures/3.png")
+    body = p("See below." + shown) if kind == ODT else f"<draw:page>{p('See below.')}{shown}</draw:page>"
+    reading, _ = read(packages.open_document(tmp_path / "a", kind, body), kind)
+    assert [(notice.code, notice.detail.split(";")[0]) for notice in reading.notices] == [
+        ("pictures_not_read", "2 pictures in it are not read")
+    ]
+
+
 def test_deleted_text_is_left_out_and_told(tmp_path: Path) -> None:
     changes = f"<text:tracked-changes><text:deletion>{p('gone')}</text:deletion></text:tracked-changes>"
     reading, pages = read(packages.open_document(tmp_path / "a.odt", ODT, changes + p("stays")))
