@@ -48,9 +48,7 @@ from ingest.formats.textkinds import kind_of_name
 from ingest.signatures import is_tar, mail_type
 
 CAN_BE_READ: Final = (
-    "PDF, DOCX, DOC, PPTX, PPT, XLSX, XLS, ODT, ODP, ODS, RTF, EPUB, HTML, Markdown, CSV, JSON, XML, IPYNB, "
-    "source code, plain text, images (PNG, JPEG, WEBP, TIFF, GIF, BMP), mails (EML, MSG, MBOX) and archives "
-    "(ZIP, TAR) can be read"
+    "PDF, Office and OpenDocument files, books, web pages, mails, archives, images, text and code can be read"
 )
 
 _HEAD_BYTES: Final = 65_536

@@ -197,7 +197,7 @@ def test_a_docx_is_known_under_any_name(tmp_path: Path) -> None:
     ("data", "name", "says"),
     [
         (b"7z\xbc\xaf\x27\x1c", "scan.pdf", "a 7-Zip archive named .pdf, not a PDF."),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "x.jpg", "an HEIC image. PDF, DOCX"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "x.jpg", "an HEIC image. PDF, Office"),
         (b"\0\0\0\x1cftypavif\0\0\0\0", "x.avif", "an AVIF image"),
         (b"\0" * 5_000, "x.txt", "all its bytes are zero"),
         (hashlib.shake_256(b"seed").digest(5_000), "x.bin", "neither text nor a format known here"),
@@ -235,7 +235,7 @@ def test_a_zip_is_known_by_its_members(tmp_path: Path, members: dict[str, str], 
         (
             {"content.xml": "x", "mimetype": "application/vnd.oasis.opendocument.graphics"},
             "upload.pdf",
-            r"OpenDocument file of another kind named \.pdf, not a PDF\. PDF, DOCX",
+            r"OpenDocument file of another kind named \.pdf, not a PDF\. PDF, Office",
         ),
         ({"META-INF/MANIFEST.MF": "x"}, "upload.jar", "a Java archive"),
         ({"[Content_Types].xml": "x"}, "upload.vsdx", "an Office file of another kind"),
