@@ -84,10 +84,12 @@ class _Workbook:
         """Return what the user is told beside the text."""
         if not self._valueless:
             return []
-        detail = (
-            f"{self._valueless:,} formulas carry no result and are read as formulas. "
-            "Open the workbook in Excel and save it to have their values."
-        )
+        if self._valueless == 1:
+            formulas, values = "1 formula carries no result and is read as a formula", "its value"
+        else:
+            formulas = f"{self._valueless:,} formulas carry no result and are read as formulas"
+            values = "their values"
+        detail = f"{formulas}. Open the workbook in Excel and save it to have {values}."
         return [Notice("formulas_without_values", detail)]
 
     def _list(self, tag: str, attributes: dict[str, str]) -> None:

@@ -300,7 +300,9 @@ def _warnings(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
 
 
 def _unreadable(members: Sequence[Member]) -> str:
-    return f"{len(members):,} files inside others could not be read and are left out: {names_of(members)}."
+    one = len(members) == 1
+    files = "1 file inside another" if one else f"{len(members):,} files inside others"
+    return f"{files} could not be read and {'is' if one else 'are'} left out: {names_of(members)}."
 
 
 def _warning(code: str, detail: str, fixes: Sequence[Fix] = ()) -> dict[str, Any]:

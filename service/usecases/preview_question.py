@@ -308,8 +308,13 @@ def _require_ready(members: Sequence[Member]) -> None:
     waiting = [m for m in members if m.status is not DocumentStatus.READY]
     if waiting:
         raise DocumentNotReady(
-            f"{len(waiting)} of {len(members)} documents are still being read, {waiting[0].filename} among "
-            "them. Follow GET /v1/documents/{id}/events, then ask again.",
+            (
+                f"{waiting[0].filename} is still being read."
+                if len(waiting) == 1
+                else f"{len(waiting)} of {len(members)} documents are still being read, "
+                f"{waiting[0].filename} among them."
+            )
+            + " Follow GET /v1/documents/{id}/events, then ask again.",
             fixes=tuple(
                 Fix("wait", f"Wait for {m.filename}.", (("document_id", m.document_id),))
                 for m in waiting[:20]

@@ -85,6 +85,7 @@ def test_a_formula_without_a_result_is_told(tmp_path: Path) -> None:
     reading, pages = read(packages.workbook(tmp_path / "a.xlsx", {"S": row(1, A="><f>B1*2</f>", B="3")}))
     assert pages[0].text == "# S\n=B1*2 | 3"
     assert [notice.code for notice in reading.notices] == ["formulas_without_values"]
+    assert reading.notices[0].detail.startswith("1 formula carries no result and is read as a formula. ")
 
 
 def test_comments_and_chart_titles_stand_below(tmp_path: Path) -> None:
