@@ -230,9 +230,13 @@ def add(
 
     Example: unabridged add reports/ --corpus reports
     """
+    if corpus is not None and not corpus.strip():
+        raise Invalid("--corpus: the name is empty. Say one, or leave the option out.")
     with terminal.stopping_at_once(READING_STOPPED), opening.working(opening.settings()) as (ctx, _worker):
-        target = arrange_corpus.find_or_create(ctx, LOCAL, corpus) if corpus else None
+        target = arrange_corpus.find_or_create(ctx, LOCAL, corpus) if corpus is not None else None
         listed = asyncio.run(folders.add(ctx, paths, target.id if target else None))
+        if target is not None:
+            folders.take_out_unread(ctx, target.id, listed)
         if json:
             console.as_json([one.described() for one in listed])
         else:
@@ -446,8 +450,11 @@ def _summarise(ctx: Context, listed: Sequence[Listed], corpus_id: str | None) ->
     out = console.results()
     pages, tokens = (sum(getattr(d, name) for d in ready) for name in ("pages", "pages_tokens"))
     of = len(ready) + sum(one.failed for one in listed)  # archives are left out: what is in them is listed
-    out.print(f"{len(ready)} of {of} documents read: {pages:,} pages, {tokens:,} tokens")
+    read = f"{len(ready)} of {console.counted(of, 'document')} read"
+    out.print(f"{read}: {console.counted(pages, 'page')}, {console.counted(tokens, 'token')}")
     if corpus_id is not None:
+        if unread := folders.unread(listed):
+            out.print(f"left out of the corpus: {escape(', '.join(one.name for one in unread))}")
         gauge = preview_question.meter(ctx, LOCAL, corpus_id, model_name=None)
         for warning in gauge["warnings"]:
             out.print(f"[yellow]![/] {warning['detail']}")

@@ -31,13 +31,18 @@ GOOD = {"exact": "green", "close": "green", "elsewhere": "yellow", "altered": "r
 
 
 def errors() -> Console:
-    """Return the console for all that is not the result."""
-    return Console(stderr=True, highlight=False)
+    """Return the console for all that is not the result; lines are broken for a terminal alone."""
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
 def results() -> Console:
     """Return the console for results."""
     return Console(highlight=False, soft_wrap=True)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and what it counts: `1 page`, `2,000 pages`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def as_json(value: object) -> None:
@@ -73,7 +78,7 @@ def show_reading(bar: Progress, task: TaskID, documents: Sequence[Document]) -> 
         task,
         completed=done,
         total=max(total, 1),
-        note=f"pages · {tokens:,} tokens · {ready}/{len(documents)} documents",
+        note=f"pages · {counted(tokens, 'token')} · {ready}/{counted(len(documents), 'document')}",
     )
 
 
@@ -271,10 +276,10 @@ def show_waste(report: dict[str, Any]) -> None:
     saves = report["per_question"]
     money = "" if saves["cold_usd"] is None else f", {dollars(saves['cold_usd'])} a cold question"
     warm = "" if saves["warm_usd"] is None else f", {dollars(saves['warm_usd'])} a warm one"
-    out.print(f"to leave out: {report['tokens']:,} tokens ({report['share']:.1%}){money}{warm}")
+    out.print(f"to leave out: {counted(report['tokens'], 'token')} ({report['share']:.1%}){money}{warm}")
     for fix in report["fixes"]:
         switches = " ".join(f"--leave-out {name}" for name in fix["leave_out"])
-        out.print(f"  → {switches}: {fix['saves_tokens']:,} tokens, {dollars(fix['saves_usd'])}")
+        out.print(f"  → {switches}: {counted(fix['saves_tokens'], 'token')}, {dollars(fix['saves_usd'])}")
     for warning in report["warnings"]:
         out.print(f"[yellow]![/] {escape(warning['detail'])}")
 
@@ -291,7 +296,7 @@ def _share(similarity: float | None) -> str:
 def _way(fix: dict[str, Any]) -> str:
     """A way out with what it saves or adds."""
     amounts = [
-        f"{verb} {fix[f'{verb}_tokens']:,} tokens, {dollars(fix[f'{verb}_usd'])}"
+        f"{verb} {counted(fix[f'{verb}_tokens'], 'token')}, {dollars(fix[f'{verb}_usd'])}"
         for verb in ("saves", "adds")
         if f"{verb}_tokens" in fix
     ]

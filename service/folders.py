@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,9 +33,21 @@ async def corpus_of(ctx: Context, paths: Sequence[Path]) -> tuple[str, list[List
     listed = await add(ctx, paths, None)
     corpus = arrange_corpus.find_or_create(ctx, LOCAL, name)
     wanted = [one.document.id for one in listed if not one.inside and not one.failed]
-    unread = {one.document.id for one in listed if one.failed and one.document.uploaded}
-    arrange_corpus.hold_exactly(ctx, LOCAL, corpus.id, wanted, but=unread)
+    but = {one.document.id for one in unread(listed)}
+    arrange_corpus.hold_exactly(ctx, LOCAL, corpus.id, wanted, but=but)
     return corpus.id, listed
+
+
+def unread(listed: Sequence[Listed]) -> list[Listed]:
+    """Return what could not be read and would block a corpus: not what lies only inside others."""
+    return [one for one in listed if one.failed and one.document.uploaded]
+
+
+def take_out_unread(ctx: Context, corpus_id: str, listed: Sequence[Listed]) -> None:
+    """Take out of a corpus what was added to it and could not be read."""
+    for one in unread(listed):
+        with suppress(NotFound):  # somebody else did
+            arrange_corpus.take_out(ctx, LOCAL, corpus_id, one.document.id)
 
 
 def name_of(paths: Sequence[Path]) -> str:

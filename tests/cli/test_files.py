@@ -39,7 +39,7 @@ def test_files_inside_are_read_and_those_that_cannot_be_are_named(tmp_path: Path
     assert asked.returncode == 0, asked.stderr
     assert "1854" in asked.stdout
     assert asked.stderr.count("not read setup.exe in ") == 1
-    assert "1 files inside others could not be read" in asked.stderr
+    assert "1 file inside another could not be read" in asked.stderr
 
 
 def test_a_folder_that_loses_its_archive_keeps_what_lies_beside_it(tmp_path: Path) -> None:
@@ -61,3 +61,23 @@ def test_an_archive_of_nothing_readable_is_not_asked(tmp_path: Path) -> None:
     assert done.returncode == 4, done.stderr
     assert not done.stdout
     assert "not read setup.exe in a.zip:" in done.stderr
+
+
+def test_what_cannot_be_read_does_not_block_the_corpus_it_was_added_to(tmp_path: Path) -> None:
+    data, folder = tmp_path / "data", tmp_path / "folder"
+    folder.mkdir()
+    (folder / "good.txt").write_text("The harbour was dredged in 1931.\n")
+    (folder / "setup.exe").write_bytes(EXE)
+    (folder / "with.zip").write_bytes(zipped({"setup.exe": EXE, "b.txt": b"Otters.\n"}))
+    added = run(data, "add", str(folder), "--corpus", "all")
+    assert added.returncode == 4, added.stderr
+    assert "2 of 3 documents read: 2 pages, " in added.stdout
+    assert "left out of the corpus: setup.exe\n" in added.stdout
+    (refused,) = (line for line in added.stderr.splitlines() if "setup.exe" in line)  # not broken in a pipe
+    assert refused.endswith("upload it again.")
+    assert len(refused) > 160
+    planned = run(data, "plan", "--corpus", "all", "When?")
+    assert planned.returncode == 0, planned.stderr
+    again = run(data, "add", str(folder / "good.txt"), "--corpus", "all")
+    assert (again.returncode, "left out" in again.stdout) == (0, False), again.stderr
+    assert "1 of 1 document read: 1 page, " in again.stdout

@@ -76,7 +76,7 @@ def test_reading_is_left_at_once_and_goes_on_later(tmp_path: Path) -> None:
     assert documents(data) not in (["ready"], ["failed"])
     again = start(data, "add", str(text), "--corpus", "long")
     out, err = again.communicate(timeout=90)
-    assert (again.returncode, "1 of 1 documents read" in out) == (0, True), err
+    assert (again.returncode, "1 of 1 document read" in out) == (0, True), err
     assert err == ""
 
 

@@ -80,6 +80,7 @@ def test_what_cannot_be_is_refused_before_anything_is_opened(tmp_path: Path) -> 
         (((*ask, "--corpus", "x"), {}), 2, "either files or a corpus"),
         ((("ask", str(note), " \n"), {}), 2, "The question is empty"),
         ((("plan", "", "--corpus", "x"), {}), 2, "The question is empty"),
+        ((("add", str(note), "--corpus", " "), {}), 2, "--corpus: the name is empty"),
         ((ask, {"UNABRIDGED_PROVIDER": "foo"}), 2, "UNABRIDGED_PROVIDER (provider in unabridged.toml)"),
         ((ask, {"UNABRIDGED_PROVIDER": "foo"}), 2, "'openai', 'oxen'"),
         ((ask, {"UNABRIDGED_GUARD_BAND": "2"}), 2, "must be less than 1, not '2'"),
