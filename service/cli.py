@@ -366,6 +366,8 @@ async def _ask(
     preview = preview_question.preview_question(ctx, LOCAL, corpus_id, question)
     _show(preview, ctx, to_results=False)
     if preview.recommended is None:
+        if json:
+            console.as_json(_described(preview))
         return 3
     if ctx.provider.charges:
         terminal.confirm(preview.recommended.description, limits, engine=ctx.provider.name)

@@ -26,6 +26,9 @@ OFFLINE = "no key is set: closest passages are shown, nothing is spent"
 NONE = "-"
 GAP = 2
 MOST_WASTE = 30
+LEAST_WASTE = 0.001
+"""Of all tokens; less is shown to programs alone, but for pages that can't be read."""
+
 MOST_NAME = 40
 GOOD = {"exact": "green", "close": "green", "elsewhere": "yellow", "altered": "red", "missing": "red"}
 
@@ -228,20 +231,11 @@ def show_plans(
     feasible = [plan for plan in plans if plan["feasible"]]
     if feasible:
         console.print(plan_table(feasible, recommended, width=console.width))
-    for plan in plans:
-        if not plan["feasible"] and plan["infeasible_code"] != "not_needed":
+    shown = [plan for plan in plans if plan["feasible"] or plan["infeasible_code"] != "not_needed"]
+    for plan in shown if feasible else plans:
+        if not plan["feasible"]:
             console.print(f"[dim]{plan['strategy']}: {escape(plan['infeasible_because'])}[/]")
-    said: set[str] = set()
-    for plan in plans:
-        for warning in plan["warnings"]:
-            line = f"{plan['strategy']}: {warning['detail']}"
-            if line not in said:
-                console.print(f"[yellow]![/] {escape(line)}")
-                said.add(line)
-            for way in map(_way, warning["fixes"]):
-                if way not in said:
-                    console.print(f"  → {escape(way)}")
-                    said.add(way)
+    _show_warnings(console, shown)
     first = next((plan for plan in plans if plan["feasible"]), None)
     if first is not None:
         note = OFFLINE if engine == "offline" else engine
@@ -251,16 +245,37 @@ def show_plans(
         )
 
 
+def _show_warnings(console: Console, plans: Sequence[dict[str, Any]]) -> None:
+    """Show each warning once with the plans that it is of, unless it is of all, and each way out once."""
+    of: dict[str, dict[str, None]] = {}
+    ways: dict[str, list[str]] = {}
+    for plan in plans:
+        for warning in plan["warnings"]:
+            detail = warning["detail"]
+            of.setdefault(detail, {})[plan["strategy"]] = None
+            ways.setdefault(detail, []).extend(map(_way, warning["fixes"]))
+    said: set[str] = set()
+    for detail, strategies in of.items():
+        named = "" if 1 < len(strategies) == len(plans) else f"{', '.join(strategies)}: "
+        console.print(f"[yellow]![/] {escape(named + detail)}")
+        for way in dict.fromkeys(ways[detail]):
+            if way not in said:
+                console.print(f"  → {escape(way)}")
+        said.update(ways[detail])
+
+
 def waste_table(items: Sequence[dict[str, Any]], *, width: int) -> Table:
     """Return what is wasted, a document and a kind a row, in so many cells of the terminal."""
+    of = tuple(escape(_short(item["of_filename"] or "")) for item in items)
     columns = (
         _Column("what", tuple(item["kind"].replace("_", " ") for item in items), left=True),
         _Column("document", tuple(escape(_short(item["filename"])) for item in items), left=True),
-        _Column("like", tuple(_share(item["similarity"]) for item in items), leaves=3),
-        _Column("pages", tuple(f"{item['pages']:,}" for item in items), leaves=2),
+        *([_Column("of", of, leaves=1, left=True)] if any(of) else []),
+        _Column("like", tuple(_share(item["similarity"]) for item in items), leaves=4),
+        _Column("pages", tuple(f"{item['pages']:,}" for item in items), leaves=3),
         _Column("tokens", tuple(f"{item['tokens']:,}" for item in items)),
         _Column("cold", tuple(dollars(item["saves_usd"]["cold"]) for item in items)),
-        _Column("warm", tuple(dollars(item["saves_usd"]["warm"]) for item in items), leaves=1),
+        _Column("warm", tuple(dollars(item["saves_usd"]["warm"]) for item in items), leaves=2),
     )
     return _fitted(columns, width)
 
@@ -268,7 +283,7 @@ def waste_table(items: Sequence[dict[str, Any]], *, width: int) -> Table:
 def show_waste(report: dict[str, Any]) -> None:
     """Show what each question pays for twice or for nothing, the most first, and the ways out."""
     out = results()
-    items = report["items"]
+    items = [one for one in report["items"] if one["leave_out"] is None or one["share"] >= LEAST_WASTE]
     if items:
         out.print(waste_table(items[:MOST_WASTE], width=out.width))
     if len(items) > MOST_WASTE:
@@ -282,6 +297,8 @@ def show_waste(report: dict[str, Any]) -> None:
         out.print(f"  → {switches}: {counted(fix['saves_tokens'], 'token')}, {dollars(fix['saves_usd'])}")
     for warning in report["warnings"]:
         out.print(f"[yellow]![/] {escape(warning['detail'])}")
+    if small := len(report["items"]) - len(items):
+        out.print(f"{counted(small, 'line')} under {LEAST_WASTE:.1%} of the tokens left out: --json has all.")
 
 
 def _short(name: str) -> str:

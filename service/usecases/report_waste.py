@@ -77,9 +77,11 @@ def _described(item: Item, whole: _Whole) -> dict[str, Any]:
         "document_id": item.member.document_id,
         "filename": item.member.filename,
         "of": item.of.document_id if item.of else None,
+        "of_filename": item.of.filename if item.of else None,
         "similarity": None if item.similarity is None else round(item.similarity, 2),
         "pages": item.pages,
         "tokens": item.tokens,
+        "share": round(item.tokens / whole.tokens, 6),
         "saves_usd": whole.saves(item.tokens),
         "leave_out": item.switch,
     }

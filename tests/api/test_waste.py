@@ -28,9 +28,11 @@ REPORT = {
             "document_id": name_of("doc"),
             "filename": str,
             "of": maybe(name_of("doc")),
+            "of_filename": maybe(str),
             "similarity": maybe(float),
             "pages": int,
             "tokens": int,
+            "share": float,
             "saves_usd": {"cold": maybe(money), "warm": maybe(money)},
             "leave_out": one_of(*SWITCHES, None),
         }
@@ -162,6 +164,7 @@ def test_the_report_prices_the_difference_of_whole_plans(
     assert report["tokens"] == now["input_tokens"] - then["input_tokens"]
     saved = Decimal(now["cost"]["cold_usd"]) - Decimal(then["cost"]["cold_usd"])
     assert Decimal(report["per_question"]["cold_usd"]) == saved > 0
+    assert {item["of_filename"] for item in report["items"] if item["of"]} == {"report.txt"}
     kinds = [(item["kind"], wasteful.index(item["document_id"])) for item in report["items"]]
     assert sorted(kinds) == [
         ("blank", 0),

@@ -106,7 +106,7 @@ def test_waste_is_told_and_left_out(tmp_path: Path) -> None:
     assert "documents that are there twice" in added.stdout
     table = run(data, "waste", "--corpus", "twice")
     assert table.returncode == 0, table.stderr
-    assert re.search(r"duplicate +b\.txt +100% +\d+ +[\d,]+ +\$0\.\d{4} +\$0\.\d{4}", table.stdout)
+    assert re.search(r"duplicate +b\.txt +a\.txt +100% +\d+ +[\d,]+ +\$0\.\d{4} +\$0\.\d{4}", table.stdout)
     assert re.search(r"→ --leave-out duplicates: [\d,]+ tokens, \$0\.\d{4}", table.stdout)
     report = printed(run(data, "waste", "--corpus", "twice", "--json"))
     words = ("--corpus", "twice", "When?", "--json")
@@ -116,6 +116,17 @@ def test_waste_is_told_and_left_out(tmp_path: Path) -> None:
     assert report["tokens"] == now["input_tokens"] - then["input_tokens"] > 100
     asked = printed(run(data, "ask", *words, "--leave-out", "duplicates"))
     assert [out["leave_out"] for out in asked["coverage"]["documents_out"]] == ["duplicates"]
+
+
+def test_a_split_that_is_not_needed_says_why(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (tmp_path / "note.txt").write_text("The harbour was dredged in 1931.\n")
+    words = ("ask", str(tmp_path / "note.txt"), "When?", "--strategy", "split")
+    said, described = run(data, *words), run(data, *words, "--json")
+    assert (said.returncode, described.returncode, said.stdout) == (3, 3, "")
+    assert "split: Everything fits into one call" in said.stderr
+    assert printed(described)["recommended"] is None
+    assert [plan["infeasible_code"] for plan in printed(described)["data"]] == ["not_needed"]
 
 
 def test_pages_are_sent_as_pictures_when_asked(tmp_path: Path) -> None:

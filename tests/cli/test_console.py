@@ -49,11 +49,49 @@ def test_no_figure_is_ever_cut(width: int) -> None:
         assert model.id in models
 
 
+def priced(name: str, *said: str, because: str | None = None) -> dict[str, Any]:
+    """A plan with warnings, each with the same way out."""
+    way = {"do": "see", "detail": "See to it."}
+    return {
+        **plan(name),
+        "feasible": because is None,
+        "infeasible_code": "not_needed" if because else None,
+        "infeasible_because": because,
+        "warnings": [{"detail": detail, "fixes": [way]} for detail in said],
+        "model": "gpt-5.5",
+        "price_catalog": {"as_of": "2026-11-22"},
+        "expires_at": "2026-11-22T12:00:00",
+    }
+
+
+def told(*plans: dict[str, Any]) -> list[str]:
+    out = io.StringIO()
+    console.show_plans(Console(file=out, width=160), plans, None, engine="openai")
+    return [
+        line for line in out.getvalue().splitlines() if line.startswith(("!", "  →", "split: ", "whole: "))
+    ]
+
+
+def test_a_warning_of_several_plans_is_shown_once() -> None:
+    assert told(priced("whole", "A page is empty.", "It is near."), priced("split", "A page is empty.")) == [
+        "! A page is empty.",
+        "  → See to it.",
+        "! whole: It is near.",
+    ]
+
+
+def test_a_plan_that_nobody_needs_says_so_only_where_it_was_asked_for_alone() -> None:
+    split = priced("split", "A page is empty.", because="Nothing to split.")
+    assert told(priced("whole"), split) == []
+    assert told(split) == ["split: Nothing to split."]
+
+
 @pytest.mark.parametrize("width", range(60, 121, 20))
 def test_no_figure_of_the_waste_is_ever_cut(width: int) -> None:
     item = {
         "kind": "near_duplicate",
         "filename": "a very long name of a [bold] report of the harbour office.pdf",
+        "of_filename": "first.pdf",
         "similarity": 0.97,
         "pages": 12_345,
         "tokens": 123_456_789,
@@ -111,3 +149,38 @@ def test_two_long_lists_of_paths_never_share_a_corpus() -> None:
     assert one != other
     assert len(one) == len(other) == MAX_NAME
     assert folders.name_of([Path("/b"), Path("/a"), Path("/b")]) == "/a, /b"
+
+
+def test_waste_too_small_to_matter_is_only_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    def item(name: str, share: float, switch: str | None) -> dict[str, Any]:
+        return {
+            "kind": "blank" if switch else "no_text",
+            "filename": name,
+            "of_filename": None,
+            "similarity": None,
+            "pages": 1,
+            "tokens": 9,
+            "share": share,
+            "saves_usd": {"cold": "0.5", "warm": None},
+            "leave_out": switch,
+        }
+
+    items = [
+        item("large.pdf", 0.001, "blank"),
+        item("small.pdf", 0.000999, "blank"),
+        item("scan.pdf", 0, None),
+    ]
+    saves = {"cold_usd": "0.5", "warm_usd": None}
+    report = {
+        "items": items,
+        "per_question": saves,
+        "tokens": 18,
+        "share": 0.002,
+        "fixes": [],
+        "warnings": [],
+    }
+    console.show_waste(report)
+    said = capsys.readouterr().out
+    assert ("large.pdf" in said, "small.pdf" in said, "scan.pdf" in said) == (True, False, True)
+    assert " of " not in said.splitlines()[0]
+    assert said.splitlines()[-1] == "1 line under 0.1% of the tokens left out: --json has all."
