@@ -17,7 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.markup import escape
 
-from service import console, factory, folders, jobs, opening, spending, terminal
+from service import console, factory, folders, jobs, keeping, opening, spending, terminal
 from service.console import Listed
 from service.domain.answers import AnswerStatus
 from service.domain.catalog import Catalog, Model
@@ -297,6 +297,8 @@ def models(
         out.print(console.models_table(catalog, chosen, catalog.as_of, width=out.width))
 
 
+app.command("list")(keeping.show)
+app.command()(keeping.remove)
 app.command()(spending.spend)
 app.command()(spending.budget)
 

@@ -437,6 +437,43 @@ def show_spend(report: dict[str, Any]) -> None:
         out.print(f"{dollars(report['held_usd'])} more is held for calls under way or in doubt.")
 
 
+def say(sentence: str) -> None:
+    """Print a result in words, as they are."""
+    results().print(sentence, markup=False)
+
+
+def show_corpora(corpora: Sequence[dict[str, Any]]) -> None:
+    """Show corpora with their sizes."""
+    out = results()
+    if not corpora:
+        out.print("There is no corpus. Make one: unabridged add FOLDER --corpus NAME")
+        return
+    columns = (
+        _Column("corpus", tuple(escape(one["name"]) for one in corpora), left=True),
+        _Column("documents", tuple(f"{one['documents']:,}" for one in corpora)),
+        _Column("tokens", tuple(f"{one['tokens']:,}" for one in corpora)),
+        _Column("id", tuple(one["id"] for one in corpora), leaves=1, left=True),
+    )
+    out.print(_fitted(columns, out.width))
+
+
+def show_documents(documents: Sequence[dict[str, Any]]) -> None:
+    """Show a corpus's documents in their order."""
+    out = results()
+    if not documents:
+        out.print("The corpus is empty. Fill it: unabridged add FOLDER --corpus NAME")
+        return
+    columns = (
+        _Column("", tuple(one["number"] for one in documents), left=True),
+        _Column("document", tuple(escape(one["filename"]) for one in documents), left=True),
+        _Column("pages", tuple(f"{one['pages']:,}" for one in documents)),
+        _Column("tokens", tuple(f"{one['tokens']:,}" for one in documents)),
+        _Column("status", tuple(one["status"] for one in documents), left=True),
+        _Column("id", tuple(one["id"] for one in documents), leaves=1, left=True),
+    )
+    out.print(_fitted(columns, out.width))
+
+
 def show_budgets(budgets: Sequence[dict[str, Any]]) -> None:
     """Show how the limits on spending stand."""
     out = results()

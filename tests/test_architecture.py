@@ -32,6 +32,7 @@ LAYERS = (
         "service.turns",
         "service.console",
         "service.folders",
+        "service.keeping",
         "service.opening",
         "service.spending",
         "service.terminal",
@@ -76,7 +77,7 @@ IMPORTERS = {
     "tesserocr": ("ingest.recognition",),
     "tiktoken": ("ingest.tokens",),
     "toktok": ("ingest.tokens",),
-    "typer": ("service.cli", "service.spending"),
+    "typer": ("service.cli", "service.keeping", "service.spending"),
     "uvicorn": ("service.server",),
     "xlrd": ("ingest.formats.oldsheets",),
 }

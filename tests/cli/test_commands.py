@@ -190,7 +190,9 @@ def test_models_shows_the_catalog(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists(), "looking at prices makes no store"
 
 
-@pytest.mark.parametrize("command", ["ask", "plan", "waste", "add", "serve", "worker", "migrate", "models"])
+@pytest.mark.parametrize(
+    "command", ["ask", "plan", "waste", "add", "list", "remove", "serve", "worker", "migrate", "models"]
+)
 def test_help_teaches(tmp_path: Path, command: str) -> None:
     done = run(tmp_path / "data", command, "--help")
     assert done.returncode == 0
