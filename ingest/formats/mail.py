@@ -33,7 +33,7 @@ from ingest.quality import visible
 MAX_MESSAGES: Final = 200_000
 
 _CHUNK: Final = 1024 * 1024
-_OVERLAP: Final = 1_024
+_OVERLAP: Final = 2_048
 _QUOTED_FROM: Final = re.compile(rb"^>(?=>*From )", re.MULTILINE)
 _SIGNATURES: Final = {
     *("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"),
