@@ -94,8 +94,8 @@ def main() -> NoReturn:
 
 def _debugging() -> bool:
     try:
-        return Settings().debug
-    except (ValueError, OSError):
+        return opening.settings().debug
+    except UnabridgedError:
         return False
 
 

@@ -64,7 +64,7 @@ def show(
 def remove(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]…", help="Documents: file names, ids, or D1, D2, … of the corpus."),
+        typer.Argument(metavar="NAME", help="Documents: file names, ids, or D1, D2, … of the corpus."),
     ] = None,
     corpus: Annotated[
         str | None, typer.Option(help="Take them out of this corpus; without names, forget the corpus.")
