@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # obstore has it for type checkers alone
 
 CHUNK = 1 << 20
 _STALE_SECONDS = 24 * 3600
+READINGS = "readings"
 _GONE = "The original file is gone."
 _NOT_STORED = "The file could not be stored: the disk is full or out of reach."
 
@@ -168,6 +169,35 @@ class Blobs:
             self._copy(_name(sha256), path)
             yield path
 
+    @contextmanager
+    def hold(self, sha256: str) -> Iterator[Path]:
+        """Lend a file for as long as a reading takes: what is removed meanwhile stays there for the reader.
+
+        Raises:
+            NotFound: no such file.
+        """
+        with self.as_path(sha256) as path:
+            held = self._second_name(path)
+            try:
+                yield held
+            finally:
+                if held != path:
+                    held.unlink(missing_ok=True)
+
+    def _second_name(self, path: Path) -> Path:
+        """Give a local file another name, of this reading alone; the same where there are no hard links."""
+        if self._folder is None:
+            return path
+        held = self._folder / READINGS / secrets.token_hex(16)
+        try:
+            held.parent.mkdir(exist_ok=True)
+            held.hardlink_to(path)
+        except FileNotFoundError as error:
+            raise NotFound(_GONE) from error
+        except OSError:
+            return path
+        return held
+
     def _copy(self, name: str, path: Path) -> None:
         try:
             result = obstore.get(self._store, name)
@@ -185,11 +215,13 @@ class Blobs:
         obstore.delete(self._store, _name(sha256))
 
     def sweep(self, *, now: float | None = None) -> int:
-        """Delete what broken uploads left behind a day ago or earlier; return how many files."""
+        """Delete what broken uploads and readings left a day ago or earlier; return how many files."""
         if self._folder is None:
             return 0  # object storage drops unfinished uploads by its own lifecycle rules
         limit = (time.time() if now is None else now) - _STALE_SECONDS
         stale = [path for path in (self._folder / "uploads").glob("*") if path.stat().st_mtime < limit]
+        # A second name has the times of its file; when it was given shows in the last change of status.
+        stale += [path for path in (self._folder / READINGS).glob("*") if path.stat().st_ctime < limit]
         for path in stale:
             path.unlink(missing_ok=True)
         return len(stale)

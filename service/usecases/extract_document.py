@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from ingest import (
     Enclosed,
@@ -72,9 +70,9 @@ def extract_document(
         return True
     came: _Watched | None = None
     try:
-        with ctx.blobs.as_path(document.sha256) as path, _held(path, document_id) as held:
+        with ctx.blobs.hold(document.sha256) as path:
             events = read(
-                held,
+                path,
                 filename=document.filename,
                 frame=packing.frame,
                 limits=ctx.limits,
@@ -98,30 +96,6 @@ def fail(ctx: Context, document_id: str, failure: Failure) -> None:
         failed = documents.fail(tx, document_id, failure)
         gone = remove_enclosed_in(tx, document_id) if failed else []
     forget_files(ctx, gone)
-
-
-@contextmanager
-def _held(path: Path, document_id: str) -> Iterator[Path]:
-    """Give the file a second name while it is read: a removal of the document takes the first one only.
-
-    The name is the document's, so that a reading which starts over takes the place of one that was killed.
-
-    Raises:
-        NotFound: it has been removed just now.
-    """
-    held = path.with_name(f"{path.name}.{document_id}")
-    try:
-        held.unlink(missing_ok=True)
-        held.hardlink_to(path)
-    except FileNotFoundError as error:
-        raise NotFound("The original file is gone.") from error
-    except OSError:  # a file system without hard links
-        held = path
-    try:
-        yield held
-    finally:
-        if held != path:
-            held.unlink(missing_ok=True)
 
 
 class _Watched:

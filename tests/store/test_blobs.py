@@ -326,3 +326,19 @@ def test_full_disk_is_said_and_leaves_the_store_usable(
     assert files(folder) == []
     local.keep(incoming(local, "doc_1.0", b"fits"))
     assert len(files(folder)) == 1
+
+
+def test_a_held_file_outlives_its_removal_and_a_name_left_behind_is_swept(local: Blobs, folder: Path) -> None:
+    received = receive(local, b"Read while it is removed.")
+    local.keep(received)
+    with local.hold(received.sha256) as one, local.hold(received.sha256) as other:
+        assert one != other
+        local.delete(received.sha256)
+        assert one.read_bytes() == other.read_bytes() == b"Read while it is removed."
+    assert files(folder) == []
+    with pytest.raises(NotFound), local.hold(received.sha256):
+        pass
+    left = folder / "readings" / "killed"
+    left.write_bytes(b"x")
+    assert local.sweep() == 0
+    assert local.sweep(now=time.time() + 25 * 3600) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -201,13 +202,15 @@ def test_without_hard_links_it_is_read_all_the_same(tmp_path: Path, monkeypatch:
         assert len(files(tmp_path)) == 1
 
 
-def test_reading_that_was_killed_leaves_no_second_name(tmp_path: Path) -> None:
+def test_the_second_name_of_a_reading_that_was_killed_goes_within_a_day(tmp_path: Path) -> None:
     with process(tmp_path) as ctx:
         document = add(ctx, b"Read again.").document
-        with ctx.blobs.as_path(document.sha256) as path:
-            path.with_name(f"{path.name}.{document.id}").hardlink_to(path)
+        lent = ctx.blobs.hold(document.sha256)
+        lent.__enter__()  # and is never given back
         extract_document(ctx, document.id)
         assert get_document(ctx, LOCAL, document.id).status is DocumentStatus.READY
+        assert ctx.blobs.sweep(now=time.time() + 25 * 3600) == 1
+        assert ctx.blobs.sweep(now=time.time() + 25 * 3600) == 0
         assert len(files(tmp_path)) == 1
 
 

@@ -14,7 +14,7 @@ HANDLES = {"ctx", "tx", "run"}
 """First parameters of functions that work on the store."""
 
 WORLDS = {"db", "queue"}
-WAITING_BLOBS = {"keep", "discard", "as_path", "delete", "sweep"}
+WAITING_BLOBS = {"keep", "discard", "as_path", "hold", "delete", "sweep"}
 
 
 def _module(path: Path) -> str:
