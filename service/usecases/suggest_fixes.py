@@ -16,6 +16,8 @@ from service.domain.waste import Spare
 from service.errors import Fix
 
 MAX_NAMES = 10
+WORTH_LEAVING_OUT = Decimal("0.9")
+"""Where a larger share of the tokens would have to go, naming documents is no help: ask a part of them."""
 
 _NAMES = {
     "duplicates": "documents that are there twice",
@@ -37,9 +39,11 @@ def ways_below(
     if spare.tokens >= over:
         saves = _usd(cold_saving(members, spare.lean.kept, terms))
         fixes.append(leave_out_waste(spare.switches, spare.tokens, saves))
-    gone = least_to_leave_out(members, over, priorities=priorities)
+    most = WORTH_LEAVING_OUT * sum(member.most_tokens for member in members)
+    gone = least_to_leave_out(members, over, priorities=priorities) if over <= most else None
     if gone and len(gone) < len(members):
-        others = [member for member in members if member not in gone]
+        left = {member.document_id for member in gone}
+        others = [member for member in members if member.document_id not in left]
         fixes.append(leave_out(gone, cold_saving(members, others, terms)))
     return tuple(fixes)
 
