@@ -161,8 +161,9 @@ def without(
     """
     kept = _Kept(members, switches, likeness)
     out: list[LeftOut] = []
+    leaner = {manner: manner.leaving_out(switches) for manner in {member.manner for member in members}}
     for member in members:
-        packed = replace(member, manner=member.manner.leaving_out(switches))
+        packed = replace(member, manner=leaner[member.manner])
         if packed.pages and not packed.packed_pages:
             out.append(LeftOut(member, "blank"))
         elif (found := kept.like(packed)) is not None:
