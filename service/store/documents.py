@@ -389,18 +389,7 @@ def page_texts_of(
     if last is not None:
         query = query.where(pages.c.number <= last)
     for row in tx.execute(query):
-        yield PageText(
-            number=row.number,
-            tokens=row.tokens,
-            text=row.text,
-            label=row.label,
-            flags=tuple(row.flags.split()),
-            head=row.head,
-            foot=row.foot,
-            repeated_tokens=row.repeated_tokens,
-            width=row.width,
-            height=row.height,
-        )
+        yield PageText(text=row.text, **_measures(row))
 
 
 def _drop_pages(tx: Transaction, document_id: str) -> None:
@@ -413,18 +402,22 @@ def _page_row(document_id: str, page: PageCount) -> dict[str, Any]:
 
 
 def _page_count(row: Row[Any]) -> PageCount:
-    return PageCount(
-        number=row.number,
-        tokens=row.tokens,
-        chars=row.chars,
-        label=row.label,
-        flags=tuple(row.flags.split()),
-        head=row.head,
-        foot=row.foot,
-        repeated_tokens=row.repeated_tokens,
-        width=row.width,
-        height=row.height,
-    )
+    return PageCount(chars=row.chars, **_measures(row))
+
+
+def _measures(row: Row[Any]) -> dict[str, Any]:
+    """What a page has with and without its text."""
+    return {
+        "number": row.number,
+        "tokens": row.tokens,
+        "label": row.label,
+        "flags": tuple(row.flags.split()),
+        "head": row.head,
+        "foot": row.foot,
+        "repeated_tokens": row.repeated_tokens,
+        "width": row.width,
+        "height": row.height,
+    }
 
 
 def _sum(values: Any) -> Any:  # noqa: ANN401 - expressions of SQLAlchemy
