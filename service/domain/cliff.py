@@ -7,13 +7,14 @@ with the sums that can be reached held as the bits of one integer: some thousand
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
 from service.domain.corpora import Member
 
 CHECKPOINT: Final = 48
-"""Reachable sums are kept after so many documents, and worked out again in between."""
+"""Reachable sums are kept after so many runs of equal documents, and worked out again in between."""
 
 
 def least_to_leave_out(
@@ -41,8 +42,9 @@ def least_to_leave_out(
     ranked = sorted(members, key=lambda member: -dear.get(member.document_id, 0))
     for _, group in groupby(ranked, key=lambda member: dear.get(member.document_id, 0)):
         level = list(group)
-        cheaper -= sum(member.most_tokens for member in level)
-        gone = [level[place] for place in least([member.most_tokens for member in level], tokens - cheaper)]
+        sizes = [member.most_tokens for member in level]
+        cheaper -= sum(sizes)
+        gone = [level[place] for place in least(sizes, tokens - cheaper)]
         tokens -= sum(member.most_tokens for member in gone)
         left |= {member.document_id for member in gone}
     return tuple(member for member in members if member.document_id in left)
@@ -72,31 +74,56 @@ def _reaching(sizes: Sequence[int], order: Sequence[int], within: int, *, wanted
         within: a mask of the sums that are looked at.
         wanted: the sum; trying ends where it is reached.
     """
+    runs: list[_Run] = []
     kept = {0: 1}
-    reachable, done = 1, 0
-    for place in order:
+    reachable = 1
+    for size, places in groupby(order, key=sizes.__getitem__):
         if reachable >> wanted & 1:
             break
-        reachable |= reachable << sizes[place] & within
-        done += 1
-        if done % CHECKPOINT == 0:
-            kept[done] = reachable
+        runs.append(_Run(size, tuple(places)))
+        reachable = runs[-1].added_to(reachable, within)
+        if len(runs) % CHECKPOINT == 0:
+            kept[len(runs)] = reachable
     beyond = reachable >> wanted
     total = wanted + (beyond & -beyond).bit_length() - 1 if beyond else reachable.bit_length() - 1
-    yield from _walk_back(sizes, order[:done], kept, total=total)
+    yield from _walk_back(runs, kept, total=total)
 
 
-def _walk_back(
-    sizes: Sequence[int], order: Sequence[int], kept: Mapping[int, int], *, total: int
-) -> Iterator[int]:
-    """Yield the places whose sizes add up to `total`, from the sums that were reachable before each."""
-    within = (1 << total + 1) - 1
-    for start in sorted((start for start in kept if start < len(order)), reverse=True):
-        steps = order[start : start + CHECKPOINT]
+def _walk_back(runs: Sequence[_Run], kept: Mapping[int, int], *, total: int) -> Iterator[int]:
+    """Yield the places whose sizes add up to `total`, from the sums that were reachable before each run."""
+    for start in sorted((start for start in kept if start < len(runs)), reverse=True):
+        if kept[start] >> total & 1:
+            continue
+        steps = runs[start : start + CHECKPOINT]
+        within = (1 << total + 1) - 1
         before = [kept[start] & within]
-        for place in steps:
-            before.append((before[-1] | before[-1] << sizes[place]) & within)
-        for step in range(len(steps) - 1, -1, -1):
-            if not before[step] >> total & 1:
-                total -= sizes[steps[step]]
-                yield steps[step]
+        for run in steps[:-1]:
+            before.append(run.added_to(before[-1], within))
+        for run, reachable in zip(reversed(steps), reversed(before), strict=True):
+            needed = run.needed_for(total, reachable)
+            total -= needed * run.size
+            yield from run.places[:needed]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Places next to each other of the same size: they are taken one after another, from the first on."""
+
+    size: int
+    places: tuple[int, ...]
+
+    def added_to(self, reachable: int, within: int) -> int:
+        """Return the sums that can be reached with them too."""
+        left, some = len(self.places), 1
+        while left > 0:  # 1, 2, 4 … and the rest of them: some of these make up every number of them
+            reachable |= reachable << self.size * min(some, left)
+            if reachable.bit_length() > within.bit_length():
+                reachable &= within
+            left -= some
+            some *= 2
+        return reachable
+
+    def needed_for(self, total: int, reachable: int) -> int:
+        """Return how few of them reach the sum, which all can, beside what is reachable without them."""
+        every = len(self.places)
+        return next((n for n in range(every) if reachable >> total - n * self.size & 1), every)

@@ -62,7 +62,10 @@ class Member:
     @property
     def tokens(self) -> int:
         """The text of the document as it is packed, tags included."""
-        return self.full_tokens - self._spared_tokens
+        spared = 0 if self.manner.repeated else self.repeated_tokens
+        if not self.manner.blank:
+            spared += self.blank_tokens
+        return self.wrapper_tokens + self.pages_tokens - spared
 
     @property
     def most_tokens(self) -> int:
@@ -82,15 +85,7 @@ class Member:
     @property
     def identity(self) -> str:
         """Of its pages as they are packed: of the stored ones, what is left out of them and what is shown."""
-        gone = "".join(f"-{name}" for name in self.manner.left_out if self._spares[name])
+        repeated = "" if self.manner.repeated or not self.repeated_tokens else f"-{REPEATED}"
+        blank = "" if self.manner.blank or not self.blank_tokens else f"-{BLANK}"
         shown = f"-images-{self.images.identity}" if self.images.pages else ""
-        return f"{self.pack_sha256}{gone}{shown}"
-
-    @property
-    def _spares(self) -> dict[str, int]:
-        """What leaving out each would save."""
-        return {REPEATED: self.repeated_tokens, BLANK: self.blank_tokens}
-
-    @property
-    def _spared_tokens(self) -> int:
-        return sum(self._spares[name] for name in self.manner.left_out)
+        return f"{self.pack_sha256}{repeated}{blank}{shown}"

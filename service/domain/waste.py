@@ -163,7 +163,8 @@ def without(
     out: list[LeftOut] = []
     leaner = {manner: manner.leaving_out(switches) for manner in {member.manner for member in members}}
     for member in members:
-        packed = replace(member, manner=leaner[member.manner])
+        manner = leaner[member.manner]
+        packed = member if manner == member.manner else replace(member, manner=manner)
         if packed.pages and not packed.packed_pages:
             out.append(LeftOut(member, "blank"))
         elif (found := kept.like(packed)) is not None:
@@ -175,10 +176,21 @@ def without(
 
 def by_counts(members: Sequence[Member]) -> Spare:
     """Return what could be left out as far as counts tell."""
-    now = sum(member.tokens for member in members)
-    saving = [switch for switch in BY_COUNTS if without(members, (switch,)).tokens < now]
+    saving = tuple(switch for switch in BY_COUNTS if _saves(members, switch))
+    if not saving:
+        return Spare((), Lean(tuple(members)), 0)
     lean = without(members, saving)
-    return Spare(tuple(saving), lean, now - lean.tokens)
+    return Spare(saving, lean, sum(member.tokens for member in members) - lean.tokens)
+
+
+def _saves(members: Sequence[Member], switch: Switch) -> bool:
+    """Whether leaving this out alone makes the prompt shorter; a page that is packed never counts nothing."""
+    if switch == "repeated":
+        return any(member.repeated_tokens and member.manner.repeated for member in members)
+    if switch == "blank":
+        return any(member.pages_blank and member.manner.blank for member in members)
+    texts = [member.pack_sha256 for member in members if _has_text(member)]
+    return len(set(texts)) < len(texts)
 
 
 def worth_telling(members: Sequence[Member]) -> Spare | None:

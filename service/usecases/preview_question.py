@@ -31,7 +31,14 @@ from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Asked, Frame, calls_of, describe, window_of
 from service.usecases.leave_out_waste import leave_out_of
 from service.usecases.show_pages import could_be_shown, of_each_page, with_pictures
-from service.usecases.suggest_fixes import cold_saving, leave_out, not_read, waste_warning, ways_below
+from service.usecases.suggest_fixes import (
+    cold_saving,
+    leave_out,
+    not_read,
+    price_of,
+    waste_warning,
+    ways_below,
+)
 
 CACHE_SECONDS = 3600
 """How long a prefix is expected to stay cached; the vendor's 24 hours are a maximum, not a promise."""
@@ -162,8 +169,7 @@ def _meter(members: Sequence[Member], terms: Terms) -> dict[str, Any]:
     counts = terms.counts
     tokens = planner.whole_input(members, counts)
     at = terms.model.threshold_tokens
-    plan = planner.plan_whole(members, terms)
-    estimate = plan.estimate
+    estimate = price_of(members, terms)
     return {
         "model": terms.model.id,
         "input_tokens": tokens,
