@@ -50,6 +50,7 @@ IMPORTERS = {
     "dbos": ("service.jobs",),
     "fastapi": ("service.api", "service.app"),
     "httpx": ("service.provider",),
+    "msgspec": ("service.store.session",),
     "obstore": ("service.store.blobs",),
     "olefile": ("ingest.formats.compound",),
     "pdf_oxide": ("ingest.formats.pdf_rescue",),
