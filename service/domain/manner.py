@@ -103,7 +103,9 @@ class Images:
 
 def sum_of(images: Iterable[Images]) -> Images:
     """Return all of them together."""
-    found = tuple(images)
+    found = [one for one in images if one.pages]
+    if not found:
+        return NO_IMAGES
     return Images(
         sum(one.pages for one in found),
         sum(one.tokens_min for one in found),
@@ -148,8 +150,9 @@ class Manner:
     @property
     def left_out(self) -> tuple[str, ...]:
         """The names of what it leaves out: `without` of them is the same manner."""
-        kept = ((REPEATED, self.repeated), (BLANK, self.blank))
-        return tuple(name for name, packed in kept if not packed)
+        if self.repeated:
+            return () if self.blank else (BLANK,)
+        return (REPEATED,) if self.blank else (REPEATED, BLANK)
 
     def packs(self, page: Measured) -> bool:
         """Whether the page is in the prompt at all."""

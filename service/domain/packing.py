@@ -176,7 +176,5 @@ def prefix_sha256(*, instructions: str, documents: Iterable[tuple[str, str]]) ->
         instructions: the system message.
         documents: per document, in order, its opening block and the hash of its framed pages that are sent.
     """
-    digest = hashlib.sha256(f"{FORMAT}\n{instructions}\x00".encode())
-    for opening, pages in documents:
-        digest.update(f"{opening}{pages}\n".encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
+    told = "".join([f"{opening}{pages}\n" for opening, pages in documents])
+    return hashlib.sha256(f"{FORMAT}\n{instructions}\x00{told}".encode("utf-8", "surrogatepass")).hexdigest()

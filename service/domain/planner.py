@@ -381,6 +381,8 @@ def _fewest_bins(slices: Sequence[Slice], capacity: int) -> list[list[Slice]]:
             room = capacity
         in_order[-1].append(piece)
         room -= piece.most_tokens
+    if len(in_order) * capacity - sum(piece.most_tokens for piece in slices) < capacity:
+        return in_order
     by_size = _first_fit_decreasing(slices, capacity)
     return by_size if len(by_size) < len(in_order) else in_order
 

@@ -199,10 +199,12 @@ def _per_document(plan: Plan, terms: Terms) -> list[dict[str, Any]]:
     shares: dict[str, Decimal] = {}
     for call in plan.calls:
         rates = terms.model.rates(terms.tier, call.band, terms.on)
-        for part in call.slices if rates else ():
-            tokens = part.tokens + part.images.tokens_min
-            share = pricing.input_usd(tokens, rates) if rates else Decimal(0)
-            shares[part.document_id] = shares.get(part.document_id, Decimal(0)) + share
+        if rates is None:
+            continue
+        for part in call.slices:
+            share = pricing.input_usd(part.tokens + part.images.tokens_min, rates)
+            before = shares.get(part.document_id)
+            shares[part.document_id] = share if before is None else before + share
     return [{"document_id": document_id, "usd": usd(share)} for document_id, share in shares.items()]
 
 
@@ -253,15 +255,16 @@ def _coverage(plan: Plan, frame: Frame) -> dict[str, Any]:
             if member.repeated_tokens and not member.manner.repeated
         ],
         "tokens_share": round(sum(member.tokens for member in inside) / tokens, 6) if tokens else 0.0,
-        "pages_without_text": sum(_without_text(member, asked) for member in inside),
+        "pages_without_text": _without_text(inside, asked),
         "pages_as_images": sum(member.images.pages for member in inside),
     }
 
 
-def _without_text(member: Member, asked: Asked) -> int:
-    """Pages without text among those that are packed."""
-    out = asked.blank_out.get(member.document_id, ())
-    return member.pages_without_text - sum("no_text" in page.flags for page in out)
+def _without_text(members: Sequence[Member], asked: Asked) -> int:
+    """Pages without text among those of these documents that are packed."""
+    out = asked.blank_out
+    left_out = (page for member in members if out for page in out.get(member.document_id, ()))
+    return sum(member.pages_without_text for member in members) - sum("no_text" in p.flags for p in left_out)
 
 
 def _out(member: Member, reason: str) -> dict[str, Any]:
@@ -312,7 +315,8 @@ def _warning(code: str, detail: str, fixes: Sequence[Fix] = ()) -> dict[str, Any
 def _unseen(frame: Frame) -> list[dict[str, Any]]:
     """What the answer will not see: pages with neither text nor picture."""
     asked = frame.asked
-    unseen = sum(_without_text(member, asked) - member.images.without_text for member in asked.members)
+    shown_pages = sum(member.images.without_text for member in asked.members)
+    unseen = _without_text(asked.members, asked) - shown_pages
     if not unseen:
         return []
     pages = "1 page holds" if unseen == 1 else f"{unseen:,} pages hold"

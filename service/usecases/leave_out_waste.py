@@ -14,6 +14,8 @@ from service.store.session import Transaction
 
 def leave_out_of(tx: Transaction, members: Sequence[Member], switches: Collection[str]) -> Lean:
     """Return the documents without the waste that the switches name; samples are read, texts are not."""
+    if not switches:
+        return Lean(tuple(members))
     likeness = likeness_of(tx, members) if "near_duplicates" in switches else None
     return waste.without(members, switches, likeness=likeness)
 
