@@ -196,8 +196,9 @@ def _saves(members: Sequence[Member], switch: Switch) -> bool:
 def worth_telling(members: Sequence[Member]) -> Spare | None:
     """Return the same where it is enough to tell of unasked."""
     spare = by_counts(members)
-    least = WORTH_TELLING * (spare.tokens + spare.lean.tokens)
-    return spare if spare.tokens >= max(least, 1) else None
+    if not spare.tokens:
+        return None
+    return spare if spare.tokens >= WORTH_TELLING * (spare.tokens + spare.lean.tokens) else None
 
 
 class _Kept:

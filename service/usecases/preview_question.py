@@ -166,8 +166,7 @@ def meter(ctx: Context, tenant: str, corpus_id: str, *, model_name: str | None) 
 
 
 def _meter(members: Sequence[Member], terms: Terms) -> dict[str, Any]:
-    counts = terms.counts
-    tokens = planner.whole_input(members, counts)
+    tokens = planner.whole_input(members, terms.counts)
     at = terms.model.threshold_tokens
     estimate = price_of(members, terms)
     return {
