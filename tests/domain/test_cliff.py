@@ -90,3 +90,17 @@ def test_thousands_of_documents(need: int) -> None:
     chosen = least(sizes, need)
     assert len(set(chosen)) == len(chosen)
     assert 0 <= sum(sizes[place] for place in chosen) - need < 100, "so many small sizes meet almost any sum"
+
+
+@given(runs=st.lists(st.tuples(st.integers(1, 3), st.integers(1, 5)), min_size=1, max_size=3), data=st.data())
+def test_of_equal_losses_the_latest_is_taken(runs: list[tuple[int, int]], data: st.DataObject) -> None:
+    sizes = [size for size, count in runs for _ in range(count)]
+    need = data.draw(st.integers(1, sum(sizes)))
+    gone = least(sizes, need)
+    every = set(range(len(sizes)))
+    total = sum(sizes[place] for place in gone)
+    same = [one for one in subsets(range(len(sizes))) if sum(sizes[place] for place in one) == total]
+    if need <= sum(sizes) - need:
+        assert gone == list(max(same))
+    else:
+        assert every - set(gone) == min((every - set(one) for one in same), key=lambda one: sorted(one)[::-1])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import JSON, literal, select, text
 from sqlalchemy.exc import IntegrityError
 
 from service.errors import SchemaOutdated, StoreUnavailable
@@ -195,3 +195,13 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(
     db.migrate()
     db.check_schema()
     db.close()
+
+
+def test_half_a_character_in_json_is_kept(db: Database) -> None:
+    """UTF-8 can't hold a lone surrogate; a reply may, and must not be lost for it."""
+    engine = make_engine(db.url)
+    value = {"usual": "Größe", "half": "\ud800", "numbers": [1, 2.5, None, True]}
+    with engine.begin() as connection:
+        for one in (value, value["usual"]):
+            assert connection.execute(select(literal(one, JSON))).scalar_one() == one
+    engine.dispose()
