@@ -17,7 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.markup import escape
 
-from service import console, factory, folders, jobs, keeping, opening, spending, terminal
+from service import advising, console, factory, folders, jobs, keeping, opening, spending, terminal
 from service.console import Listed
 from service.domain.answers import AnswerStatus
 from service.domain.catalog import Catalog, Model
@@ -63,6 +63,9 @@ Tier = Annotated[terminal.TierName | None, typer.Option("--tier", help="How it i
 Effort = Annotated[terminal.EffortName | None, typer.Option("--effort", help="How long the model may think.")]
 MaxTokens = Annotated[
     int, typer.Option("--max-tokens", min=1, help="Output reserved a call, reasoning included.")
+]
+Also = Annotated[
+    list[str], typer.Option(metavar="QUESTION", help="Another question, asked in the same call; repeatable.")
 ]
 LeaveOut = Annotated[
     list[terminal.WasteName], typer.Option(help="Waste that is not sent; `unabridged waste` tells of it.")
@@ -124,6 +127,7 @@ def ask(
     strategy: Annotated[
         terminal.StrategyName | None, typer.Option(help="One call or several; recommended by default.")
     ] = None,
+    also: Also = [],  # noqa: B006 - the form of an option's default
     model: ModelName = None,
     tier: Tier = None,
     effort: Effort = None,
@@ -156,7 +160,7 @@ def ask(
     )
     settings = opening.settings()
     asked = _question(question, settings, model, tier, effort, max_tokens)
-    asked = _packed(asked, leave_out, page_images)
+    asked = _packed(terminal.together(asked, also), leave_out, page_images)
     asked = replace(asked, strategies=(strategy.value,) if strategy else ())
     with (
         terminal.stopping_at_once(READING_STOPPED),
@@ -174,6 +178,7 @@ def ask(
 def plan(
     question: Annotated[str, typer.Argument(help="The question to price.")],
     corpus: Annotated[str, typer.Option(help="Name or id of the corpus.")],
+    also: Also = [],  # noqa: B006 - the form of an option's default
     model: ModelName = None,
     tier: Tier = None,
     effort: Effort = None,
@@ -188,7 +193,7 @@ def plan(
     """
     settings = opening.settings()
     asked = _question(question, settings, model, tier, effort, max_tokens)
-    asked = _packed(asked, leave_out, page_images)
+    asked = _packed(terminal.together(asked, also), leave_out, page_images)
     ctx = opening.context(settings)
     found = arrange_corpus.find(ctx, LOCAL, corpus)
     _model(ctx.catalog, asked.model)
@@ -439,12 +444,15 @@ def _show(preview: Preview, ctx: Context, *, to_results: bool) -> None:
     target = console.results() if to_results else console.errors()
     described = _described(preview)
     console.show_plans(target, described["data"], described["recommended"], engine=ctx.provider.name)
+    for line in advising.lines(described):
+        target.print(line, markup=False)
 
 
 def _described(preview: Preview) -> dict[str, Any]:
     return {
         "data": [offer.description for offer in preview.offers],
         "recommended": preview.recommended.id if preview.recommended else None,
+        "recommended_because": preview.because,
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Any
 
 from rich.cells import cell_len
@@ -20,6 +20,7 @@ from rich.text import Text
 
 from service.domain.catalog import Catalog, Model
 from service.domain.documents import Document, DocumentStatus
+from service.domain.pricing import rounded_up
 from service.errors import Fix, UnabridgedError
 
 OFFLINE = "no key is set: closest passages are shown, nothing is spent"
@@ -410,11 +411,7 @@ def _rate(rate: object) -> str:
 
 def dollars(amount: str | None) -> str:
     """Return an amount for reading: to the cent from a dollar up, finer below, never less than it is."""
-    if amount is None:
-        return "unknown"
-    exact = Decimal(amount)
-    step = Decimal("0.01") if exact >= 1 or exact == 0 else Decimal("0.0001")
-    return f"${exact.quantize(step, rounding=ROUND_CEILING)}"
+    return "unknown" if amount is None else rounded_up(Decimal(amount))
 
 
 def show_spend(report: dict[str, Any]) -> None:

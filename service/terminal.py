@@ -6,14 +6,15 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, NoReturn
 
 from service import console
+from service.domain.questions import Question, check_together, numbered
 from service.errors import Fix, Invalid, OverMaxCost
 
 STOPPED = 130
@@ -94,6 +95,19 @@ def confirm(chosen: dict[str, Any], limits: Limits, *, engine: str) -> None:
         raise OverMaxCost(
             f"Nothing was spent. {asked}", fixes=(Fix("agree", "Say --yes, or --max-cost USD."),)
         )
+
+
+def together(question: Question, others: Sequence[str]) -> Question:
+    """Return the question with others that are asked in the same call.
+
+    Raises:
+        Invalid: one of them is empty, or there are too many.
+    """
+    if not others:
+        return question
+    questions = (question.text, *others)
+    check_together(questions)
+    return replace(question, text=numbered(questions), questions=questions)
 
 
 def usd(text: str, *, option: str) -> Decimal:

@@ -26,6 +26,7 @@ LAYERS = (
         "service.api",
         "service.web",
         "service.cli",
+        "service.advising",
         "service.server",
         "service.worker",
         "service.jobs",

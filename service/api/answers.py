@@ -107,8 +107,8 @@ def _number(last_event_id: str) -> int:
 
 
 def _request(body: AnswerRequest, idempotency_key: str | None, *, model: str) -> Request:
-    if (body.plan_id is None) == (body.question is None):
-        raise Invalid("Say what to ask: either `question`, or the `plan_id` of a plan.")
+    if (body.plan_id is None) == (body.question is None and body.questions is None):
+        raise Invalid("Say what to ask: either `question` or `questions`, or the `plan_id` of a plan.")
     named = body.model_fields_set & Parameters.model_fields.keys() if body.plan_id is not None else set()
     if named:
         raise Invalid(f"The plan has said how it is asked: leave out {', '.join(sorted(named))}.")

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Query, Response
 from service.api.access import tenant
 from service.api.schemas import Corpus, CorpusName, Listing, NewCorpus, PlanRequest
 from service.api.wiring import context
-from service.errors import Invalid
 from service.usecases import arrange_corpus, preview_question
 from service.usecases.context import Context
 from service.usecases.report_waste import report_waste
@@ -87,13 +86,12 @@ def waste(ctx: Ctx, owner: Tenant, corpus_id: str, model: str | None = None) -> 
 @router.post("/corpora/{corpus_id}/plans", status_code=201)
 def plan(ctx: Ctx, owner: Tenant, corpus_id: str, body: PlanRequest) -> dict[str, Any]:
     """Price a question in every way that applies. Calls no model and costs nothing."""
-    if not (body.question or "").strip():
-        raise Invalid("Say what to price: `question`.")
     preview = preview_question.preview_question(ctx, owner, corpus_id, body.as_question(ctx.terms.model))
     best = preview.recommended
     return {
         "data": [offer.description for offer in preview.offers],
         "recommended": best.id if best else None,
+        "recommended_because": preview.because,
         "warnings": best.description["warnings"] if best else [],
     }
 

@@ -12,12 +12,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from service.domain import corpora, documents
 from service.domain.manner import PageImages
-from service.domain.questions import DEFAULT_MAX_COMPLETION_TOKENS, Question
+from service.domain.questions import (
+    DEFAULT_MAX_COMPLETION_TOKENS,
+    MAX_QUESTION_CHARS,
+    Question,
+    check_together,
+    numbered,
+)
 from service.domain.vision import Detail
 from service.domain.waste import SWITCHES, Switch
+from service.errors import Invalid
 from service.usecases.resume_upload import Arrived
 
-MAX_QUESTION_CHARS = 200_000
 MAX_DEPTH = 60
 """Levels of a JSON body; a schema in `response_format` takes a dozen."""
 
@@ -262,6 +268,7 @@ class Parameters(Body):
     """How a question is asked; what is left out is left to the model."""
 
     question: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
+    questions: list[str] | None = Field(default=None, description="Asked together in one call: 1 to 100.")
     model: str | None = None
     strategies: list[Literal["whole", "split", "selected"]] = []
     document_ids: list[str] = []
@@ -280,9 +287,14 @@ class Parameters(Body):
     image_detail: Detail = "high"
 
     def as_question(self, default_model: str) -> Question:
-        """Return the question in the domain's words."""
+        """Return the question in the domain's words.
+
+        Raises:
+            Invalid: there is none, or both a question and a list, or the list can't be asked together.
+        """
         return Question(
-            text=self.question or "",
+            text=self._text(),
+            questions=tuple(self.questions or ()),
             model=self.model or default_model,
             strategies=tuple(self.strategies),
             document_ids=tuple(self.document_ids),
@@ -300,6 +312,16 @@ class Parameters(Body):
             page_images=self.page_images,
             image_detail=self.image_detail,
         )
+
+    def _text(self) -> str:
+        if self.question is not None and self.questions is not None:
+            raise Invalid("Say what to ask once: either `question`, or the list `questions`.")
+        if self.questions is not None:
+            check_together(self.questions)
+            return numbered(self.questions)
+        if not (self.question or "").strip():
+            raise Invalid("Say what to ask: `question`, or the list `questions`.")
+        return self.question or ""
 
 
 class PlanRequest(Parameters):

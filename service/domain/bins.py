@@ -34,7 +34,10 @@ def fewest(sizes: Sequence[int], capacity: int) -> Bins:
         sizes: positive, each at most the capacity.
         capacity: of every bin.
     """
-    best, least = _in_order(sizes, capacity), at_least(sizes, capacity)
+    best = _in_order(sizes, capacity)
+    if len(best) <= ceil(sum(sizes) / capacity):
+        return best
+    least = at_least(sizes, capacity)
     if len(best) > least:
         best = _shorter(best, _first_fit_decreasing(sizes, capacity))
     if len(best) > least and len(sizes) <= MOST_FILLED:

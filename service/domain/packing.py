@@ -93,8 +93,23 @@ def wrapper(ordinal: int, filename: str) -> str:
 
 def task_text(question: str, *, instructions: str | None = None, reminder: str = prompts.REMINDER) -> str:
     """Return the last message: the reminder, the caller's own instructions, the question."""
-    own = f"<instructions>\n{defuse(instructions)}\n</instructions>\n" if instructions else ""
-    return f"{reminder}{own}<question>\n{defuse(question)}\n</question>\n"
+    return f"{reminder}{_own(instructions)}{question_block(question)}"
+
+
+def list_task_text(questions: Sequence[str], *, instructions: str | None = None, reminder: str) -> str:
+    """Return the last message for questions asked together: each is a block of its own, numbered from 1."""
+    asked = "".join(question_block(question, number) for number, question in enumerate(questions, 1))
+    return f"{reminder}{_own(instructions)}{asked}"
+
+
+def question_block(question: str, number: int | None = None) -> str:
+    """Return one question's block, with its number in a list."""
+    numbered = "" if number is None else f' n="{number}"'
+    return f"<question{numbered}>\n{defuse(question)}\n</question>\n"
+
+
+def _own(instructions: str | None) -> str:
+    return f"<instructions>\n{defuse(instructions)}\n</instructions>\n" if instructions else ""
 
 
 def findings_block(part: int, text: str) -> str:

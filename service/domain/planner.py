@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from service.domain import packing, pricing, prompts
+from service.domain import bins, obstacles, packing, pricing, prompts
 from service.domain.catalog import Band, Model, Tier
 from service.domain.corpora import Member
 from service.domain.manner import NO_IMAGES, WHOLE, Images, Manner, sum_of
+from service.domain.obstacles import Obstacle
 from service.domain.vision import MAX_PICTURES
+from service.errors import Fix
 
 Strategy = Literal["whole", "selected", "split"]
 STRATEGIES: tuple[Strategy, ...] = ("whole", "selected", "split")
@@ -136,6 +138,8 @@ class Plan:
     Attributes:
         estimate: None where the model's price is unknown.
         expected_cached_tokens: what of the input the provider most probably still holds.
+        budget_tokens: how much of the documents it may read, where it reads a part of them.
+        fixes: ways out that planning knows, where it is not feasible.
     """
 
     strategy: Strategy
@@ -146,6 +150,8 @@ class Plan:
     estimate: pricing.Estimate | None = None
     expected_cached_tokens: int = 0
     threshold_extra_usd: Decimal | None = None
+    budget_tokens: int | None = None
+    fixes: tuple[Fix, ...] = ()
 
     @property
     def feasible(self) -> bool:
@@ -176,9 +182,14 @@ def status_of(tokens: int, limit: int, guard: int) -> Status:
     return "near" if tokens > limit - guard else "below"
 
 
-def expected_output(effort: str | None, reserved: int) -> int:
+def usual_output(effort: str | None, questions: int = 1) -> int:
+    """Tokens of a usual answer to so many questions asked together, whatever is reserved."""
+    return questions * EXPECTED_OUTPUT.get(effort or DEFAULT_EFFORT, EXPECTED_OUTPUT[DEFAULT_EFFORT])
+
+
+def expected_output(effort: str | None, reserved: int, *, questions: int = 1) -> int:
     """Tokens of a usual answer, never more than are reserved."""
-    return min(EXPECTED_OUTPUT.get(effort or DEFAULT_EFFORT, EXPECTED_OUTPUT[DEFAULT_EFFORT]), reserved)
+    return min(usual_output(effort, questions), reserved)
 
 
 def max_input(terms: Terms) -> int:
@@ -229,7 +240,7 @@ def plan_whole(members: Sequence[Member], terms: Terms, *, strategy: Strategy = 
     slices = tuple(_whole_slice(member) for member in members)
     call = _call("answer", slices, terms, task=terms.counts.task)
     if call.images.pages > MAX_PICTURES:
-        return replace(_too_many_pictures(strategy, call), input_tokens=tokens)
+        return _infeasible(strategy, obstacles.too_many_pictures(call.images.pages), tokens=tokens)
     return _priced(strategy, (call,), terms)
 
 
@@ -250,6 +261,8 @@ def plan_split(
         page_images: of the same documents, by page, where it is sent as a picture.
     """
     capacity = split_capacity(terms)
+    if capacity <= 0:
+        return _infeasible("split", obstacles.no_room(terms.counts.part_task))
     slices: list[Slice] = []
     for member in members:
         if member.most_tokens <= capacity:
@@ -259,26 +272,23 @@ def plan_split(
         try:
             slices.extend(_cut(member, page_tokens[member.document_id], shown, capacity))
         except _PageTooLarge as error:
-            return Plan("split", infeasible_code="over_window", infeasible_because=str(error))
-    bins = _fewest_bins(slices, capacity)
-    if len(bins) < 2:  # noqa: PLR2004 - one call is not a split
-        return Plan(
-            "split",
-            infeasible_code="not_needed",
-            infeasible_because="Everything fits into one call at or below the threshold: nothing to split.",
-        )
-    parts = [_call("part", tuple(held), terms, task=terms.counts.part_task) for held in bins]
+            return _infeasible("split", error.why)
+    packs = bins.fewest([piece.most_tokens for piece in slices], capacity)
+    if len(packs) < 2:  # noqa: PLR2004 - one call is not a split
+        return _infeasible("split", obstacles.not_needed())
+    parts = [
+        _call("part", tuple(slices[place] for place in places), terms, task=terms.counts.part_task)
+        for places in packs
+    ]
     fullest = max(parts, key=lambda part: part.images.pages)
     if fullest.images.pages > MAX_PICTURES:
-        return _too_many_pictures("split", fullest)
+        return _infeasible("split", obstacles.too_many_pictures(fullest.images.pages))
     merge = _merge_call(len(parts), terms)
     if merge.input_tokens > max_input(terms):
-        return Plan(
-            "split",
-            infeasible_code="over_window",
-            infeasible_because=f"The findings of {len(parts)} calls may not fit one merging call. "
-            "Lower max_completion_tokens, or leave documents out.",
+        why = obstacles.findings_too_long(
+            len(parts), terms.model, around=_around_findings(terms), tags=FINDINGS_TOKENS
         )
+        return _infeasible("split", why)
     return _priced("split", (*parts, merge), terms)
 
 
@@ -295,31 +305,22 @@ def oversized(members: Sequence[Member], terms: Terms) -> list[Member]:
     return [member for member in members if member.most_tokens > capacity]
 
 
-def recommended(plans: Sequence[Plan]) -> Plan | None:
-    """Return the cheapest plan that reads everything it was asked to; one call wins a tie."""
-    feasible = [plan for plan in plans if plan.feasible]
-    if not feasible:
-        return None
-    return min(
-        feasible,
-        key=lambda plan: (
-            plan.estimate.expected_usd if plan.estimate else Decimal(plan.input_tokens),
-            len(plan.calls),
-        ),
-    )
-
-
-def _too_many_pictures(strategy: Strategy, call: PlannedCall) -> Plan:
+def _infeasible(strategy: Strategy, why: Obstacle, *, tokens: int = 0) -> Plan:
     return Plan(
         strategy,
-        infeasible_code="over_window",
-        infeasible_because=f"{call.images.pages:,} pages as pictures are more than the {MAX_PICTURES:,} that "
-        "one call may hold. Send fewer with page_images, or leave documents out.",
+        infeasible_code=why.code,
+        infeasible_because=why.because,
+        input_tokens=tokens,
+        fixes=why.fixes,
     )
 
 
 class _PageTooLarge(Exception):
     """One page alone passes what a call of a split may hold."""
+
+    def __init__(self, why: Obstacle) -> None:
+        super().__init__(why.because)
+        self.why = why
 
 
 def _whole_slice(member: Member) -> Slice:
@@ -346,10 +347,7 @@ def _cut(
     for number, text_tokens in enumerate(page_tokens, 1):
         tokens = text_tokens + page_images.get(number, NO_IMAGES).tokens_max
         if tokens > room:
-            raise _PageTooLarge(
-                f"Page {number} of {member.filename} alone holds {tokens:,} tokens, more than one call of a "
-                f"split may: {room:,}."
-            )
+            raise _PageTooLarge(obstacles.page_too_large(member, number, tokens=tokens, room=room))
         if held + tokens > room:
             runs.append((first, number - 1))
             first, held = number, 0
@@ -369,38 +367,6 @@ def _cut(
         )
         for start, end in runs
     ]
-
-
-def _fewest_bins(slices: Sequence[Slice], capacity: int) -> list[list[Slice]]:
-    """Pack in order where that needs no more calls than largest-first does: in order, packs only grow."""
-    in_order: list[list[Slice]] = []
-    room = 0
-    for piece in slices:
-        if not in_order or piece.most_tokens > room:
-            in_order.append([])
-            room = capacity
-        in_order[-1].append(piece)
-        room -= piece.most_tokens
-    if len(in_order) * capacity - sum(piece.most_tokens for piece in slices) < capacity:
-        return in_order
-    by_size = _first_fit_decreasing(slices, capacity)
-    return by_size if len(by_size) < len(in_order) else in_order
-
-
-def _first_fit_decreasing(slices: Sequence[Slice], capacity: int) -> list[list[Slice]]:
-    bins: list[list[Slice]] = []
-    rooms: list[int] = []
-    for piece in sorted(slices, key=lambda one: (-one.most_tokens, one.ordinal, one.first)):
-        place = next((n for n, room in enumerate(rooms) if piece.most_tokens <= room), None)
-        if place is None:
-            bins.append([])
-            rooms.append(capacity)
-            place = len(bins) - 1
-        bins[place].append(piece)
-        rooms[place] -= piece.most_tokens
-    for held in bins:
-        held.sort(key=lambda one: (one.ordinal, one.first))
-    return sorted(bins, key=lambda held: (held[0].ordinal, held[0].first))
 
 
 def _call(kind: CallKind, slices: tuple[Slice, ...], terms: Terms, *, task: int) -> PlannedCall:
@@ -425,8 +391,12 @@ def _call(kind: CallKind, slices: tuple[Slice, ...], terms: Terms, *, task: int)
     )
 
 
+def _around_findings(terms: Terms) -> int:
+    return packing.CALL_OVERHEAD + terms.counts.merge_instructions + terms.counts.merge_task
+
+
 def _merge_call(parts: int, terms: Terms) -> PlannedCall:
-    around = packing.CALL_OVERHEAD + terms.counts.merge_instructions + terms.counts.merge_task
+    around = _around_findings(terms)
     most = around + parts * (terms.reserved_output_tokens + FINDINGS_TOKENS)
     usual = around + parts * (terms.expected_output_tokens + FINDINGS_TOKENS)
     return PlannedCall(
@@ -457,6 +427,11 @@ def _priced(strategy: Strategy, calls: tuple[PlannedCall, ...], terms: Terms) ->
         if any(extra is None for extra in extras)
         else sum((extra for extra in extras if extra is not None), Decimal(0)),
     )
+
+
+def price_calls(calls: Iterable[PlannedCall], terms: Terms) -> pricing.Estimate | None:
+    """Return what planned calls cost together on these terms; None where a rate is unknown."""
+    return pricing.estimate(terms.model, [_bill(call, terms) for call in calls], tier=terms.tier, on=terms.on)
 
 
 def _bill(call: PlannedCall, terms: Terms) -> pricing.Call:

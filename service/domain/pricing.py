@@ -231,6 +231,12 @@ def usd(amount: Decimal) -> str:
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
+def rounded_up(amount: Decimal) -> str:
+    """An amount for reading: to the cent from a dollar up, finer below, never less than it is."""
+    step = Decimal("0.01") if amount >= 1 or amount == 0 else Decimal("0.0001")
+    return f"${amount.quantize(step, rounding=ROUND_CEILING)}"
+
+
 def _estimate(model: Model, call: Call, *, tier: Tier, on: date) -> Estimate | None:
     held = cacheable(call.prefix_tokens, at_breakpoint=model.caches_at_breakpoints)
 

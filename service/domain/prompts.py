@@ -10,7 +10,10 @@ from service.domain.vision import Detail
 Role = Literal["system", "user", "assistant"]
 
 VERSION = "1"
-"""Changes whenever a byte of the text below does: it is part of the identity of a packed prefix."""
+"""Changes whenever a byte of a text below does: it is part of the identity of a packed prefix.
+
+A text that is added behind the documents changes no prefix.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +89,35 @@ Answer from the findings above, keeping their exact quotes in double quotes and 
 like "the exact words" [D12 p.137].
 </task>
 """
+
+REMINDERS = {"answer": REMINDER, "part": PART_REMINDER, "merge": MERGE_REMINDER}
+"""By the kind of a call with one question."""
+
+SEVERAL_REMINDERS = {
+    "answer": """\
+<task>
+Answer every one of the numbered questions below from the documents above, in their order. Begin each answer \
+on a line of its own with its question's number, a full stop and a blank. Support each claim of each answer \
+with an exact quote in double quotes and its mark, like "the exact words" [D12 p.137], even where an earlier \
+answer has the same quote. Where the documents do not hold an answer, say so under its number.
+</task>
+""",
+    "part": """\
+<task>
+The documents above are one part of a larger set; the other parts are read apart, and the findings are \
+merged afterwards. Take the numbered questions below in their order, each on a line of its own that begins \
+with its number, a full stop and a blank. Report everything in these documents that bears on it, each \
+finding with an exact quote in double quotes and its mark, like "the exact words" [D12 p.137]. Where nothing \
+bears on a question, write after its number: Nothing found.
+</task>
+""",
+    "merge": """\
+<task>
+Answer every one of the numbered questions below from the findings above, in their order, keeping their \
+exact quotes in double quotes and their marks, like "the exact words" [D12 p.137]. Begin each answer on a \
+line of its own with its question's number, a full stop and a blank. Where the findings hold no answer, say \
+so there.
+</task>
+""",
+}
+"""By the kind of a call with a list of questions asked together."""

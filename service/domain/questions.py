@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from service.domain.manner import PageImages
 from service.domain.vision import Detail
+from service.errors import Invalid
+
+MAX_QUESTIONS = 100
+"""Asked together in one call."""
+
+MAX_QUESTION_CHARS = 200_000
+"""Of a question, and of all in a list together."""
 
 DEFAULT_MAX_COMPLETION_TOKENS = 16_000
 """Reserved for each call where the caller names nothing: room for reasoning and an answer."""
@@ -17,6 +25,8 @@ class Question:
     """What is asked, and how; None leaves a parameter to the model.
 
     Attributes:
+        text: the question; of several asked together, the numbered list.
+        questions: those asked together, in order; empty where it is one.
         strategies: the plans wanted; empty means all that apply.
         document_ids: the documents to ask; empty means the whole corpus.
         priorities: how dear documents are, by id, 0 unless named: what is suggested to leave out goes by it.
@@ -46,6 +56,12 @@ class Question:
     leave_out: tuple[str, ...] = ()
     page_images: PageImages = "none"
     image_detail: Detail = "high"
+    questions: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many questions it asks."""
+        return max(len(self.questions), 1)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -54,5 +70,30 @@ class Question:
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Question:
         """The question back from its JSON form."""
-        tuples = {name: tuple(values.get(name, ())) for name in ("strategies", "document_ids", "leave_out")}
+        tuples = {name: tuple(values.get(name, ())) for name in _TUPLES}
         return Question(**{**values, **tuples})
+
+
+_TUPLES = ("strategies", "document_ids", "leave_out", "questions")
+
+
+def numbered(questions: Sequence[str]) -> str:
+    """Return questions asked together as one text: `1. …`, each on lines of its own."""
+    return "\n".join(f"{number}. {question.strip()}" for number, question in enumerate(questions, 1))
+
+
+def check_together(questions: Sequence[str]) -> None:
+    """Refuse a list that can't be asked in one call.
+
+    Raises:
+        Invalid: there is none in it, or too many; one of them is empty; all together are too long.
+    """
+    if not 1 <= len(questions) <= MAX_QUESTIONS:
+        raise Invalid(f"`questions` holds 1 to {MAX_QUESTIONS} questions; these are {len(questions):,}.")
+    empty = next((number for number, one in enumerate(questions, 1) if not one.strip()), None)
+    if empty is not None:
+        raise Invalid(f"Question {empty} of `questions` is empty: say it, or leave it out.")
+    if (chars := sum(map(len, questions))) > MAX_QUESTION_CHARS:
+        raise Invalid(
+            f"`questions` hold {chars:,} characters together, more than {MAX_QUESTION_CHARS:,}: ask fewer."
+        )

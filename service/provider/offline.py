@@ -25,6 +25,7 @@ NO_MODEL = (
 NO_MATCH = (
     "No model is configured, so the question is not answered; no passage shares a word with the question."
 )
+NO_PASSAGE = "No passage shares a word with this question."
 UNSEEN = "Pages that are sent as pictures were not looked at: that takes a model."
 
 _PASSAGE = 4000
@@ -35,6 +36,7 @@ _TAG = re.compile(
 )
 _FINDINGS = re.compile(r'^<findings part="\d+">\n(.*?)^</findings>\n', re.MULTILINE | re.DOTALL)
 _QUESTION = re.compile(r"^<question>\n(.*)\n</question>\s*\Z", re.MULTILINE | re.DOTALL)
+_NUMBERED = re.compile(r'^<question n="(\d+)">\n(.*?)\n</question>$', re.MULTILINE | re.DOTALL)
 _WRAPPERS = (('"', '"'), ("“", "”"), ("«", "»"))
 
 
@@ -78,18 +80,34 @@ class OfflineProvider:
 def answer(messages: Sequence[Message]) -> list[str]:
     """The paragraphs for a packed prompt: what this is, then each quote with its mark and document name."""
     material = [message.text for message in messages if message.role == "user"]
-    question = _question(material[-1]) if material else ""
+    questions = _questions(material[-1]) if material else [""]
     passages = [passage for text in material for passage in _passages(text)]
     passages += [passage for text in material for passage in _found(text)]
-    shown = [
-        f"{number}. {_quoted(sentence.text)} [D{sentence.passage.document} p.{sentence.passage.page}]"
-        + (f" — {sentence.passage.name}" if sentence.passage.name else "")
-        for number, sentence in enumerate(closest(passages, question, SHOWN), 1)
-    ]
-    lines = [NO_MODEL, *shown] if shown else [NO_MATCH]
+    if len(questions) == 1:
+        shown = _shown(passages, questions[0], "{}. ")
+        lines = [NO_MODEL, *shown] if shown else [NO_MATCH]
+    else:
+        lines = [NO_MODEL, *_each(passages, questions)]
     if _shows_pictures(messages):
         lines.append(UNSEEN)
     return [f"{line}\n\n" for line in lines[:-1]] + lines[-1:]
+
+
+def _shown(passages: Sequence[Passage], question: str, numbered: str) -> list[str]:
+    """The quotes closest to one question, each with its mark and document name."""
+    return [
+        f"{numbered.format(number)}{_quoted(sentence.text)} "
+        f"[D{sentence.passage.document} p.{sentence.passage.page}]"
+        + (f" — {sentence.passage.name}" if sentence.passage.name else "")
+        for number, sentence in enumerate(closest(passages, question, SHOWN), 1)
+    ]
+
+
+def _each(passages: Sequence[Passage], questions: Sequence[str]) -> Iterator[str]:
+    """Of each question of a list its number and its quotes."""
+    for number, question in enumerate(questions, 1):
+        found = _shown(passages, question, "")
+        yield "\n".join([f"{number}.", *found]) if found else f"{number}. {NO_PASSAGE}"
 
 
 def _shows_pictures(messages: Sequence[Message]) -> bool:
@@ -98,10 +116,12 @@ def _shows_pictures(messages: Sequence[Message]) -> bool:
     return any(message.images for message in messages) or any(UNSEEN in found for found in findings)
 
 
-def _question(text: str) -> str:
-    """The question of the last message; all of it where it has no tags."""
+def _questions(text: str) -> list[str]:
+    """The questions of the last message, mostly one; all of it where it has no tags."""
+    if several := _NUMBERED.findall(text):
+        return [question for _, question in several]
     found = _QUESTION.search(text)
-    return found.group(1) if found else text
+    return [found.group(1) if found else text]
 
 
 def _passages(text: str) -> Iterator[Passage]:

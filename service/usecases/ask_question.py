@@ -213,7 +213,8 @@ def _still_holds(preview: Preview, stored: StoredPlan) -> Offer:
     now = next((o for o in preview.offers if o.plan.strategy == stored.plan["strategy"]), None)
     if now is not None and not now.plan.feasible:
         reason = now.plan.infeasible_because or ""
-        raise OverWindow(reason) if now.plan.infeasible_code == "over_window" else Invalid(reason)
+        kind = OverWindow if now.plan.infeasible_code == "over_window" else Invalid
+        raise kind(reason, fixes=now.plan.fixes)
     same_prices = now is not None and _ceiling(now.description) == _ceiling(stored.plan)
     if now is None or now.plan.fingerprint != stored.fingerprint or not same_prices:
         moved = "the prices" if now and not same_prices else "the documents"

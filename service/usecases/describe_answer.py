@@ -20,6 +20,7 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
         "corpus_id": answer.corpus_id,
         "conversation_id": None,
         "question": answer.question,
+        "questions": list(answer.request.get("questions", ())),
         "model": answer.model,
         "text": answer.text,
         "output": answer.output,

@@ -18,9 +18,11 @@ from service.domain.documents import PageCount
 from service.domain.manner import NO_IMAGES, Images, Manner, sum_of
 from service.domain.planner import Plan, PlannedCall, Slice, Terms
 from service.domain.pricing import Estimate, usd
+from service.domain.tasks import Together
 from service.domain.vision import Detail
 from service.domain.waste import LeftOut, Spare
 from service.errors import Fix
+from service.usecases.price_alternatives import alternatives, may_be_cut, one_by_one_usd, prices
 from service.usecases.suggest_fixes import names_of, saving, send_page_images, waste_warning, ways_below
 
 
@@ -55,7 +57,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What surrounds the plans of one preview."""
+    """What surrounds the plans of one preview.
+
+    Attributes:
+        questions: how often the like will be asked.
+        together: the questions of a list; None where it is one.
+        engine: who answers, where that can't be asked for a service tier.
+    """
 
     terms: Terms
     catalog: Catalog
@@ -64,6 +72,8 @@ class Frame:
     created_at: datetime
     expires_at: datetime
     warm_until: datetime | None
+    together: Together | None = None
+    engine: str | None = None
 
 
 def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
@@ -77,11 +87,14 @@ def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
         "infeasible_code": plan.infeasible_code,
         "model": terms.model.id,
         "service_tier": terms.tier,
+        "questions": len(frame.together.tokens) if frame.together else 1,
+        "budget_tokens": plan.budget_tokens,
         "calls": [_call(call) for call in plan.calls],
         "input_tokens": plan.input_tokens,
         "images": {**_images(sum_of(call.images for call in plan.calls)), "detail": frame.asked.image_detail},
         "reserved_output_tokens": sum(call.reserved_output_tokens for call in plan.calls),
         "cost": _cost(plan, frame),
+        "alternatives": alternatives(plan, terms, _asked(frame), without_tiers=frame.engine),
         "threshold": _threshold(plan, terms),
         "window": window_of(plan.largest_call, planner.max_input(terms), terms.guard_tokens),
         "coverage": _coverage(plan, frame),
@@ -183,16 +196,16 @@ def _cost(plan: Plan, frame: Frame) -> dict[str, Any] | None:
     """Every figure exact; None as a whole where the price is unknown: it is said, never guessed."""
     if plan.estimate is None:
         return None
-    asked = sorted({1, 2, 10, max(frame.questions, 1)})
     return {
-        "min_usd": usd(plan.estimate.min_usd),
-        "expected_usd": usd(plan.estimate.expected_usd),
-        "max_usd": usd(plan.estimate.max_usd),
-        "cold_usd": usd(plan.estimate.cold_usd),
-        "warm_usd": usd(plan.estimate.warm_usd),
+        **prices(plan.estimate, _asked(frame)),
         "per_document": _per_document(plan, frame.terms),
-        "for_questions": [{"n": n, "usd": usd(plan.estimate.for_questions(n))} for n in asked],
+        "one_by_one_usd": one_by_one_usd(plan, frame.together),
     }
+
+
+def _asked(frame: Frame) -> list[int]:
+    """For how many questions prices are named."""
+    return sorted({1, 2, 10, max(frame.questions, 1)})
 
 
 def _per_document(plan: Plan, terms: Terms) -> list[dict[str, Any]]:
@@ -288,6 +301,9 @@ def _warnings(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
             _warning("price_unknown", f"No price is published for {terms.model.id} at {terms.tier}.")
         )
     found.extend(_near_or_over(plan, frame))
+    if frame.together and frame.together.may_be_cut and plan.feasible:
+        said, ways = may_be_cut(frame.together)
+        found.append(_warning("answer_may_be_cut", said, ways))
     found.extend(_unseen(frame))
     if frame.asked.spare is not None:
         then = frame.asked.leaner.get(plan.strategy)
@@ -328,6 +344,8 @@ def _unseen(frame: Frame) -> list[dict[str, Any]]:
 
 def _near_or_over(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
     terms, at = frame.terms, frame.terms.model.threshold_tokens
+    if not plan.feasible and plan.fixes:
+        return [_warning(plan.infeasible_code or "", plan.infeasible_because or "", plan.fixes)]
     if plan.infeasible_code == "over_window" and plan.strategy != "split":
         fixes = ways_below(
             frame.asked.members,

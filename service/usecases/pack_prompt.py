@@ -11,6 +11,7 @@ from service.domain.documents import Document, PageText
 from service.domain.manner import Manner
 from service.domain.planner import PlannedCall, Slice
 from service.domain.prompts import ImagePart, Message, Part
+from service.domain.tasks import task_of
 from service.errors import PlanChanged
 from service.provider import ChatRequest
 from service.store import documents
@@ -47,17 +48,15 @@ def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> Chat
 
 
 def _messages(run: Run, planned: PlannedCall, findings: Sequence[str]) -> tuple[Message, ...]:
-    own = run.question.system_prompt
+    task = task_of(run.question, planned.kind)
     if planned.kind == "merge":
         blocks = [packing.findings_block(n, text) for n, text in enumerate(findings, 1)]
-        task = packing.task_text(run.question.text, instructions=own, reminder=prompts.MERGE_REMINDER)
         _check_length(planned, "".join(blocks), task)
         return packing.messages(instructions=prompts.MERGING, parts=list(packing.parts_of(blocks)), task=task)
-    reminder = prompts.PART_REMINDER if planned.kind == "part" else prompts.REMINDER
     return packing.messages(
         instructions=prompts.ANSWERING,
         parts=list(packing.parts_of(_blocks(run, planned))),
-        task=packing.task_text(run.question.text, instructions=own, reminder=reminder),
+        task=task,
     )
 
 

@@ -9,14 +9,14 @@ from decimal import Decimal
 from typing import Any, get_args
 
 from ingest import count_tokens
-from service.domain import packing, planner, pricing, prompts, waste
+from service.domain import advice, planner, pricing, tasks, waste
 from service.domain.catalog import Model, Tier
 from service.domain.corpora import Member
 from service.domain.documents import DocumentStatus, PageCount
 from service.domain.enclosures import in_order
 from service.domain.manner import Manner
-from service.domain.planner import Plan, PromptCounts, Terms
-from service.domain.questions import Question
+from service.domain.planner import Plan, Terms
+from service.domain.questions import Question, check_together
 from service.errors import (
     DocumentFailed,
     DocumentNotReady,
@@ -55,11 +55,12 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """All plans for a question; `recommended` is None where none is feasible."""
+    """All plans for a question; `recommended` is None where none is feasible, `because` says why it is."""
 
     offers: tuple[Offer, ...]
     recommended: Offer | None
     frame: Frame
+    because: str | None = None
 
 
 def preview_question(ctx: Context, tenant: str, corpus_id: str, question: Question) -> Preview:
@@ -82,6 +83,8 @@ def preview_in(tx: Transaction, ctx: Context, tenant: str, corpus_id: str, quest
     """Plan within the caller's transaction; nothing is kept."""
     if not question.text.strip():
         raise Invalid("Say what to ask: the question is empty.")
+    if question.questions:
+        check_together(question.questions)
     if corpora.get(tx, tenant, corpus_id) is None:
         raise NotFound(f"There is no corpus {corpus_id}.")
     model = ctx.catalog.model(question.model)
@@ -98,8 +101,24 @@ def preview_in(tx: Transaction, ctx: Context, tenant: str, corpus_id: str, quest
         asked = replace(asked, leaner={plan.strategy: plan.estimate for plan in leaner})
     frame = _frame(ctx, terms, asked, question=question, fresh=fresh)
     offers = tuple(_offer(plan, frame) for plan in drafts)
-    best = planner.recommended(drafts)
-    return Preview(offers, next((offer for offer in offers if offer.plan is best), None), frame)
+    return _advised(offers, frame, question)
+
+
+def _advised(offers: tuple[Offer, ...], frame: Frame, question: Question) -> Preview:
+    """Name the plan to take, and why."""
+    members, plans_made = frame.asked.members, [offer.plan for offer in offers]
+    asked = advice.Asked(
+        questions=question.questions or (question.text,),
+        expected=question.expected_questions,
+        pages=sum(member.packed_pages for member in members),
+        threshold=frame.terms.model.threshold_tokens is not None,
+        fits=planner.whole_input(members, frame.terms.counts) <= planner.max_input(frame.terms),
+    )
+    best = advice.recommended(plans_made, asked)
+    if best is None:
+        return Preview(offers, None, frame)
+    because = advice.because(best, plans_made, asked)
+    return Preview(offers, next(offer for offer in offers if offer.plan is best), frame, because)
 
 
 def get_plan(ctx: Context, tenant: str, plan_id: str) -> StoredPlan:
@@ -343,27 +362,12 @@ def terms_of(ctx: Context, model: Model, question: Question) -> Terms:
         model=model,
         tier=_tier(ctx, question.service_tier),
         on=ctx.now().date(),
-        counts=prompt_counts(question),
+        counts=tasks.counts_of(question, count_tokens),
         reserved_output_tokens=reserved,
-        expected_output_tokens=planner.expected_output(question.reasoning_effort, reserved),
+        expected_output_tokens=planner.expected_output(
+            question.reasoning_effort, reserved, questions=question.count
+        ),
         guard_tokens=round(threshold * ctx.terms.guard_band),
-    )
-
-
-def prompt_counts(question: Question) -> PromptCounts:
-    """Count the texts around the documents, exactly."""
-
-    def task(reminder: str) -> int:
-        return count_tokens(
-            packing.task_text(question.text, instructions=question.system_prompt, reminder=reminder)
-        )
-
-    return PromptCounts(
-        instructions=count_tokens(prompts.ANSWERING),
-        task=task(prompts.REMINDER),
-        part_task=task(prompts.PART_REMINDER),
-        merge_instructions=count_tokens(prompts.MERGING),
-        merge_task=task(prompts.MERGE_REMINDER),
     )
 
 
@@ -413,6 +417,8 @@ def _frame(
         catalog=ctx.catalog,
         asked=asked,
         questions=question.expected_questions,
+        together=tasks.together(question, terms, count_tokens),
+        engine=None if ctx.provider.takes_tiers else ctx.provider.name,
         created_at=now,
         expires_at=now + timedelta(seconds=ctx.terms.plan_seconds),
         warm_until=min(fresh.values()) + timedelta(seconds=CACHE_SECONDS) if fresh else None,

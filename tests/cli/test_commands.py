@@ -269,3 +269,24 @@ def check_limits(tmp_path: Path, upstream: Upstream) -> None:
     assert "in all" in run(data, "spend", "--since", "2026-01-01").stdout
     assert printed(run(data, "budget", "corpus:notes", "--remove", "--json")) == []
     assert run(data, *ask, **paid).returncode == 0
+
+
+def test_several_questions_are_asked_together(tmp_path: Path) -> None:
+    data, folder = tmp_path / "data", tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.txt").write_text("The harbour opened in 1871.\nThe lighthouse was lit in 1902.\n")
+    run(data, "add", str(folder), "--corpus", "port")
+    asked = ("When did the harbour open?", "--also", "When was the lighthouse lit?")
+    priced = run(data, "plan", "--corpus", "port", *asked)
+    assert priced.returncode == 0, priced.stderr
+    assert re.search(r"^Reads the only page in one call: \$0\.\d{4}\.$", priced.stdout, re.MULTILINE)
+    assert re.search(r"^At other tiers: flex \$\S+ cold, \$\S+ warm; batch ", priced.stdout, re.MULTILINE)
+    assert re.search(r"^One by one the 2 questions would cost \$0\.\d{4}\.$", priced.stdout, re.MULTILINE)
+    plans = printed(run(data, "plan", "--corpus", "port", *asked, "--json"))
+    assert plans["recommended_because"].startswith("Reads the only page in one call")
+    assert plans["data"][0]["questions"] == 2
+    answered = run(data, "ask", "--corpus", "port", *asked)
+    assert answered.returncode == 0, answered.stderr
+    assert answered.stdout.index("1871") < answered.stdout.index("2.\n") < answered.stdout.rindex("1902")
+    empty = run(data, "plan", "--corpus", "port", "When?", "--also", " ")
+    assert (empty.returncode, "Question 2" in empty.stderr) == (2, True)

@@ -356,7 +356,6 @@ def test_a_split_of_a_large_corpus_costs_about_half() -> None:
     assert not split.crosses_threshold
     assert estimate_of(split).cold_usd < Decimal("0.6") * estimate_of(whole).cold_usd
     assert estimate_of(split).max_usd < estimate_of(whole).max_usd
-    assert planner.recommended([whole, split]) is split
 
 
 def test_a_documents_slices_pay_for_their_own_tags() -> None:
@@ -411,41 +410,6 @@ def test_an_unknown_price_stays_unknown() -> None:
     plan = planner.plan_whole(one_call_of(300_000), replace(TERMS, tier="priority"))
     assert plan.feasible
     assert (plan.estimate, plan.threshold_extra_usd) == (None, None)
-
-
-# What is recommended.
-
-
-def test_the_cheapest_plan_is_recommended() -> None:
-    cheap = planner.plan_whole(one_call_of(1_000), TERMS)
-    dear = planner.plan_whole(one_call_of(2_000), TERMS)
-    assert planner.recommended([dear, cheap]) is cheap
-    assert planner.recommended([cheap, dear]) is cheap
-
-
-def test_one_call_wins_a_tie() -> None:
-    one = planner.plan_whole(one_call_of(1_000), TERMS)
-    two = replace(one, strategy="split", calls=one.calls * 2)
-    assert planner.recommended([two, one]) is one
-    assert planner.recommended([one, two]) is one
-
-
-def test_what_is_not_feasible_is_never_recommended() -> None:
-    over = planner.plan_whole(one_call_of(922_001), TERMS)
-    fits = planner.plan_whole(one_call_of(900_000), TERMS)
-    assert planner.recommended([over, fits]) is fits
-    assert planner.recommended([over]) is None
-    assert planner.recommended([]) is None
-
-
-def test_a_known_price_is_recommended_before_an_unknown_one() -> None:
-    corpus = [member(n, 100_000) for n in range(1, 4)]
-    terms = replace(TERMS, tier="priority")
-    whole = planner.plan_whole(corpus, terms)
-    split = planner.plan_split(corpus, terms, page_tokens={})
-    assert whole.estimate is None
-    assert split.estimate is not None
-    assert planner.recommended([whole, split]) is split
 
 
 # Identity.

@@ -22,7 +22,7 @@ from service.domain.citations import Citation, Index, Source, SourcePage, find_c
 from service.domain.prompts import ImagePart, Message
 from service.provider import ChatRequest, Delta, Provider, Reply
 from service.provider.closest import LONGEST
-from service.provider.offline import NO_MATCH, NO_MODEL, UNSEEN, OfflineProvider, answer
+from service.provider.offline import NO_MATCH, NO_MODEL, NO_PASSAGE, UNSEEN, OfflineProvider, answer
 from tests.support import quoting
 
 SAMPLES = Path(__file__).resolve().parents[2] / "../shared/samples"
@@ -246,6 +246,17 @@ def test_nothing_alike_is_said_and_cites_nothing() -> None:
     assert find_claims(text) == ()
     assert "".join(answer(())) == NO_MATCH
     assert ask((), "bridge") == NO_MATCH
+
+
+def test_each_question_of_a_list_gets_its_own_quotes_under_its_number() -> None:
+    asked = ["When was the Kestrel Bridge opened?", "Xylophones?", "When was the light automated?"]
+    before, material, _ = packed(LIBRARY, "")
+    task = packing.list_task_text(asked, reminder=prompts.SEVERAL_REMINDERS["answer"])
+    text = "".join(answer((before, material, Message("user", (task,)))))
+    assert text.startswith(NO_MODEL)
+    first, third = text.index("1.\n"), text.index("3.\n")
+    assert first < text.index("14 May 1931") < text.index(f"2. {NO_PASSAGE}") < third < text.index("1962")
+    assert {citation.verdict for citation in checked(LIBRARY, text)} == {"exact"}
 
 
 def test_the_same_prompt_gives_the_same_text() -> None:

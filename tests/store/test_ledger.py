@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
 from service.store import ledger
@@ -42,6 +46,18 @@ def hold(tx: Transaction, number: int, micros: int, scopes: tuple[str, ...] = ("
         at=rows.NOW,
     )
     return call.id
+
+
+@contextmanager
+def rolled_back(db: Database) -> Iterator[Transaction]:
+    """A transaction of which nothing stays, so that one database serves every example."""
+    with suppress(_Undone), db.write() as tx:
+        yield tx
+        raise _Undone
+
+
+class _Undone(Exception):
+    pass
 
 
 def lines(db: Database) -> list[tuple[str, int]]:
@@ -224,3 +240,37 @@ def test_after_a_crowd_every_sum_agrees_with_the_ledger(db: Database) -> None:
     assert sum(ended) == len(reserved)  # each ended exactly once, although each was ended twice
     assert state(db) == (sum(settled), 0) == (sum(micros for _, micros in written), 0)
     assert sum(settled) <= 60 * rivals.PRICE
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 5), st.sampled_from(["hold", "settle", "release"]), st.integers(0, 4_000)),
+        max_size=25,
+    )
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_sum_of_every_order_of_events_agrees(db: Database, steps: list[tuple[int, str, int]]) -> None:
+    """What is reserved, settled and released sums to what was paid, whatever happens when and how often."""
+    held: dict[int, int] = {}
+    paid: dict[int, int] = {}
+    names: dict[int, str] = {}
+    with rolled_back(db) as tx:
+        ledger.set_budget(tx, budget(cap=10**9))
+        for number, event, micros in steps:
+            name = names.get(number, "ans_none.0")
+            if event == "hold" and number not in names:
+                names[number], held[number] = hold(tx, number, micros), micros
+            elif event == "settle":
+                ended = ledger.settle(tx, name, actual_micros=micros, actual_usd=None, at=rows.NOW)
+                assert ended == (number in held)
+                paid |= {number: micros} if ended else {}
+                held.pop(number, None)
+            elif event == "release":
+                assert ledger.release(tx, name, at=rows.NOW) == (number in held)
+                held.pop(number, None)
+        (known,) = ledger.budgets_of(tx, rows.TENANT)
+        assert (known.spent_micros, known.reserved_micros) == (sum(paid.values()), sum(held.values()))
+        of: dict[str, int] = dict.fromkeys(names.values(), 0)
+        for entry in ledger.entries(tx, rows.TENANT):
+            of[entry.call_id] += entry.micros
+        assert of == {name: paid.get(number, held.get(number, 0)) for number, name in names.items()}

@@ -12,7 +12,7 @@ _DOCUMENT = re.compile(r'<document id="(D\d+)"[^>]*>\n(.*?)(?=</document>|\Z)', 
 _PAGE = re.compile(r'<page n="(\d+)"[^>]*>\n(.*?)(?=<page n="|</page>|\Z)', re.DOTALL)
 _FINDINGS = re.compile(r'<findings part="\d+">\n(.*?)\n</findings>', re.DOTALL)
 _MARKED = re.compile(r'"[^"\n]+" \[D\d+ p\.\d+\]')
-_QUESTION = re.compile(r"<question>\n(.*?)\n</question>", re.DOTALL)
+_QUESTION = re.compile(r"<question(?: n=\"(\d+)\")?>\n(.*?)\n</question>", re.DOTALL)
 _WORD = re.compile(r"\w{4,}")
 _QUOTED_WORDS = 10
 
@@ -31,17 +31,21 @@ def _text(body: dict[str, Any]) -> str:
     if "<findings" in prompt:
         marks = [mark for block in _FINDINGS.findall(prompt) for mark in _MARKED.findall(block)]
         return f"Taken together: {'; '.join(dict.fromkeys(marks))}." if marks else "No part found anything."
-    found = _best_page(prompt)
+    questions = _QUESTION.findall(prompt) or [("", "")]
+    return "\n".join((f"{number}. " if number else "") + _said(prompt, asked) for number, asked in questions)
+
+
+def _said(prompt: str, question: str) -> str:
+    found = _best_page(prompt, question)
     if found is None:
         return "The prompt holds no documents."
     document, page, quote = found
     return f'According to the documents, "{quote}" [{document} p.{page}].'
 
 
-def _best_page(prompt: str) -> tuple[str, str, str] | None:
+def _best_page(prompt: str, question: str) -> tuple[str, str, str] | None:
     """Document, page and opening words of the page that shares most words with the question."""
-    question = _QUESTION.search(prompt)
-    wanted = set(_WORD.findall(question[1].lower())) if question else set()
+    wanted = set(_WORD.findall(question.lower()))
     best: tuple[int, tuple[str, str, str]] | None = None
     for document in _DOCUMENT.finditer(prompt):
         for page in _PAGE.finditer(document[2]):

@@ -123,6 +123,7 @@ COST = {
     "warm_usd": money,
     "per_document": [{"document_id": name_of("doc"), "usd": money}],
     "for_questions": [{"n": int, "usd": money}],
+    "one_by_one_usd": maybe(money),
 }
 
 PLAN = {
@@ -132,6 +133,7 @@ PLAN = {
     "infeasible_because": maybe(str),
     "model": str,
     "service_tier": str,
+    "questions": int,
     "calls": [
         {
             "input_tokens": int,
@@ -143,6 +145,7 @@ PLAN = {
     "input_tokens": int,
     "reserved_output_tokens": int,
     "cost": maybe(COST),
+    "alternatives": [{"service_tier": str, "cost": maybe(dict), "saves_usd": maybe(money), "note": str}],
     "threshold": {"at": int, "status": _GAUGE, "tokens_over": int, "extra_usd": maybe(money)},
     "window": {"max_input": int, "remaining": int, "status": _GAUGE},
     "coverage": COVERAGE,

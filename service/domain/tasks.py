@@ -1,0 +1,132 @@
+"""The last message of a question's calls, and what a list asked together saves over one by one.
+
+What is planned is what is sent: plan and prompt take the text from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from service.domain import packing, planner, prompts
+from service.domain.planner import CallKind, Plan, PlannedCall, PromptCounts, Terms
+from service.domain.pricing import Estimate
+from service.domain.questions import Question
+
+Count = Callable[[str], int]
+"""Exact tokens of a text."""
+
+
+def task_of(question: Question, kind: CallKind) -> str:
+    """Return the last message of a call of that kind."""
+    own = question.system_prompt
+    if not question.questions:
+        return packing.task_text(question.text, instructions=own, reminder=prompts.REMINDERS[kind])
+    return packing.list_task_text(
+        question.questions, instructions=own, reminder=prompts.SEVERAL_REMINDERS[kind]
+    )
+
+
+def counts_of(question: Question, count: Count) -> PromptCounts:
+    """Count the texts around the documents, exactly."""
+    return PromptCounts(
+        instructions=count(prompts.ANSWERING),
+        task=count(task_of(question, "answer")),
+        part_task=count(task_of(question, "part")),
+        merge_instructions=count(prompts.MERGING),
+        merge_task=count(task_of(question, "merge")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Questions asked together in one call, and each of them by itself.
+
+    Attributes:
+        usual_output: tokens of a usual answer to all of them, whatever is reserved.
+        together: the terms of the list.
+        alone: those of a single question, but for its own tokens, which are left out of the counts.
+        tokens: of each question's block, in order. Blocks add up.
+    """
+
+    usual_output: int
+    together: Terms
+    alone: Terms
+    tokens: tuple[int, ...]
+
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether a usual answer to all of them passes what is reserved."""
+        return self.usual_output > self.together.reserved_output_tokens
+
+    @property
+    def questions_that_fit(self) -> int:
+        """How many of them a usual answer has room for, at least one."""
+        return max(self.together.reserved_output_tokens * len(self.tokens) // self.usual_output, 1)
+
+    def one_by_one(self, plan: Plan) -> Decimal | None:
+        """What asking one after another costs over the same packs: the first cold, the others warm.
+
+        Returns:
+            None where a price is unknown.
+        """
+        priced = {tokens: self._single(plan, tokens) for tokens in set(self.tokens)}
+        total = Decimal(0)
+        for place, tokens in enumerate(self.tokens):
+            one = priced[tokens]
+            if one is None:
+                return None
+            total += one.warm_usd if place else one.cold_usd
+        return total
+
+    def _single(self, plan: Plan, tokens: int) -> Estimate | None:
+        alone = replace(self.alone, counts=_longer(self.alone.counts, tokens))
+        parts = sum(call.kind == "part" for call in plan.calls)
+        return planner.price_calls([_moved(call, self.together, alone, parts) for call in plan.calls], alone)
+
+
+def together(question: Question, terms: Terms, count: Count) -> Together | None:
+    """Return the questions of a list with what each counts by itself; None where it is one question."""
+    if not question.questions:
+        return None
+    around = counts_of(replace(question, text="", questions=()), count)
+    effort, reserved = question.reasoning_effort, terms.reserved_output_tokens
+    return Together(
+        usual_output=planner.usual_output(effort, question.count),
+        together=terms,
+        alone=replace(
+            terms,
+            counts=_longer(around, -count(packing.question_block(""))),
+            expected_output_tokens=planner.expected_output(effort, reserved),
+            warm=frozenset(),
+        ),
+        tokens=tuple(count(packing.question_block(one)) for one in question.questions),
+    )
+
+
+def _longer(counts: PromptCounts, tokens: int) -> PromptCounts:
+    """Return the counts of tasks that are so many tokens longer."""
+    return replace(
+        counts,
+        task=counts.task + tokens,
+        part_task=counts.part_task + tokens,
+        merge_task=counts.merge_task + tokens,
+    )
+
+
+def _moved(call: PlannedCall, before: Terms, after: Terms, parts: int) -> PlannedCall:
+    """Return the same call with the task (and, where it merges, the usual findings) of other terms."""
+    more = _task(call.kind, after.counts) - _task(call.kind, before.counts)
+    usual = more
+    if call.kind == "merge":
+        usual += parts * (after.expected_output_tokens - before.expected_output_tokens)
+    return replace(
+        call,
+        input_tokens=call.input_tokens + more,
+        expected_input_tokens=call.expected_input_tokens + usual,
+    )
+
+
+def _task(kind: CallKind, counts: PromptCounts) -> int:
+    return {"answer": counts.task, "part": counts.part_task, "merge": counts.merge_task}[kind]

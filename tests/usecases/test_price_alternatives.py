@@ -1,0 +1,64 @@
+"""Other ways to pay for the same calls, and what is said where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from service.domain import planner
+from service.usecases.price_alternatives import alternatives
+from tests.domain.test_planner import CATALOG, TERMS, estimate_of, member, one_call_of
+
+WHOLE = planner.plan_whole(one_call_of(900_000), TERMS)
+
+
+def test_each_cheaper_tier_has_every_figure_and_what_it_saves() -> None:
+    for one in alternatives(WHOLE, TERMS, [1, 10]):
+        then = estimate_of(planner.plan_whole(one_call_of(900_000), replace(TERMS, tier=one["service_tier"])))
+        assert Decimal(one["cost"]["max_usd"]) == then.max_usd == estimate_of(WHOLE).max_usd / 2
+        assert Decimal(one["saves_usd"]) == estimate_of(WHOLE).expected_usd - then.expected_usd
+        assert [each["n"] for each in one["cost"]["for_questions"]] == [1, 10]
+        assert Decimal(one["cost"]["for_questions"][1]["usd"]) == then.for_questions(10)
+
+
+@pytest.mark.parametrize(
+    ("tier", "others"),
+    [
+        ("standard", ["flex", "batch"]),
+        ("priority", ["flex", "batch"]),
+        ("flex", ["batch"]),
+        ("batch", ["flex"]),
+    ],
+)
+def test_its_own_tier_is_no_alternative(tier: str, others: list[str]) -> None:
+    terms = replace(TERMS, tier=tier)  # type: ignore[arg-type]
+    plan = planner.plan_whole(one_call_of(1_000), terms)
+    assert [one["service_tier"] for one in alternatives(plan, terms, [1])] == others
+
+
+def test_a_provider_that_can_not_be_asked_for_tiers_is_named() -> None:
+    for one in alternatives(WHOLE, TERMS, [1], without_tiers="oxen"):
+        assert (one["cost"], one["saves_usd"]) == (None, None)
+        assert one["note"] == "oxen can't be asked for a service tier."
+
+
+def test_an_unpublished_price_is_said() -> None:
+    text = """
+    [[model]]
+    id = "local"
+    context_window = 100_000
+    max_output_tokens = 10_000
+    [[model.prices]]
+    standard.short = { input = "1", output = "1" }
+    """
+    terms = replace(TERMS, model=CATALOG.with_models(text).model("local"))
+    plan = planner.plan_whole([member(1, 500)], terms)
+    notes = [(one["cost"], one["note"]) for one in alternatives(plan, terms, [1])]
+    assert notes == [(None, f"No price is published for local at {tier}.") for tier in ("flex", "batch")]
+
+
+def test_what_is_not_feasible_has_no_price() -> None:
+    over = planner.plan_whole(one_call_of(922_001), TERMS)
+    assert [one["cost"] for one in alternatives(over, TERMS, [1])] == [None, None]
