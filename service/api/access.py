@@ -5,10 +5,9 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from fastapi import Request
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.problems import MEDIA_TYPE, problem
+from service.api.problems import problem, response_at
 from service.errors import NotAllowed
 from service.usecases.context import LOCAL
 
@@ -31,8 +30,7 @@ class LoopbackOnly:
             body = problem(
                 status=NotAllowed.status, code=NotAllowed.code, title=NotAllowed.title, detail=refusal
             )
-            response = JSONResponse(body, status_code=NotAllowed.status, media_type=MEDIA_TYPE)
-            await response(scope, receive, send)
+            await response_at(scope["path"], body)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -43,7 +43,7 @@ async def ask(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Ask: by a plan that was offered, or by a question, which takes the recommended plan."""
-    request = _request(body, idempotency_key, model=ctx.terms.model)
+    request = request_of(body, idempotency_key, model=ctx.terms.model)
     answer = await asyncio.to_thread(ask_question.ask_question, ctx, owner, corpus_id, request)
     await start(answer.id)
     if body.stream:
@@ -106,7 +106,12 @@ def _number(last_event_id: str) -> int:
     return int(digits) if len(digits) < 10 else 0  # noqa: PLR2004 - no answer has a billion events
 
 
-def _request(body: AnswerRequest, idempotency_key: str | None, *, model: str) -> Request:
+def request_of(body: AnswerRequest, idempotency_key: str | None, *, model: str) -> Request:
+    """Return what is asked in the use case's words.
+
+    Raises:
+        Invalid: neither a question nor a plan is named, or both, or parameters beside a plan.
+    """
     if (body.plan_id is None) == (body.question is None and body.questions is None):
         raise Invalid("Say what to ask: either `question` or `questions`, or the `plan_id` of a plan.")
     named = body.model_fields_set & Parameters.model_fields.keys() if body.plan_id is not None else set()

@@ -11,7 +11,7 @@ from service.errors import Invalid
 MAX_BODY_BYTES = 8 << 20
 """Of a JSON body: twice the longest question, every character of it escaped, and room to spare."""
 
-_UPLOADS = ("/v1/documents", "/v1/uploads")
+_UPLOADS = ("/v1/documents", "/v1/uploads", "/v1/files")
 """Files stream to the store, which bounds them itself."""
 
 
@@ -27,7 +27,7 @@ class Bounded:
             await self._app(scope, receive, send)
         elif "\x00" in scope["path"] or b"%00" in scope["query_string"]:
             refused = problems.problem_of(Invalid("The address holds a NUL character."))
-            await problems.response(refused)(scope, receive, send)
+            await problems.response_at(scope["path"], refused)(scope, receive, send)
         elif scope["path"].startswith(_UPLOADS):
             await self._app(scope, receive, send)
         else:

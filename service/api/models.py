@@ -7,13 +7,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
+from service.api.access import tenant
+from service.api.openai_requests import split_model
 from service.api.wiring import context
+from service.usecases import arrange_corpus
 from service.usecases.context import Context
 from service.usecases.describe_model import describe_model
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 Ctx = Annotated[Context, Depends(context)]
+Tenant = Annotated[str, Depends(tenant)]
 
 
 @router.get("")
@@ -23,9 +27,13 @@ def list_models(ctx: Ctx) -> dict[str, Any]:
 
 
 @router.get("/{name:path}")
-def get_model(ctx: Ctx, name: str) -> dict[str, Any]:
-    """Return a model: window, threshold, encoding, dated prices."""
-    return _listed(name, ctx)
+def get_model(ctx: Ctx, owner: Tenant, name: str) -> dict[str, Any]:
+    """Return a model: window, threshold, encoding, dated prices; also one with a corpus behind it."""
+    model, corpus_id = split_model(name)
+    if corpus_id is None:
+        return _listed(name, ctx)
+    corpus = arrange_corpus.get(ctx, owner, corpus_id)
+    return {**_listed(model, ctx), "id": name, "corpus_id": corpus.id}
 
 
 def _listed(name: str, ctx: Context) -> dict[str, Any]:

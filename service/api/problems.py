@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from service.api import openai_errors
 from service.domain.documents import Failure
 from service.errors import ProviderInDoubt, UnabridgedError
 
@@ -72,14 +73,29 @@ def response(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSO
     return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers)
 
 
-async def _ours(_request: Request, error: Exception) -> JSONResponse:
+def response_at(
+    path: str, body: dict[str, Any], headers: dict[str, str] | None = None, *, param: str | None = None
+) -> JSONResponse:
+    """Return a problem in the form that the clients of that path read."""
+    if openai_errors.is_spoken_at(path):
+        return openai_errors.response(body, headers, param=param)
+    return response(body, headers)
+
+
+async def _ours(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, UnabridgedError):
-        return await _unexpected(_request, error)
-    return response(problem_of(error))
+        return await _unexpected(request, error)
+    param = error.param if isinstance(error, openai_errors.Unfit | openai_errors.UnknownModel) else None
+    return response_at(request.url.path, problem_of(error), param=param)
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     found = error.errors() if isinstance(error, RequestValidationError) else []
+    if found and openai_errors.is_spoken_at(request.url.path):
+        unfit = openai_errors.Unfit(
+            openai_errors.said_of(found)[:2000], param=openai_errors.param_of(found[0])
+        )
+        return await _ours(request, unfit)
     places = [(".".join(str(step) for step in one["loc"][1:]) or "body", one["msg"]) for one in found]
     said = "; ".join(f"{place}: {message}" for place, message in places)
     return response(
@@ -92,21 +108,23 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
-async def _http(_request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = str(error.detail) if isinstance(error, HTTPException) else "Something went wrong."
     headers = dict(error.headers) if isinstance(error, HTTPException) and error.headers else None
     code = _HTTP_CODES.get(status, "invalid_request" if status < 500 else "internal_error")  # noqa: PLR2004 - HTTP's own
-    return response(problem(status=status, code=code, title=detail, detail=detail), headers)
+    told = problem(status=status, code=code, title=detail, detail=detail)
+    return response_at(request.url.path, told, headers)
 
 
-async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("unexpected error", exc_info=error)
-    return response(
+    return response_at(
+        request.url.path,
         problem(
             status=500,
             code="internal_error",
             title="Something went wrong here",
             detail="This is a fault of the service. It was logged; nothing stored or paid for is lost.",
-        )
+        ),
     )

@@ -92,6 +92,11 @@ class Provider(Protocol):
         """Whether it can be asked for a service tier; otherwise only the standard price is honest."""
         ...
 
+    @property
+    def samples_while_reasoning(self) -> bool:
+        """Whether `temperature` and `top_p` reach a model that may reason; otherwise they are left out."""
+        ...
+
     def complete(self, request: ChatRequest, on_wire: OnWire | None = None) -> AsyncIterator[Delta | Reply]:
         """Yield deltas, then exactly one Reply.
 

@@ -139,6 +139,11 @@ class HttpProvider:
         """As the profile says."""
         return self._profile.service_tier
 
+    @property
+    def samples_while_reasoning(self) -> bool:
+        """As the profile says."""
+        return self._profile.sampling_while_reasoning
+
     async def complete(
         self, request: ChatRequest, on_wire: OnWire | None = None
     ) -> AsyncGenerator[Delta | Reply, None]:

@@ -62,6 +62,11 @@ class OfflineProvider:
         """It shows the price of any."""
         return True
 
+    @property
+    def samples_while_reasoning(self) -> bool:
+        """It reasons never."""
+        return True
+
     async def complete(
         self, request: ChatRequest, on_wire: OnWire | None = None
     ) -> AsyncIterator[Delta | Reply]:

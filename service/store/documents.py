@@ -95,6 +95,17 @@ def page_through(tx: Transaction, tenant: str, *, after: str | None, limit: int)
     return [_document(row) for row in tx.execute(query)]
 
 
+def uploads_through(
+    tx: Transaction, tenant: str, *, after: str | None, limit: int, newest_first: bool
+) -> list[Document]:
+    """Return documents that were uploaded by themselves, in the order of their ids or against it."""
+    order = documents.c.id.desc() if newest_first else documents.c.id
+    query = _rows().where(documents.c.tenant == tenant, documents.c.uploaded).order_by(order).limit(limit)
+    if after:
+        query = query.where(documents.c.id < after if newest_first else documents.c.id > after)
+    return [_document(row) for row in tx.execute(query)]
+
+
 def of_corpus(tx: Transaction, corpus_id: str) -> list[Document]:
     """Return the documents of a corpus in their order."""
     query = (

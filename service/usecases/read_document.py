@@ -35,6 +35,14 @@ def list_documents(ctx: Context, tenant: str, *, after: str | None, limit: int) 
         return documents.page_through(tx, tenant, after=after, limit=limit)
 
 
+def list_uploads(
+    ctx: Context, tenant: str, *, after: str | None, limit: int, newest_first: bool
+) -> list[Document]:
+    """Return the documents that were uploaded by themselves, and not only inside another."""
+    with ctx.db.read() as tx:
+        return documents.uploads_through(tx, tenant, after=after, limit=limit, newest_first=newest_first)
+
+
 def get_documents(ctx: Context, tenant: str, document_ids: Sequence[str]) -> dict[str, Document]:
     """Return those of these documents that there are, by their ids."""
     with ctx.db.read() as tx:
