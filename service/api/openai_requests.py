@@ -64,9 +64,15 @@ _FORMATS = ("text", "json_object", "json_schema")
 class FileReference(BaseModel):
     """A file named in a message."""
 
-    model_config = ConfigDict(extra="forbid")
+    file_id: str | None = None
 
-    file_id: str
+    @model_validator(mode="after")
+    def _is_uploaded(self) -> FileReference:
+        if self.file_id is None:
+            raise ValueError(
+                "files inside a message are not taken: upload it at /v1/files, and name its file_id"
+            )
+        return self
 
 
 class ContentPart(BaseModel):
@@ -144,7 +150,7 @@ class ChatRequest(AnswerRequest):
         if not isinstance(value, dict):
             return value
         said = {name: one for name, one in value.items() if one is not None and name not in _HINTS}
-        for name in said.keys() & _NEUTRAL.keys():
+        for name in [name for name in _NEUTRAL if name in said]:
             asked = said.pop(name)
             if not any(_is_same(asked, neutral) for neutral in _NEUTRAL[name]):
                 raise _refusal(name, f"{name} is not supported here: leave it out")
@@ -176,8 +182,8 @@ class ChatRequest(AnswerRequest):
     @property
     def file_ids_named(self) -> list[str]:
         """The files that are asked: those of the body, then those in the messages."""
-        inside = [part.file.file_id for message in self.messages for part in message.content if part.file]
-        return [*self.file_ids, *inside]
+        parts = [part for message in self.messages for part in message.content]
+        return [*self.file_ids, *(part.file.file_id for part in parts if part.file and part.file.file_id)]
 
     def as_answer_request(self, *, model: str, document_ids: Sequence[str]) -> AnswerRequest:
         """Return the same in the product's own words.

@@ -50,12 +50,15 @@ def look_up_answer(ctx: Context, tenant: str, answer_id: str) -> LookedUp:
 
 
 def _marks(ctx: Context, tenant: str, answer: Answer) -> tuple[Mark, ...]:
-    """Every citation is of one mark of the text, in the same order; without citations none was looked for."""
-    if not answer.citations:
+    """Every citation is of one mark of the text, in the same order.
+
+    None where nothing was checked, or where marks were found in another way when it was.
+    """
+    claims = find_claims(answer.text) if answer.citations else ()
+    if len(claims) != len(answer.citations):
         return ()
     found = [str((citation["found"] or {}).get("document_id", "")) for citation in answer.citations]
     sources = read_document.get_documents(ctx, tenant, [one for one in found if one])
-    claims = find_claims(answer.text)
     return tuple(
         Mark(claim.start, claim.end, citation, sources.get(document_id))
         for claim, citation, document_id in zip(claims, answer.citations, found, strict=True)

@@ -104,7 +104,7 @@ def refused(client: OpenAI, **asked: Any) -> openai.APIStatusError:  # noqa: ANN
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_data": "eA=="}}]}]},
-            "messages[0].content[0].file.file_id",
+            "messages[0].content[0].file",
         ),
         (
             {"messages": [*QUESTION, {"role": "assistant", "tool_calls": [{"id": "1"}]}]},
@@ -130,6 +130,12 @@ def test_no_corpus_named(face: tuple[OpenAI, Watch], corpus: str) -> None:
     assert "corpus_id" in error.message
     assert "cor_" in error.message
     assert refused(face[0], extra_body={"corpus_id": f"{corpus}0"}).status_code == 404
+
+
+def test_unknown_model_is_looked_up(face: tuple[OpenAI, Watch]) -> None:
+    with pytest.raises(openai.NotFoundError) as error:
+        face[0].models.retrieve("gpt-0")
+    assert error.value.code == "not_found"
 
 
 @pytest.mark.parametrize("name", ["gpt-0", "gpt-0@cor_1"])

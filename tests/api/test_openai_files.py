@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openai
@@ -108,6 +109,22 @@ def test_asked_over_files(client: OpenAI, server: Server, upstream: Upstream) ->
     assert len(held["document_ids"]) == 2
 
 
+def test_questions_at_the_same_time_share_a_corpus(client: OpenAI, upstream: Upstream) -> None:
+    files = [added(client, f"part{n}.txt", f"Part {n} was built in 182{n}.").id for n in range(3)]
+
+    def ask(_: int) -> str:
+        done = client.chat.completions.create(
+            model="gpt-5.5", messages=QUESTION, extra_body={"file_ids": files}
+        )
+        more = (done.model_extra or {})["unabridged"]
+        assert more["coverage"]["documents_in"] == 3
+        return str(more["corpus_id"])
+
+    with ThreadPoolExecutor(6) as several:
+        assert len(set(several.map(ask, range(6)))) == 1
+    assert len(upstream.requests) == 6
+
+
 def test_files_named_in_a_message(client: OpenAI, upstream: Upstream) -> None:
     mill = added(client, "mill.txt", "The mill was built in 1804.")
     done = client.chat.completions.create(
@@ -185,7 +202,10 @@ def test_forms_that_do_not_fit_leave_nothing_behind(
 
 def test_a_file_that_was_there_before_survives_a_refused_form(client: OpenAI, server: Server) -> None:
     mill = added(client, "mill.txt", "The mill was built in 1807.")
-    parts = [("file", ("mill.txt", b"The mill was built in 1807.")), ("purpose", (None, "batch"))]
+    parts: list[tuple[str, Any]] = [
+        ("file", ("mill.txt", b"The mill was built in 1807.")),
+        ("purpose", (None, "batch")),
+    ]
     assert server.client.post("/v1/files", files=parts).status_code == 400
     assert client.files.retrieve(mill.id).status == "processed"
 

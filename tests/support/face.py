@@ -163,7 +163,7 @@ def watched(
         if sends is not None:
             sends(request)
 
-    hooks = {"request": [see_request], "response": [watch.see]}
+    hooks: dict[str, list[Callable[..., Any]]] = {"request": [see_request], "response": [watch.see]}
     with (
         httpx2.Client(event_hooks=hooks, trust_env=False, timeout=60) as http,
         OpenAI(
