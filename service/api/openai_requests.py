@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError
 
 from service.api.openai_errors import Unfit
-from service.api.schemas import MAX_QUESTION_CHARS, AnswerRequest
+from service.api.schemas import AnswerRequest
 from service.domain.dialogue import Folded, Speaker, Turn, fold
+from service.domain.questions import MAX_QUESTION_CHARS
 from service.errors import Invalid
 
 MAX_MESSAGES = 10_000

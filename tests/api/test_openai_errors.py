@@ -78,6 +78,7 @@ def refused(client: OpenAI, **asked: Any) -> openai.APIStatusError:  # noqa: ANN
         ),
         ({"extra_body": {"wait": False}}, "wait"),
         ({"extra_body": {"question": "When?"}}, "question"),
+        ({"extra_body": {"questions": ["When?", "Why?"]}}, "questions"),
         ({"extra_body": {"system_prompt": "Be brief."}}, "system_prompt"),
         ({"extra_body": {"unheard_of": 1}}, "unheard_of"),
         ({"extra_body": {"file_ids": ["file-1"], "document_ids": ["doc_1"]}}, "document_ids"),
