@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
+from service.domain import budgets as periods
+from service.domain.budgets import Period
 from service.store.session import Transaction
 from service.store.tables import answers, budgets, calls, ledger, reservations
 
@@ -169,7 +171,7 @@ def settle(
     tx: Transaction, call_id: str, *, actual_micros: int, actual_usd: Decimal | None, at: datetime
 ) -> bool:
     """End a reservation with what the call cost; False where it had ended already."""
-    held = _end(tx, call_id, SETTLED, spent=actual_micros)
+    held = _end(tx, call_id, SETTLED, spent=actual_micros, at=at)
     if held is None:
         return False
     names = {"tenant": held.tenant, "corpus_id": held.corpus_id}
@@ -180,7 +182,7 @@ def settle(
 
 def release(tx: Transaction, call_id: str, *, at: datetime) -> bool:
     """End a reservation of a call that was not billed; False where it had ended already."""
-    held = _end(tx, call_id, RELEASED, spent=0)
+    held = _end(tx, call_id, RELEASED, spent=0, at=at)
     if held is None:
         return False
     _enter(
@@ -260,7 +262,7 @@ def _within(since: datetime | None, until: datetime | None) -> list[ColumnElemen
     return [bound for bound in bounds if bound is not None]
 
 
-def _end(tx: Transaction, call_id: str, state: str, *, spent: int) -> Row[Any] | None:
+def _end(tx: Transaction, call_id: str, state: str, *, spent: int, at: datetime) -> Row[Any] | None:
     held = tx.execute(
         update(reservations)
         .where(reservations.c.call_id == call_id, reservations.c.state == HELD)
@@ -273,6 +275,7 @@ def _end(tx: Transaction, call_id: str, state: str, *, spent: int) -> Row[Any] |
         )
     ).one_or_none()
     if held is not None and held.budgets:
+        _turn_what_is_over(tx, held.tenant, held.budgets, at)
         tx.execute(
             update(budgets)
             .where(budgets.c.tenant == held.tenant, budgets.c.scope.in_(held.budgets))
@@ -282,6 +285,14 @@ def _end(tx: Transaction, call_id: str, state: str, *, spent: int) -> Row[Any] |
             )
         )
     return held
+
+
+def _turn_what_is_over(tx: Transaction, tenant: str, scopes: Sequence[str], at: datetime) -> None:
+    """Begin the periods that this moment lies in: a bill counts in the period in which it is settled."""
+    for budget in budgets_of(tx, tenant, scopes):
+        start = periods.period_start(cast("Period", budget.period), at)
+        if start is not None and budget.period_start < start:
+            turn_period(tx, budget, start)
 
 
 def _enter(

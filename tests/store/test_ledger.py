@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
+from service.domain import budgets as periods
 from service.store import ledger
 from service.store.ledger import StoredBudget
 from service.store.session import Database, Transaction
@@ -216,6 +218,25 @@ def test_a_new_period_forgets_what_was_spent_and_carries_what_is_held(db: Databa
         ledger.turn_period(tx, known, rows.later(86_400))  # a second one sees that it is done
         assert ledger.settle(tx, open_call, actual_micros=200, actual_usd=None, at=rows.NOW)
         ledger.turn_period(tx, known, rows.later(86_400))
+    assert state(db) == (200, 0)
+
+
+@pytest.mark.parametrize("period", ["day", "month"])
+def test_a_bill_after_midnight_counts_in_the_period_that_has_begun(db: Database, period: str) -> None:
+    later = rows.NOW + timedelta(days={"day": 1, "month": 31}[period])
+    with db.write() as tx:
+        ledger.set_budget(tx, budget(period=period))
+        ledger.settle(tx, hold(tx, 1, 600), actual_micros=500, actual_usd=None, at=rows.NOW)
+        over_midnight = [hold(tx, 2, 300), hold(tx, 3, 300)]
+        ledger.settle(tx, over_midnight[0], actual_micros=200, actual_usd=None, at=later)
+    assert state(db) == (200, 300)
+    with db.write() as tx:
+        (known,) = ledger.budgets_of(tx, rows.TENANT)
+        start = periods.period_start(known.period, later)  # type: ignore[arg-type]
+        assert start is not None
+        ledger.turn_period(tx, known, start)  # as the next reservation would
+        ledger.release(tx, over_midnight[1], at=later)
+        assert ledger.spent_since(tx, rows.TENANT, start) == 200
     assert state(db) == (200, 0)
 
 
