@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 
 from ingest.tokens import count_tokens
 from service.domain import vision
-from tests.support import billing, contract, pictures, seen
-from tests.support.upstream import MODELS, Upstream
+from tests.support import billing, contract, lengths, pictures, seen
+from tests.support.simulated import Simulated
+from tests.support.simulated import question as numbered
+from tests.support.upstream import MODELS, Upstream, status, well
+from tests.support.upstream import Model as Behaviour
 
 DOCUMENT = (
     '<document id="D3" name="port.txt">\n'
@@ -282,3 +286,45 @@ def test_more_input_than_the_window_is_refused_before_it_is_billed(upstream: Ups
     assert reply["error"]["code"] == "context_length_exceeded"
     assert "exceed the configured limit of 922000 tokens" in reply["error"]["message"]
     assert upstream.invoice == []
+
+
+def test_a_model_decides_by_what_is_asked() -> None:
+    behaviour = Behaviour(
+        act=lambda body: status(429) if "Refuse" in billing.asked(body) else well(),
+        completion=lambda body: 300 if "long" in billing.asked(body) else 1,
+        forgets=lambda body: "forgotten" in billing.asked(body),
+    )
+    with Upstream(model=behaviour, keeps_bodies=False) as upstream:
+        texts = ("Refuse this", "A long one", "A short one", "A forgotten one", "Another")
+        replies = [post(upstream, asked(DOCUMENT * 100, text)) for text in texts]
+    assert [reply.status_code for reply in replies] == [429, 200, 200, 200, 200]
+    assert [line.asked for line in upstream.invoice] == list(texts[1:])
+    assert upstream.invoice[0].completion_tokens == 300
+    said = count_tokens(replies[2].json()["choices"][0]["message"]["content"])
+    assert upstream.invoice[1].completion_tokens == said, "what is said is billed"
+    assert [line.cached_tokens > 1024 for line in upstream.invoice] == [False, True, False, True]
+    assert [received.body for received in upstream.requests] == [None] * 5
+
+
+def test_a_simulated_model_answers_a_number_alike_in_any_order() -> None:
+    bodies = [asked(DOCUMENT, numbered(number, "When?")) for number in range(1, 8)]
+    fates = {3: "broken once", 5: "no quota"}
+
+    def billed(order: list[dict[str, Any]]) -> dict[str, int]:
+        with Simulated(1, fates).upstream() as upstream:
+            for body in order:
+                post(upstream, body)
+        return {line.asked: line.completion_tokens for line in upstream.invoice}
+
+    first = billed([*bodies, bodies[2], bodies[4]])
+    assert first == billed([bodies[2], *reversed(bodies), bodies[4]])
+    assert first.keys() == {numbered(number, "When?") for number in (1, 2, 3, 4, 6, 7)}
+    assert len(set(first.values())) > 1
+
+
+def test_lengths_are_spread_as_documented() -> None:
+    for effort, median in lengths.MEDIANS.items():
+        drawn = sorted(lengths.drawn(random.Random(f"{effort} {n}"), effort) for n in range(4_000))  # noqa: S311
+        assert drawn[2_000] == pytest.approx(median, rel=0.05)
+        share = sum(length > median * math.exp(lengths.SIGMA) for length in drawn) / 4_000
+        assert share == pytest.approx(0.159, abs=0.02)

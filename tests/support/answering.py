@@ -11,7 +11,7 @@ from tests.support.billing import text_of
 _DOCUMENT = re.compile(r'<document id="(D\d+)"[^>]*>\n(.*?)(?=</document>|\Z)', re.DOTALL)
 _PAGE = re.compile(r'<page n="(\d+)"[^>]*>\n(.*?)(?=<page n="|</page>|\Z)', re.DOTALL)
 _FINDINGS = re.compile(r'<findings part="\d+">\n(.*?)\n</findings>', re.DOTALL)
-_MARKED = re.compile(r'"[^"\n]+" \[D\d+ p\.\d+\]')
+MARKED = re.compile(r'"[^"\n]+" \[D\d+ p\.\d+\]')
 _QUESTION = re.compile(r"<question(?: n=\"(\d+)\")?>\n(.*?)\n</question>", re.DOTALL)
 _WORD = re.compile(r"\w{4,}")
 _QUOTED_WORDS = 10
@@ -29,7 +29,7 @@ def answer(body: dict[str, Any]) -> str:
 def _text(body: dict[str, Any]) -> str:
     prompt = "".join(text_of(message) for message in body["messages"] if message["role"] == "user")
     if "<findings" in prompt:
-        marks = [mark for block in _FINDINGS.findall(prompt) for mark in _MARKED.findall(block)]
+        marks = [mark for block in _FINDINGS.findall(prompt) for mark in MARKED.findall(block)]
         return f"Taken together: {'; '.join(dict.fromkeys(marks))}." if marks else "No part found anything."
     questions = _QUESTION.findall(prompt) or [("", "")]
     return "\n".join((f"{number}. " if number else "") + _said(prompt, asked) for number, asked in questions)

@@ -23,6 +23,7 @@ _CACHE_FROM = 1024
 _MESSAGE_OVERHEAD = {"assistant": 6}
 _BLOCK = re.compile(r"(?<=\n)(?=<(?:document|page) )")
 """Between blocks of a packed prompt counts add up, so each block is counted once in a session."""
+_QUESTION = re.compile(r"<question>\n(.*?)\n</question>", re.DOTALL)
 _PICTURE = re.compile("\ufdd0(?:[0-9a-f]{64} \\w+ ([0-9]+)\ufdd1|.*)", re.DOTALL)
 """Where a picture stands in a prompt made flat; one that is cut off takes with it what is left."""
 
@@ -54,6 +55,8 @@ class Billed:
     completion_tokens: int
     reasoning_tokens: int
     usd: Decimal
+    asked: str = ""
+    """The question it was for."""
 
     def usage(self) -> dict[str, Any]:
         """The reply's `usage` object."""
@@ -103,6 +106,12 @@ def text_of(message: dict[str, Any]) -> str:
     if isinstance(content, list):
         return "".join(part.get("text", "") for part in content)
     return content or ""
+
+
+def asked(body: dict[str, Any]) -> str:
+    """The question that a packed prompt asks, which stands at its end; empty in other prompts."""
+    found = _QUESTION.search(text_of(body["messages"][-1]))
+    return found[1] if found else ""
 
 
 class PrefixCache:

@@ -6,7 +6,8 @@
         assert upstream.violations == []
         assert sum(line.usd for line in upstream.invoice) == ...
 
-A test steers it with `answer` (what the model says) and `script` (one Act for each coming request).
+A test steers it with `answer` (what the model says) and `script` (one Act for each coming request); where
+many requests come at once and the order is open, with a Model, which decides by what each request says.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -29,16 +30,14 @@ import uvicorn
 from ingest.tokens import decode, encode
 from service.provider.profiles import Profile, named
 from tests.support import answering, contract
-from tests.support.billing import MAX_INPUT_TOKENS, Billed, PrefixCache, price, prompt_tokens
+from tests.support.asgi import Receive, Send, read, send_body, send_event, send_json, start
+from tests.support.billing import MAX_INPUT_TOKENS, Billed, PrefixCache, asked, price, prompt_tokens
 from tests.support.contract import Violation
 
 KEY = "sk-upstream-0123456789abcdef"
 MODELS = ("gpt-5.5", "gpt-5.5-2026-04-23")
 REASONING = {"none": 0, "low": 16, "medium": 64, "high": 256, "xhigh": 512}
 """Reasoning tokens by effort."""
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Cut(Exception):
@@ -155,6 +154,21 @@ def refusal(text: str = "I'm sorry, I can't help with that.") -> Act:
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """How every request is answered, by what it says; None leaves it to the usual rules.
+
+    Attributes:
+        act: how the reply behaves, where no script is left.
+        completion: its completion tokens, reasoning included; the text is part of them.
+        forgets: whether the prefix cache has lost what it held.
+    """
+
+    act: Callable[[dict[str, Any]], Act] | None = None
+    completion: Callable[[dict[str, Any]], int] | None = None
+    forgets: Callable[[dict[str, Any]], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """One request as it came.
 
@@ -195,15 +209,25 @@ class Upstream:
         answer: the model.
         script: acts for the coming valid requests, first in, first out.
         disconnects: how many clients left while the server hung or stalled.
+        model: how replies come out that no script speaks of.
+        keeps_bodies: whether `requests` holds what was asked; a day of long prompts would fill the memory.
     """
 
-    def __init__(self, *, answer: Callable[[dict[str, Any]], str] = answering.answer) -> None:
+    def __init__(
+        self,
+        *,
+        answer: Callable[[dict[str, Any]], str] = answering.answer,
+        model: Model | None = None,
+        keeps_bodies: bool = True,
+    ) -> None:
         self.key = KEY
         self.url = ""
         self.requests: list[Received] = []
         self.invoice: list[Billed] = []
         self.violations: list[str] = []
         self.answer = answer
+        self.model = model or Model()
+        self.keeps_bodies = keeps_bodies
         self.script: deque[Act] = deque()
         self.disconnects = 0
         self._numbers = itertools.count(1)
@@ -255,27 +279,33 @@ class Upstream:
     async def _app(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["method"] == "GET" and scope["path"] == "/v1/models":
             data = [{"id": m, "object": "model", "created": 0, "owned_by": "upstream"} for m in MODELS]
-            await _send_json(send, 200, {"object": "list", "data": data})
+            await send_json(send, 200, {"object": "list", "data": data})
         elif (scope["method"], scope["path"]) != ("POST", "/v1/chat/completions"):
             violation = Violation(f"Invalid URL ({scope['method']} {scope['path']})", status=404)
-            await _send_json(send, 404, violation.envelope())
+            await send_json(send, 404, violation.envelope())
         else:
             await self._complete(scope, receive, send)
 
     async def _complete(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        content = await _read(receive)
+        content = await read(receive)
         if content is None:
             return
         headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
         body = _parsed(content)
-        self.requests.append(Received(scope["path"], scope["client"][1], headers, body, len(content)))
+        kept = body if self.keeps_bodies else None
+        self.requests.append(Received(scope["path"], scope["client"][1], headers, kept, len(content)))
         violation = self._unauthorized(headers) or await asyncio.to_thread(self._violation, body)
         if violation:
             if violation.status != 401:
                 self.violations.append(violation.message)
-            await _send_json(send, violation.status, violation.envelope())
+            await send_json(send, violation.status, violation.envelope())
             return
-        await self._perform(self.script.popleft() if self.script else Act(), body, receive, send)
+        await self._perform(self._next_act(body), body, receive, send)
+
+    def _next_act(self, body: dict[str, Any]) -> Act:
+        if self.script:
+            return self.script.popleft()
+        return self.model.act(body) if self.model.act else Act()
 
     def _unauthorized(self, headers: Mapping[str, str]) -> Violation | None:
         scheme, _, key = headers.get("authorization", "").partition(" ")
@@ -295,12 +325,12 @@ class Upstream:
 
     async def _perform(self, act: Act, body: dict[str, Any], receive: Receive, send: Send) -> None:
         if act.status != 200:
-            await _send_json(send, act.status, act.error, act.headers)
+            await send_json(send, act.status, act.error, act.headers)
             return
         try:
             reply = await asyncio.to_thread(self._reply, act, body)
         except LookupError as error:
-            await _send_json(send, 400, Violation(f"No long context on tier {error}.").envelope())
+            await send_json(send, 400, Violation(f"No long context on tier {error}.").envelope())
             return
         if act.is_billed:
             self.invoice.append(reply.billed)
@@ -310,7 +340,7 @@ class Upstream:
             await self._until_disconnected(receive)
         elif act.body is not None:
             media = act.media_type or ("text/event-stream" if body.get("stream") else "application/json")
-            await _send_body(send, 200, act.body, (("content-type", media),))
+            await send_body(send, 200, act.body, (("content-type", media),))
         elif body.get("stream"):
             await _stream(act, body, reply, send)
             if act.stall_after is not None:
@@ -325,29 +355,43 @@ class Upstream:
 
     def _reply(self, act: Act, body: dict[str, Any]) -> _Reply:
         allowed = body.get("max_completion_tokens") or 128_000
-        reasoning = min(REASONING[body.get("reasoning_effort") or "medium"], allowed)
+        said = encode(self.answer(body) if act.text is None else act.text)
+        reasoning = self._reasoning(body, allowed, len(said))
         if act.finish_reason == "length":
             reasoning = allowed
-        said = encode(self.answer(body) if act.text is None else act.text)
         kept = said[: allowed - reasoning]
         finish = act.finish_reason or ("length" if len(kept) < len(said) else "stop")
         billed = self._billed(body, completion=reasoning + len(kept), reasoning=reasoning)
         pieces = tuple(re.findall(r"\S+\s*|\s+", decode(kept)))
         return _Reply(billed.request_id, _dated(body["model"]), pieces, finish, billed)
 
+    def _reasoning(self, body: dict[str, Any], allowed: int, said: int) -> int:
+        if self.model.completion is not None:
+            return min(max(self.model.completion(body) - said, 0), allowed)
+        return min(REASONING[body.get("reasoning_effort") or "medium"], allowed)
+
     def _billed(self, body: dict[str, Any], *, completion: int, reasoning: int) -> Billed:
         tier = body.get("service_tier") or "default"
         tier = "default" if tier == "auto" else tier
         prompt = prompt_tokens(body)
-        cached = self._cache.cached_tokens(body, prompt=prompt)
+        lost = self.model.forgets is not None and self.model.forgets(body)
+        cached = 0 if lost else self._cache.cached_tokens(body, prompt=prompt)
         usd = price(tier, prompt=prompt, cached=cached, completion=completion)
         return Billed(
-            f"req_{next(self._numbers)}", body["model"], tier, prompt, cached, completion, reasoning, usd
+            f"req_{next(self._numbers)}",
+            body["model"],
+            tier,
+            prompt,
+            cached,
+            completion,
+            reasoning,
+            usd,
+            asked(body),
         )
 
 
 async def _stream(act: Act, body: dict[str, Any], reply: _Reply, send: Send) -> None:
-    await _start(send, 200, _headers(reply, "text/event-stream; charset=utf-8", act))
+    await start(send, 200, _headers(reply, "text/event-stream; charset=utf-8", act))
     with_usage = act.usage and (body.get("stream_options") or {}).get("include_usage", False)
     for index, chunk in enumerate(_chunks(act, reply, with_usage=with_usage)):
         if index == act.cut_after:
@@ -355,14 +399,14 @@ async def _stream(act: Act, body: dict[str, Any], reply: _Reply, send: Send) -> 
         if index == act.stall_after:
             return
         if index == act.error_after:
-            await _send_event(send, json.dumps(act.error))
+            await send_event(send, json.dumps(act.error))
             break
         if index == act.end_after:
             break
-        await _send_event(send, json.dumps(chunk))
+        await send_event(send, json.dumps(chunk))
         await asyncio.sleep(act.between_s)
     else:
-        await _send_event(send, "[DONE]")
+        await send_event(send, "[DONE]")
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -397,12 +441,12 @@ async def _whole(act: Act, reply: _Reply, send: Send) -> None:
         payload["usage"] = reply.billed.usage()
     content = json.dumps(payload).encode()
     if act.cut_after is not None:
-        await _start(
+        await start(
             send, 200, (*_headers(reply, "application/json", act), ("content-length", str(len(content))))
         )
         await send({"type": "http.response.body", "body": content[: len(content) // 2], "more_body": True})
         raise Cut
-    await _send_body(send, 200, content, _headers(reply, "application/json", act))
+    await send_body(send, 200, content, _headers(reply, "application/json", act))
 
 
 def _named(reply: _Reply, kind: str) -> dict[str, Any]:
@@ -444,36 +488,3 @@ def _parsed(content: bytes) -> Any:  # noqa: ANN401 - any JSON value
         return json.loads(content)
     except ValueError:
         return None
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """The body; None when the sender was gone before its end: no provider answers or bills half a request."""
-    content, more = bytearray(), True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        content += message.get("body", b"")
-        more = message.get("more_body", False)
-    return bytes(content)
-
-
-async def _send_json(
-    send: Send, number: int, payload: Mapping[str, Any] | None, headers: tuple[tuple[str, str], ...] = ()
-) -> None:
-    own = (("content-type", "application/json"), ("x-request-id", "req_refused"), *headers)
-    await _send_body(send, number, json.dumps(payload).encode(), own)
-
-
-async def _send_body(send: Send, number: int, content: bytes, headers: tuple[tuple[str, str], ...]) -> None:
-    await _start(send, number, headers)
-    await send({"type": "http.response.body", "body": content})
-
-
-async def _send_event(send: Send, data: str) -> None:
-    await send({"type": "http.response.body", "body": f"data: {data}\n\n".encode(), "more_body": True})
-
-
-async def _start(send: Send, number: int, headers: tuple[tuple[str, str], ...]) -> None:
-    pairs = [(name.encode(), value.encode()) for name, value in headers]
-    await send({"type": "http.response.start", "status": number, "headers": pairs})
