@@ -74,8 +74,9 @@ class Chunks:
 
 def main(folder: Path) -> None:
     """Print the tables."""
-    questions = read_questions(QUESTIONS)
     paths = sorted(path for path in folder.glob("*/*") if path.is_file())
+    present = {path.parent.name for path in paths}
+    questions = [one for one in read_questions(QUESTIONS) if one.folder in present]
     with (
         tempfile.TemporaryDirectory() as data,
         ServiceProcess(Path(data)) as server,
