@@ -22,6 +22,7 @@ from service.console import Listed
 from service.domain.answers import AnswerStatus
 from service.domain.catalog import Catalog, Model
 from service.domain.questions import DEFAULT_MAX_COMPLETION_TOKENS, Question
+from service.domain.ranked import MIN_BUDGET
 from service.errors import (
     Conflict,
     Fix,
@@ -39,6 +40,7 @@ from service.usecases.context import LOCAL, Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.describe_model import describe_model
 from service.usecases.follow_answer import follow_answer
+from service.usecases.index_pages import make_searchable
 from service.usecases.preview_question import Preview
 from service.usecases.report_waste import report_waste
 
@@ -73,6 +75,10 @@ LeaveOut = Annotated[
 PageImages = Annotated[
     terminal.PageImagesName,
     typer.Option(help="Pages sent as pictures too: without text, or all scans."),
+]
+BudgetTokens = Annotated[
+    int | None,
+    typer.Option(min=MIN_BUDGET, help="Input of a ranked plan, instead of the budgets that are offered."),
 ]
 
 
@@ -134,6 +140,7 @@ def ask(
     max_tokens: MaxTokens = DEFAULT_MAX_COMPLETION_TOKENS,
     leave_out: LeaveOut = [],  # noqa: B006 - the form of an option's default
     page_images: PageImages = terminal.PageImagesName.NONE,
+    budget_tokens: BudgetTokens = None,
     max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Refuse a higher ceiling.")] = None,
     confirm_above: Annotated[
         str, typer.Option(metavar="USD", help="Ask before a ceiling above this is spent.")
@@ -161,7 +168,7 @@ def ask(
     settings = opening.settings()
     asked = _question(question, settings, model, tier, effort, max_tokens)
     asked = _packed(terminal.together(asked, also), leave_out, page_images)
-    asked = replace(asked, strategies=(strategy.value,) if strategy else ())
+    asked = replace(asked, strategies=(strategy.value,) if strategy else (), budget_tokens=budget_tokens)
     with (
         terminal.stopping_at_once(READING_STOPPED),
         opening.working(settings, extract=bool(paths)) as (
@@ -185,6 +192,7 @@ def plan(
     max_tokens: MaxTokens = DEFAULT_MAX_COMPLETION_TOKENS,
     leave_out: LeaveOut = [],  # noqa: B006 - the form of an option's default
     page_images: PageImages = terminal.PageImagesName.NONE,
+    budget_tokens: BudgetTokens = None,
     json: Json = False,
 ) -> None:
     """Price a question in every way that applies, cold and warm. Costs nothing.
@@ -194,9 +202,11 @@ def plan(
     settings = opening.settings()
     asked = _question(question, settings, model, tier, effort, max_tokens)
     asked = _packed(terminal.together(asked, also), leave_out, page_images)
+    asked = replace(asked, budget_tokens=budget_tokens)
     ctx = opening.context(settings)
     found = arrange_corpus.find(ctx, LOCAL, corpus)
     _model(ctx.catalog, asked.model)
+    make_searchable(ctx, LOCAL, found.id, asked, patient=True)
     preview = preview_question.preview_question(ctx, LOCAL, found.id, asked)
     if json:
         console.as_json(_described(preview))
@@ -370,6 +380,7 @@ async def _ask(
             return UNREADABLE
     else:
         corpus_id = arrange_corpus.find(ctx, LOCAL, corpus or "").id
+    make_searchable(ctx, LOCAL, corpus_id, question, patient=True)
     preview = preview_question.preview_question(ctx, LOCAL, corpus_id, question)
     _show(preview, ctx, to_results=False)
     if preview.recommended is None:

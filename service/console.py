@@ -11,13 +11,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from rich.text import Text
 
+from service.columns import Column as _Column
+from service.columns import fitted as _fitted
+from service.columns import room as _room
 from service.domain.catalog import Catalog, Model
 from service.domain.documents import Document, DocumentStatus
 from service.domain.pricing import rounded_up
@@ -25,7 +26,6 @@ from service.errors import Fix, UnabridgedError
 
 OFFLINE = "no key is set: closest passages are shown, nothing is spent"
 NONE = "-"
-GAP = 2
 MOST_WASTE = 30
 LEAST_WASTE = 0.001
 """Of all tokens; less is shown to programs alone, but for pages that can't be read."""
@@ -138,72 +138,11 @@ def show_unreadable(listed: Sequence[Listed]) -> None:
             console.print(f"[yellow]note[/] {name}: {len(document.warnings) - 3} more")
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column before it is known whether there is room for it.
-
-    Attributes:
-        cells: in console markup.
-        leaves: 0 stays; of the others the highest leaves first where it is narrow.
-    """
-
-    title: str
-    cells: tuple[str, ...]
-    leaves: int = 0
-    left: bool = False
-
-    @property
-    def natural(self) -> int:
-        """Cells of the terminal that it takes unbroken."""
-        return max(cell_len(line) for line in (self.title, *self._lines))
-
-    @property
-    def least(self) -> int:
-        """Cells that it takes with its title broken into words."""
-        return max(cell_len(word) for word in (*self.title.split(), *self._lines, ""))
-
-    @property
-    def _lines(self) -> list[str]:
-        return [line for cell in self.cells for line in Text.from_markup(cell).plain.split("\n")]
-
-
-def _fitted(columns: Sequence[_Column], width: int) -> Table:
-    """Return a table in which no figure is ever cut: columns leave, and at last the rows are stacked."""
-    shown = list(columns)
-    while _room([column.least for column in shown]) > width and any(column.leaves for column in shown):
-        shown.remove(max(shown, key=lambda column: column.leaves))
-    natural = [column.natural for column in shown]
-    widths = natural if _room(natural) <= width else [column.least for column in shown]
-    if _room(widths) > width:
-        return _stacked(shown)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column, cells in zip(shown, widths, strict=True):
-        table.add_column(column.title, justify="left" if column.left else "right", width=cells)
-    for row in zip(*(column.cells for column in shown), strict=True):
-        table.add_row(*row)
-    return table
-
-
-def _room(widths: Sequence[int]) -> int:
-    return sum(widths) + GAP * (len(widths) - 1)
-
-
-def _stacked(columns: Sequence[_Column]) -> Table:
-    """Each row as lines of its own; what is still too long is folded."""
-    table = Table.grid()
-    table.add_column(overflow="fold")
-    for name, *cells in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(name)
-        for column, cell in zip(columns[1:], cells, strict=True):
-            table.add_row(f"  {column.title} {cell}".rstrip())
-    return table
-
-
 def plan_table(plans: Sequence[dict[str, Any]], recommended: str | None, *, width: int) -> Table:
     """Return the feasible plans side by side, in so many cells of the terminal."""
     chosen = [plan["id"] == recommended for plan in plans]
     names = [
-        f"[bold]{plan['strategy']}[/]" if yes else plan["strategy"]
+        f"[bold]{plan_name(plan)}[/]" if yes else plan_name(plan)
         for plan, yes in zip(plans, chosen, strict=True)
     ]
     costs = [plan["cost"] or {} for plan in plans]
@@ -211,6 +150,7 @@ def plan_table(plans: Sequence[dict[str, Any]], recommended: str | None, *, widt
     middle = (
         _Column("calls", tuple(str(len(plan["calls"])) for plan in plans), leaves=2),
         _Column("input tokens", tuple(f"{plan['input_tokens']:,}" for plan in plans), leaves=1),
+        *_reads(plans),
         _Column("rates", tuple("[red]long[/]" if one else "short" for one in long), leaves=3),
         *(
             _Column(title, tuple(dollars(cost.get(name)) for cost in costs))
@@ -225,6 +165,19 @@ def plan_table(plans: Sequence[dict[str, Any]], recommended: str | None, *, widt
     return _fitted((_Column("plan", below, left=True), *middle), width)
 
 
+def plan_name(plan: dict[str, Any]) -> str:
+    """Return what a plan is called among others: the ranked ones differ in their budgets alone."""
+    budget = plan["budget_tokens"]
+    return plan["strategy"] if budget is None else f"{plan['strategy']} {budget:,}"
+
+
+def _reads(plans: Sequence[dict[str, Any]]) -> list[_Column]:
+    """The share of the corpus that is read, where a plan reads a part of it."""
+    if not any(plan["budget_tokens"] for plan in plans):
+        return []
+    return [_Column("reads", tuple(_share(plan["coverage"]["tokens_share"]) for plan in plans), leaves=4)]
+
+
 def show_plans(
     console: Console, plans: Sequence[dict[str, Any]], recommended: str | None, *, engine: str
 ) -> None:
@@ -235,7 +188,7 @@ def show_plans(
     shown = [plan for plan in plans if plan["feasible"] or plan["infeasible_code"] != "not_needed"]
     for plan in shown if feasible else plans:
         if not plan["feasible"]:
-            console.print(f"[dim]{plan['strategy']}: {escape(plan['infeasible_because'])}[/]")
+            console.print(f"[dim]{plan_name(plan)}: {escape(plan['infeasible_because'])}[/]")
     _show_warnings(console, shown)
     first = next((plan for plan in plans if plan["feasible"]), None)
     if first is not None:
@@ -253,7 +206,7 @@ def _show_warnings(console: Console, plans: Sequence[dict[str, Any]]) -> None:
     for plan in plans:
         for warning in plan["warnings"]:
             detail = warning["detail"]
-            of.setdefault(detail, {})[plan["strategy"]] = None
+            of.setdefault(detail, {})[plan_name(plan)] = None
             ways.setdefault(detail, []).extend(map(_way, warning["fixes"]))
     said: set[str] = set()
     for detail, strategies in of.items():

@@ -15,6 +15,7 @@ from service.provider.offline import OfflineProvider
 from service.provider.profiles import named
 from service.settings import Settings
 from service.store.blobs import Blobs
+from service.store.search import PageIndex
 from service.store.session import Database
 from service.usecases.context import Context, Queue, Terms
 from service.usecases.feed import Feed
@@ -44,6 +45,7 @@ def open_context(
         queue=queue(db),
         feed=Feed(),
         now=lambda: datetime.now(UTC),
+        index=PageIndex(settings.data / "search"),
         terms=Terms(
             model=settings.model,
             guard_band=settings.guard_band,

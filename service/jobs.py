@@ -44,6 +44,7 @@ from service.store.session import Database, Transaction, make_engine
 from service.turns import Turns
 from service.usecases.context import Context
 from service.usecases.extract_document import extract_document, fail
+from service.usecases.index_pages import sweep_indexes
 from service.usecases.run_answer import run_answer
 
 APPLICATION = "unabridged"
@@ -313,6 +314,7 @@ def _take_up(worker: Worker, dead: list[_Seat]) -> None:
     for seat in dead:
         seat.handle.close()
     ctx.blobs.sweep()
+    sweep_indexes(ctx)
     if not worker.jobs.serving:
         return
     with ctx.db.write() as tx:

@@ -30,6 +30,7 @@ class StrategyName(StrEnum):
 
     WHOLE = "whole"
     SPLIT = "split"
+    RANKED = "ranked"
 
 
 class TierName(StrEnum):

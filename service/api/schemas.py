@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from service.domain import corpora, documents
 from service.domain.manner import PageImages
+from service.domain.planner import Strategy
 from service.domain.questions import (
     DEFAULT_MAX_COMPLETION_TOKENS,
     MAX_QUESTION_CHARS,
@@ -19,6 +20,7 @@ from service.domain.questions import (
     check_together,
     numbered,
 )
+from service.domain.ranked import MIN_BUDGET
 from service.domain.vision import Detail
 from service.domain.waste import SWITCHES, Switch
 from service.errors import Invalid
@@ -270,7 +272,7 @@ class Parameters(Body):
     question: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
     questions: list[str] | None = Field(default=None, description="Asked together in one call: 1 to 100.")
     model: str | None = None
-    strategies: list[Literal["whole", "split", "selected"]] = []
+    strategies: list[Strategy] = []
     document_ids: list[str] = []
     service_tier: str | None = None
     reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None
@@ -285,6 +287,7 @@ class Parameters(Body):
     leave_out: list[Switch] = Field(default=[], max_length=len(SWITCHES))
     page_images: PageImages = "none"
     image_detail: Detail = "high"
+    budget_tokens: int | None = Field(default=None, ge=MIN_BUDGET)
 
     def as_question(self, default_model: str) -> Question:
         """Return the question in the domain's words.
@@ -311,6 +314,7 @@ class Parameters(Body):
             leave_out=tuple(name for name in SWITCHES if name in self.leave_out),
             page_images=self.page_images,
             image_detail=self.image_detail,
+            budget_tokens=self.budget_tokens,
         )
 
     def _text(self) -> str:
@@ -332,7 +336,7 @@ class AnswerRequest(Parameters):
     """What is to be answered: a plan that was offered, or a question."""
 
     plan_id: str | None = None
-    strategy: Literal["whole", "split", "selected"] | None = None
+    strategy: Strategy | None = None
     allow_long_context: bool = False
     max_cost_usd: Amount | None = None
     stream: bool = False

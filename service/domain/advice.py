@@ -109,7 +109,7 @@ def _cost(plan: Plan, asked: Asked) -> tuple[bool, Decimal, int]:
 def _price(plan: Plan, asked: Asked) -> Decimal | None:
     if plan.estimate is None:
         return None
-    return plan.estimate.for_questions(asked.expected) if asked.expected > 1 else plan.estimate.expected_usd
+    return plan.for_questions(asked.expected) if asked.expected > 1 else plan.estimate.expected_usd
 
 
 def _times(asked: Asked) -> str:

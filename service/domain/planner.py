@@ -17,13 +17,14 @@ from typing import Literal
 from service.domain import bins, obstacles, packing, pricing, prompts
 from service.domain.catalog import Band, Model, Tier
 from service.domain.corpora import Member
-from service.domain.manner import NO_IMAGES, WHOLE, Images, Manner, sum_of
+from service.domain.manner import NO_IMAGES, Images, sum_of
 from service.domain.obstacles import Obstacle
+from service.domain.slices import Slice
 from service.domain.vision import MAX_PICTURES
 from service.errors import Fix
 
-Strategy = Literal["whole", "selected", "split"]
-STRATEGIES: tuple[Strategy, ...] = ("whole", "selected", "split")
+Strategy = Literal["whole", "selected", "split", "ranked"]
+STRATEGIES: tuple[Strategy, ...] = ("whole", "selected", "split", "ranked")
 CallKind = Literal["answer", "part", "merge"]
 Status = Literal["below", "near", "over"]
 
@@ -74,33 +75,6 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """A document, or a run of its pages, in one call.
-
-    Attributes:
-        first, last: pages, both included.
-        tokens: of its text, with the document's tags.
-        images: its pages that are sent as pictures too.
-        identity: of the pages as they are packed.
-    """
-
-    document_id: str
-    ordinal: int
-    filename: str
-    first: int
-    last: int
-    tokens: int
-    identity: str
-    manner: Manner = WHOLE
-    images: Images = NO_IMAGES
-
-    @property
-    def most_tokens(self) -> int:
-        """With the most that its pictures may count."""
-        return self.tokens + self.images.tokens_max
-
-
-@dataclass(frozen=True, slots=True)
 class PlannedCall:
     """One request to come.
 
@@ -138,7 +112,7 @@ class Plan:
     Attributes:
         estimate: None where the model's price is unknown.
         expected_cached_tokens: what of the input the provider most probably still holds.
-        budget_tokens: how much of the documents it may read, where it reads a part of them.
+        budget_tokens: what the input of a ranked plan stays within.
         fixes: ways out that planning knows, where it is not feasible.
     """
 
@@ -167,6 +141,17 @@ class Plan:
     def crosses_threshold(self) -> bool:
         """Whether any of its calls pays the long rates."""
         return any(call.band == "long" for call in self.calls)
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the next question reads the same: pages ranked for one question are none for the next."""
+        return self.strategy != "ranked"
+
+    def for_questions(self, questions: int) -> Decimal | None:
+        """What so many questions in sequence cost: warm after the first, where they read the same."""
+        if self.estimate is None:
+            return None
+        return self.estimate.for_questions(questions) if self.reusable else questions * self.estimate.cold_usd
 
     @property
     def fingerprint(self) -> str:
@@ -237,7 +222,7 @@ def plan_whole(members: Sequence[Member], terms: Terms, *, strategy: Strategy = 
             infeasible_because=f"{tokens:,} input tokens do not fit {terms.model.id}'s limit of "
             f"{max_input(terms):,}. Split the question over several calls, or leave documents out.",
         )
-    slices = tuple(_whole_slice(member) for member in members)
+    slices = tuple(whole_slice(member) for member in members)
     call = _call("answer", slices, terms, task=terms.counts.task)
     if call.images.pages > MAX_PICTURES:
         return _infeasible(strategy, obstacles.too_many_pictures(call.images.pages), tokens=tokens)
@@ -266,7 +251,7 @@ def plan_split(
     slices: list[Slice] = []
     for member in members:
         if member.most_tokens <= capacity:
-            slices.append(_whole_slice(member))
+            slices.append(whole_slice(member))
             continue
         shown = (page_images or {}).get(member.document_id, {})
         try:
@@ -290,6 +275,14 @@ def plan_split(
         )
         return _infeasible("split", why)
     return _priced("split", (*parts, merge), terms)
+
+
+def plan_slices(strategy: Strategy, slices: tuple[Slice, ...], terms: Terms) -> Plan:
+    """Plan just these slices, in one call."""
+    call = _call("answer", slices, terms, task=terms.counts.task)
+    if call.images.pages > MAX_PICTURES:
+        return _infeasible(strategy, obstacles.too_many_pictures(call.images.pages), tokens=call.input_tokens)
+    return _priced(strategy, (call,), terms)
 
 
 def split_capacity(terms: Terms) -> int:
@@ -323,7 +316,8 @@ class _PageTooLarge(Exception):
         self.why = why
 
 
-def _whole_slice(member: Member) -> Slice:
+def whole_slice(member: Member) -> Slice:
+    """Return all of a document, as it is packed."""
     return Slice(
         document_id=member.document_id,
         ordinal=member.ordinal,

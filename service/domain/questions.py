@@ -33,6 +33,7 @@ class Question:
         expected_questions: how many questions the caller means to ask, for the price of a warm cache.
         page_images, image_detail: which pages are sent as pictures too, and how closely the model looks.
         leave_out: waste that is not packed (`waste.SWITCHES`).
+        budget_tokens: what the input of a ranked plan stays within, instead of the budgets that are offered.
         citations: check the answer's quotes against the source.
         system_prompt: the caller's own instructions; they travel with the question, behind the documents,
             so that they never cost the cache.
@@ -57,6 +58,7 @@ class Question:
     page_images: PageImages = "none"
     image_detail: Detail = "high"
     questions: tuple[str, ...] = ()
+    budget_tokens: int | None = None
 
     @property
     def count(self) -> int:

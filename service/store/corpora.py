@@ -34,6 +34,16 @@ def get(tx: Transaction, tenant: str, corpus_id: str) -> Corpus | None:
     return None if row is None else _corpus(row)
 
 
+def exists(tx: Transaction, corpus_id: str) -> bool:
+    """Whether there is such a corpus, whoever's it is: for the jobs."""
+    return tx.execute(select(corpora.c.id).where(corpora.c.id == corpus_id)).one_or_none() is not None
+
+
+def all_ids(tx: Transaction) -> set[str]:
+    """Return the ids of all corpora, whosever they are."""
+    return set(tx.execute(select(corpora.c.id)).scalars())
+
+
 def get_by_name(tx: Transaction, tenant: str, name: str) -> Corpus | None:
     """Return the oldest corpus of that name."""
     query = _with_sizes().where(corpora.c.name == name, corpora.c.tenant == tenant)

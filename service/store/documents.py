@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, or_, select, true, update
+from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, or_, select, true, tuple_, update
 
 from service.domain.documents import (
     Document,
@@ -24,6 +24,8 @@ from service.domain.documents import (
 )
 from service.store.session import Transaction
 from service.store.tables import documents, enclosures, members, page_texts, pages
+
+_PAGES_AT_ONCE = 1000
 
 
 def add(tx: Transaction, *new: Document) -> None:
@@ -401,6 +403,16 @@ def page_texts_of(
         query = query.where(pages.c.number <= last)
     for row in tx.execute(query):
         yield PageText(text=row.text, **_measures(row))
+
+
+def counts_of_pages(tx: Transaction, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], PageCount]:
+    """Return those of these pages (document, number) that there are, without their texts."""
+    found: dict[tuple[str, int], PageCount] = {}
+    for at in range(0, len(wanted), _PAGES_AT_ONCE):
+        some = wanted[at : at + _PAGES_AT_ONCE]
+        query = select(pages).where(tuple_(pages.c.document_id, pages.c.number).in_(some))
+        found.update({(row.document_id, row.number): _page_count(row) for row in tx.execute(query)})
+    return found
 
 
 def _drop_pages(tx: Transaction, document_id: str) -> None:

@@ -101,6 +101,7 @@ def remove(ctx: Context, tenant: str, corpus_id: str) -> None:
     with ctx.db.write() as tx:
         _corpus(tx, tenant, corpus_id)
         corpora.remove(tx, corpus_id)
+    ctx.index.forget(corpus_id)
 
 
 def append(ctx: Context, tenant: str, corpus_id: str, document_id: str) -> Corpus:

@@ -36,6 +36,7 @@ from service.store.plans import StoredPlan
 from service.store.session import Transaction
 from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Frame
+from service.usecases.index_pages import make_searchable
 from service.usecases.preview_question import Offer, Preview, preview_in, stored_plan
 from service.usecases.suggest_fixes import ways_below
 
@@ -70,6 +71,8 @@ def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) ->
         DocumentNotReady, DocumentFailed, Invalid: see `preview_question`.
     """
     request_sha256 = _fingerprint(corpus_id, request)
+    if request.plan_id is None and request.question is not None:
+        make_searchable(ctx, tenant, corpus_id, request.question)
     with ctx.db.write() as tx:
         if request.idempotency_key:
             known = answers.get_by_key(tx, tenant, request.idempotency_key)
@@ -181,7 +184,7 @@ def _preview(
     if question.service_tier == "batch":
         raise Invalid("Batch is priced for comparison only: an answer runs at default, flex or priority.")
     try:
-        return preview_in(tx, ctx, tenant, corpus_id, question)
+        return preview_in(tx, ctx, tenant, corpus_id, question, offered=stored)
     except (NotFound, Invalid) as error:
         if stored is None:
             raise
@@ -210,7 +213,8 @@ def _ways_into_the_window(question: Question) -> tuple[Fix, ...]:
 
 
 def _still_holds(preview: Preview, stored: StoredPlan) -> Offer:
-    now = next((o for o in preview.offers if o.plan.strategy == stored.plan["strategy"]), None)
+    told = stored.plan["strategy"], stored.plan.get("budget_tokens")
+    now = next((o for o in preview.offers if (o.plan.strategy, o.plan.budget_tokens) == told), None)
     if now is not None and not now.plan.feasible:
         reason = now.plan.infeasible_because or ""
         kind = OverWindow if now.plan.infeasible_code == "over_window" else Invalid

@@ -13,8 +13,10 @@ from ingest import Limits
 from service.domain.catalog import Catalog
 from service.provider import Provider
 from service.store.blobs import Blobs
+from service.store.search import PageIndex
 from service.store.session import Database, Transaction
 from service.usecases.feed import Feed
+from service.usecases.indexing import Indexer
 
 LOCAL = "local"
 """The one tenant of an installation without keys."""
@@ -67,11 +69,14 @@ class Context:
     queue: Queue
     feed: Feed
     now: Callable[[], datetime]
+    index: PageIndex
+    indexer: Indexer = field(default_factory=Indexer)
     terms: Terms = field(default_factory=Terms)
     limits: Limits = field(default_factory=Limits)
 
     def close(self) -> None:
         """Give all connections back."""
+        self.indexer.close()
         self.queue.close()
         self.db.close()
 

@@ -16,12 +16,14 @@ from service.domain.catalog import Catalog
 from service.domain.corpora import Member
 from service.domain.documents import PageCount
 from service.domain.manner import NO_IMAGES, Images, Manner, sum_of
-from service.domain.planner import Plan, PlannedCall, Slice, Terms
+from service.domain.planner import Plan, PlannedCall, Terms
 from service.domain.pricing import Estimate, usd
+from service.domain.slices import Chosen, Slice
 from service.domain.tasks import Together
 from service.domain.vision import Detail
 from service.domain.waste import LeftOut, Spare
 from service.errors import Fix
+from service.usecases import describe_ranked
 from service.usecases.price_alternatives import alternatives, may_be_cut, one_by_one_usd, prices
 from service.usecases.suggest_fixes import names_of, saving, send_page_images, waste_warning, ways_below
 
@@ -39,6 +41,7 @@ class Asked:
         spare: waste that is asked, where there is enough to tell of.
         leaner: what the plans would cost without that, by strategy.
         priorities: how dear documents are to the caller, for what to leave out first.
+        closest: where the question names no document, those of the best pages.
         could_be_shown: pages without text that could be sent as pictures and are not.
         image_detail: of those that are or could be.
     """
@@ -53,6 +56,12 @@ class Asked:
     priorities: Mapping[str, int] = field(default_factory=dict)
     could_be_shown: Images = NO_IMAGES
     image_detail: Detail = "high"
+    closest: Sequence[Member] = ()
+
+    @property
+    def corpus(self) -> list[Member]:
+        """All members of the corpus, whether they are asked or not."""
+        return [*self.members, *self.not_selected, *(one.member for one in self.left_out)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,7 @@ def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
         "cache": {
             "expected_cached_tokens": plan.expected_cached_tokens,
             "warm_until": frame.warm_until.isoformat() if frame.warm_until else None,
+            "reusable": plan.reusable,
         },
         "warnings": _warnings(plan, frame),
         "price_catalog": {
@@ -129,6 +139,7 @@ def calls_of(description: dict[str, Any]) -> tuple[PlannedCall, ...]:
                     identity=part["identity"],
                     manner=_manner(part),
                     images=Images(**part.get("images", {})),
+                    chosen=_chosen(part),
                 )
                 for part in call["documents"]
             ),
@@ -141,6 +152,12 @@ def calls_of(description: dict[str, Any]) -> tuple[PlannedCall, ...]:
         )
         for call in description["calls"]
     )
+
+
+def _chosen(part: dict[str, Any]) -> Chosen | None:
+    """The pages that are read, where not all between the first and the last are."""
+    runs = part.get("page_runs")
+    return Chosen(tuple((first, last) for first, last in runs)) if runs else None
 
 
 def _manner(part: dict[str, Any]) -> Manner:
@@ -176,6 +193,7 @@ def _call(call: PlannedCall) -> dict[str, Any]:
                 "filename": part.filename,
                 "first_page": part.first,
                 "last_page": part.last,
+                "page_runs": part.chosen and part.chosen.runs,
                 "tokens": part.tokens,
                 "identity": part.identity,
                 "leave_out": list(part.manner.left_out),
@@ -197,7 +215,7 @@ def _cost(plan: Plan, frame: Frame) -> dict[str, Any] | None:
     if plan.estimate is None:
         return None
     return {
-        **prices(plan.estimate, _asked(frame)),
+        **prices(plan.estimate, _asked(frame), reusable=plan.reusable),
         "per_document": _per_document(plan, frame.terms),
         "one_by_one_usd": one_by_one_usd(plan, frame.together),
     }
@@ -236,7 +254,7 @@ def _threshold(plan: Plan, terms: Terms) -> dict[str, Any]:
 
 def _coverage(plan: Plan, frame: Frame) -> dict[str, Any]:
     asked = frame.asked
-    read = {part.document_id for call in plan.calls for part in call.slices}
+    read = {part.document_id for call in plan.calls for part in call.slices if part.chosen is None}
     inside = [member for member in asked.members if member.document_id in read]
     unread = [member for member in asked.members if member.document_id not in read]
     why = plan.infeasible_code or "plan_not_feasible"
@@ -244,7 +262,7 @@ def _coverage(plan: Plan, frame: Frame) -> dict[str, Any]:
     members = [*asked.members, *asked.not_selected, *wasted]
     tokens = sum(member.full_tokens for member in members)
     blank = {one.document_id: asked.blank_out.get(one.document_id, ()) for one in inside}
-    return {
+    told = {
         "documents_in": [member.document_id for member in inside],
         "documents_out": [
             *(_out(member, "not_selected") for member in asked.not_selected),
@@ -271,6 +289,9 @@ def _coverage(plan: Plan, frame: Frame) -> dict[str, Any]:
         "pages_without_text": _without_text(inside, asked),
         "pages_as_images": sum(member.images.pages for member in inside),
     }
+    if plan.strategy != "ranked" or not plan.feasible:
+        return told
+    return describe_ranked.coverage(told, plan, asked.members, blank_out=asked.blank_out, tokens=tokens)
 
 
 def _without_text(members: Sequence[Member], asked: Asked) -> int:
@@ -300,12 +321,15 @@ def _warnings(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
         found.append(
             _warning("price_unknown", f"No price is published for {terms.model.id} at {terms.tier}.")
         )
-    found.extend(_near_or_over(plan, frame))
+    if plan.strategy == "ranked":
+        found.extend(describe_ranked.warnings(plan, terms, frame.asked.members, frame.asked.closest))
+    else:
+        found.extend(_near_or_over(plan, frame))
     if frame.together and frame.together.may_be_cut and plan.feasible:
         said, ways = may_be_cut(frame.together)
         found.append(_warning("answer_may_be_cut", said, ways))
     found.extend(_unseen(frame))
-    if frame.asked.spare is not None:
+    if frame.asked.spare is not None and plan.reusable:
         then = frame.asked.leaner.get(plan.strategy)
         saves, _ = saving(plan.estimate, then)
         found.append(waste_warning(frame.asked.spare, saves))

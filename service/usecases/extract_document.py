@@ -33,6 +33,7 @@ from service.domain.enclosures import MAX_DEPTH
 from service.errors import NotFound, StoreUnavailable
 from service.store import documents
 from service.usecases.context import Context
+from service.usecases.index_pages import index_corpora_of
 from service.usecases.remove_document import forget_files, remove_enclosed_in
 from service.usecases.unpack_document import Unpacking
 
@@ -160,6 +161,7 @@ def _finish(ctx: Context, document: Document, reading: _Reading, finished: Finis
             at=ctx.now(),
         )
     forget_files(ctx, gone)
+    index_corpora_of(ctx, document.id)
 
 
 def _pages(

@@ -9,8 +9,9 @@ from ingest.rendering import View
 from service.domain import packing, prompts
 from service.domain.documents import Document, PageText
 from service.domain.manner import Manner
-from service.domain.planner import PlannedCall, Slice
+from service.domain.planner import PlannedCall
 from service.domain.prompts import ImagePart, Message, Part
+from service.domain.slices import Slice
 from service.domain.tasks import task_of
 from service.errors import PlanChanged
 from service.provider import ChatRequest
@@ -88,8 +89,12 @@ def _read(run: Run, planned: PlannedCall) -> list[tuple[Slice, Document, list[Pa
     with run.ctx.db.read() as tx:
         for piece in planned.slices:
             document = documents.get_any(tx, piece.document_id)
-            pages = list(documents.page_texts_of(tx, piece.document_id, first=piece.first, last=piece.last))
-            if document is None or len(pages) != piece.last - piece.first + 1:
+            pages = [
+                page
+                for first, last in piece.runs
+                for page in documents.page_texts_of(tx, piece.document_id, first=first, last=last)
+            ]
+            if document is None or len(pages) != sum(last - first + 1 for first, last in piece.runs):
                 raise PlanChanged(f"{piece.filename} was removed after the question was accepted.")
             found.append((piece, document, pages))
     return found

@@ -29,7 +29,9 @@ from service.store.plans import StoredPlan
 from service.store.session import Transaction
 from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Asked, Frame, calls_of, describe, window_of
+from service.usecases.index_pages import catch_up
 from service.usecases.leave_out_waste import leave_out_of
+from service.usecases.rank_pages import rank_or_repeat
 from service.usecases.show_pages import could_be_shown, of_each_page, with_pictures
 from service.usecases.suggest_fixes import (
     cold_saving,
@@ -55,12 +57,17 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """All plans for a question; `recommended` is None where none is feasible, `because` says why it is."""
+    """All plans for a question; `recommended` is None where none is feasible, `because` says why it is.
+
+    Attributes:
+        index_behind: pages could not be ranked, for the index has to be brought up to date first.
+    """
 
     offers: tuple[Offer, ...]
     recommended: Offer | None
     frame: Frame
     because: str | None = None
+    index_behind: bool = False
 
 
 def preview_question(ctx: Context, tenant: str, corpus_id: str, question: Question) -> Preview:
@@ -71,16 +78,37 @@ def preview_question(ctx: Context, tenant: str, corpus_id: str, question: Questi
         DocumentNotReady, DocumentFailed: a price over unread documents would not be right.
         Invalid: the corpus is empty, or a parameter does not fit the model.
     """
-    with ctx.db.write() as tx:
-        preview = preview_in(tx, ctx, tenant, corpus_id, question)
-        plans.add(
-            tx, [stored_plan(offer, tenant, corpus_id, question, preview.frame) for offer in preview.offers]
-        )
+    preview = _offered(ctx, tenant, corpus_id, question, unless_behind=True)
+    if preview.index_behind:
+        catch_up(ctx, corpus_id)
+        preview = _offered(ctx, tenant, corpus_id, question, unless_behind=False)
     return preview
 
 
-def preview_in(tx: Transaction, ctx: Context, tenant: str, corpus_id: str, question: Question) -> Preview:
-    """Plan within the caller's transaction; nothing is kept."""
+def _offered(
+    ctx: Context, tenant: str, corpus_id: str, question: Question, *, unless_behind: bool
+) -> Preview:
+    """Plan and keep the plans; where the index is behind, keep them only if they are shown all the same."""
+    with ctx.db.write() as tx:
+        preview = preview_in(tx, ctx, tenant, corpus_id, question)
+        kept = () if unless_behind and preview.index_behind else preview.offers
+        plans.add(tx, [stored_plan(offer, tenant, corpus_id, question, preview.frame) for offer in kept])
+    return preview
+
+
+def preview_in(
+    tx: Transaction,
+    ctx: Context,
+    tenant: str,
+    corpus_id: str,
+    question: Question,
+    *,
+    offered: StoredPlan | None = None,
+) -> Preview:
+    """Plan within the caller's transaction; nothing is kept.
+
+    Where a plan `offered` earlier is to be held against what there is now, its pages are not ranked again.
+    """
     if not question.text.strip():
         raise Invalid("Say what to ask: the question is empty.")
     if question.questions:
@@ -91,17 +119,19 @@ def preview_in(tx: Transaction, ctx: Context, tenant: str, corpus_id: str, quest
     manner = Manner(images=question.page_images, detail=model.detail(question.image_detail))
     asked = _asked(tx, corpus_id, question, manner)
     terms = terms_of(ctx, model, question)
-    drafts = _plans(tx, asked.members, terms, question)
+    ranked = rank_or_repeat(tx, ctx, corpus_id, asked, terms=terms, question=question, offered=offered)
+    asked = replace(asked, closest=ranked.closest)
+    drafts = [*_plans(tx, asked.members, terms, question), *ranked.plans(terms)]
     fresh = _still_warm(tx, ctx, model, drafts)
     if fresh:
         terms = replace(terms, warm=frozenset(fresh))
-        drafts = _plans(tx, asked.members, terms, question)
+        drafts = [*_plans(tx, asked.members, terms, question), *ranked.plans(terms)]
     if asked.spare is not None:
         leaner = _plans(tx, asked.spare.lean.kept, terms, question)
         asked = replace(asked, leaner={plan.strategy: plan.estimate for plan in leaner})
     frame = _frame(ctx, terms, asked, question=question, fresh=fresh)
     offers = tuple(_offer(plan, frame) for plan in drafts)
-    return _advised(offers, frame, question)
+    return replace(_advised(offers, frame, question), index_behind=ranked.behind)
 
 
 def _advised(offers: tuple[Offer, ...], frame: Frame, question: Question) -> Preview:
@@ -153,7 +183,7 @@ def receipt(ctx: Context, tenant: str, plan_id: str) -> list[dict[str, Any]]:
             for number, call in enumerate(calls_of(stored.plan))
             for piece in call.slices
             for page in documents.page_counts(tx, piece.document_id)
-            if piece.first <= page.number <= piece.last and piece.manner.packs(page)
+            if piece.reads(page.number) and piece.manner.packs(page)
         ]
 
 

@@ -47,7 +47,7 @@ def _alternative(
     saves = plan.estimate.expected_usd - then.expected_usd if plan.estimate and then else None
     return {
         "service_tier": terms.tier,
-        "cost": then and prices(then, asked),
+        "cost": then and prices(then, asked, reusable=plan.reusable),
         "saves_usd": None if saves is None else usd(saves),
         "note": because or _NOTES[terms.tier],
     }
@@ -59,21 +59,24 @@ def _unknown_because(plan: Plan, without_tiers: str | None) -> str | None:
     return f"{without_tiers} can't be asked for a service tier." if without_tiers else None
 
 
-def prices(estimate: Estimate, asked: Collection[int]) -> dict[str, Any]:
-    """Return every figure of an estimate, exact."""
+def prices(estimate: Estimate, asked: Collection[int], *, reusable: bool = True) -> dict[str, Any]:
+    """Return every figure of an estimate, exact; what is not reusable is paid cold by every question."""
+    cold = estimate.cold_usd
     return {
         "min_usd": usd(estimate.min_usd),
         "expected_usd": usd(estimate.expected_usd),
         "max_usd": usd(estimate.max_usd),
         "cold_usd": usd(estimate.cold_usd),
         "warm_usd": usd(estimate.warm_usd),
-        "for_questions": [{"n": n, "usd": usd(estimate.for_questions(n))} for n in asked],
+        "for_questions": [
+            {"n": n, "usd": usd(estimate.for_questions(n) if reusable else n * cold)} for n in asked
+        ],
     }
 
 
 def one_by_one_usd(plan: Plan, together: Together | None) -> str | None:
     """What the questions of a list cost one after another; None where it is one, or the price is unknown."""
-    total = together.one_by_one(plan) if together and plan.feasible else None
+    total = together.one_by_one(plan) if together and plan.feasible and plan.reusable else None
     return None if total is None else usd(total)
 
 

@@ -15,7 +15,8 @@ import pytest
 
 import ingest
 from service.domain.documents import DocumentStatus
-from service.domain.planner import PlannedCall, Slice
+from service.domain.planner import PlannedCall
+from service.domain.slices import Slice
 from service.errors import NotFound, StoreUnavailable
 from service.store import documents
 from service.store.session import Transaction

@@ -1,0 +1,187 @@
+"""The strategy `ranked`: the pages that a question is most about, within a budget of tokens, in one call.
+
+What it leaves out is said page by page. A pack is chosen for one question, or for several that are asked
+together, and is never reused for the next: of ten questions put to the first one's pages, six would not find
+theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from service.domain import packing, planner, ranking
+from service.domain.corpora import Member
+from service.domain.manner import sum_of
+from service.domain.planner import MARGIN_TOKENS, Plan, Terms
+from service.domain.ranking import Pack, RankedPage
+from service.domain.slices import Chosen, Slice
+
+BUDGETS = (128_000, 32_000)
+"""Offered beside the threshold; a small pack finds easy facts, and costs a tenth."""
+
+MIN_BUDGET = 2_000
+MUCH_LEFT_OUT = 0.5
+"""A pack of a smaller share of the corpus depends on what the question names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What is read for one budget."""
+
+    budget_tokens: int
+    slices: tuple[Slice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why nothing can be ranked."""
+
+    code: str
+    detail: str
+    budget_tokens: int | None = None
+
+
+def budgets(terms: Terms, *, asked: int | None = None) -> tuple[int, ...]:
+    """Return the budgets that a model's plans are offered at, the largest first: or the one asked for."""
+    if asked is not None:
+        return (asked,)
+    most = planner.max_input(terms)
+    largest = min(terms.model.threshold_tokens or most, most)
+    return (largest, *(budget for budget in BUDGETS if budget < largest))
+
+
+def worth_it(everything: int, terms: Terms, *, asked: int | None = None) -> tuple[int, ...]:
+    """Return the budgets that the input of all documents passes: where it fits, nothing is to be left out."""
+    return tuple(budget for budget in budgets(terms, asked=asked) if budget < everything)
+
+
+def room(budget: int, terms: Terms) -> int:
+    """Return how many tokens of documents a budget leaves; at the threshold with the margin of a split."""
+    threshold = terms.model.threshold_tokens
+    at_threshold = threshold is not None and threshold - MARGIN_TOKENS < budget <= threshold
+    limit = threshold - MARGIN_TOKENS if threshold is not None and at_threshold else budget
+    return limit - packing.CALL_OVERHEAD - terms.counts.instructions - terms.counts.task
+
+
+def refusal(everything: int, terms: Terms, *, asked: int | None = None) -> Refused | None:
+    """Return why the documents can't be read in part, or need not be, before any page is looked at.
+
+    Args:
+        everything: input tokens of one call over all of them.
+        terms: as for every plan.
+        asked: the caller's budget.
+    """
+    most = planner.max_input(terms)
+    if asked is not None and asked > most:
+        detail = f"A budget of {asked:,} tokens passes {terms.model.id}'s limit of {most:,}. Lower it."
+        return Refused("over_window", detail, asked)
+    largest = budgets(terms, asked=asked)[0]
+    if not worth_it(everything, terms, asked=asked):
+        smallest = budgets(terms, asked=asked)[-1]
+        detail = f"Everything fits into {smallest:,} tokens: nothing has to be left out."
+        return Refused("not_needed", detail, largest)
+    if room(largest, terms) <= 0:
+        detail = f"The question and the instructions alone pass the budget of {largest:,} tokens. Raise it."
+        return Refused("over_budget", detail, largest)
+    return None
+
+
+def pack(ranked: Sequence[RankedPage], members: Sequence[Member], budget: int, terms: Terms) -> Packed:
+    """Choose what is read for a budget, in the order of documents and pages.
+
+    Args:
+        ranked: the pages that match, best first.
+        members: the documents that are asked, in order.
+        budget: the most input tokens, all that is around the documents among them.
+        terms: as for every plan.
+    """
+    known = {member.document_id: member for member in members}
+    found = ranking.choose(ranked, known, room=room(budget, terms), whole=budget > ranking.WHOLE_FROM)
+    return Packed(budget, slices_of(found, members))
+
+
+def slices_of(found: Pack, members: Sequence[Member]) -> tuple[Slice, ...]:
+    """Return the slices of a pack."""
+    return tuple(
+        _slice(member, found.pages)
+        for member in members
+        if member.document_id in found.whole or member.document_id in found.pages
+    )
+
+
+def plan_ranked(packed: Packed, terms: Terms) -> Plan:
+    """Price a pack; the input never passes its budget."""
+    if not packed.slices:
+        return plan_refused(nothing_fits(packed.budget_tokens))
+    plan = planner.plan_slices("ranked", packed.slices, terms)
+    return replace(plan, budget_tokens=packed.budget_tokens)
+
+
+def plan_refused(refused: Refused) -> Plan:
+    """Return the plan that can't be asked, with the reason."""
+    return Plan(
+        "ranked",
+        infeasible_code=refused.code,
+        infeasible_because=refused.detail,
+        budget_tokens=refused.budget_tokens,
+    )
+
+
+def nothing_fits(budget: int) -> Refused:
+    """Why a budget holds nothing."""
+    return Refused(
+        "over_budget",
+        f"No page that matches the question fits a budget of {budget:,} tokens. Raise it.",
+        budget,
+    )
+
+
+def nothing_matches(budget: int) -> Refused:
+    """Why nothing was found."""
+    return Refused(
+        "nothing_matches",
+        "No page holds a word of the question, so none comes before another. Ask in the documents' own "
+        "words or language, or ask all of them: whole or split.",
+        budget,
+    )
+
+
+def index_building(budget: int) -> Refused:
+    """Why nothing can be looked for yet."""
+    return Refused(
+        "index_building", "The pages are still being indexed for searching. Ask again in a moment.", budget
+    )
+
+
+def _slice(member: Member, chosen: Mapping[str, Sequence[RankedPage]]) -> Slice:
+    """Return a document's slice; with every page chosen that is packed, it is the whole document."""
+    pages = chosen.get(member.document_id)
+    if pages is None or len(pages) == member.packed_pages == member.pages:
+        return planner.whole_slice(member)
+    runs = _runs([page.number for page in pages])
+    named = ",".join(f"{first}-{last}" for first, last in runs)
+    return Slice(
+        document_id=member.document_id,
+        ordinal=member.ordinal,
+        filename=member.filename,
+        first=runs[0][0],
+        last=runs[-1][1],
+        tokens=sum(page.tokens for page in pages) + member.wrapper_tokens,
+        identity=f"{member.identity}:{named}",
+        manner=member.manner,
+        images=sum_of(page.images for page in pages),
+        chosen=Chosen(
+            runs, sum(page.without_text for page in pages), sum(page.repeated_tokens for page in pages)
+        ),
+    )
+
+
+def _runs(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return tuple(found)

@@ -1,0 +1,137 @@
+"""What a plan that reads a part of the documents says of what it leaves out, and the ways out of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from service.domain import planner, pricing
+from service.domain.corpora import Member
+from service.domain.documents import PageCount
+from service.domain.planner import Plan, Terms
+from service.domain.ranked import MUCH_LEFT_OUT
+from service.domain.slices import Chosen
+from service.errors import Fix
+from service.usecases.suggest_fixes import names_of
+
+LOWER = "ranked_lower"
+"""Why a page is not read: others match the question better."""
+
+
+def coverage(
+    told: dict[str, Any],
+    plan: Plan,
+    members: Sequence[Member],
+    *,
+    blank_out: Mapping[str, Sequence[PageCount]],
+    tokens: int,
+) -> dict[str, Any]:
+    """Return what is told of a ranked plan's documents, page by page where it reads chosen pages of them.
+
+    Args:
+        told: the same, with the documents that are read in part among those that are not read.
+        plan: feasible.
+        members: the documents that are asked.
+        blank_out: pages of them that are left out as blank.
+        tokens: of the whole corpus.
+    """
+    (call,) = plan.calls
+    chosen = {piece.document_id: piece.chosen for piece in call.slices if piece.chosen is not None}
+    cut = [(one, held) for one in members if (held := chosen.get(one.document_id)) is not None]
+    read = {piece.document_id for piece in call.slices}
+    asked = {one.document_id for one in members}
+    blank = {one.document_id: {page.number for page in blank_out.get(one.document_id, ())} for one, _ in cut}
+    return {
+        **told,
+        "documents_in": [one.document_id for one in members if one.document_id in read],
+        "documents_out": [
+            {**one, "reason": LOWER} if one["document_id"] in asked else one
+            for one in told["documents_out"]
+            if one["document_id"] not in read
+        ],
+        "pages_in": told["pages_in"] + sum(len(held.numbers) for _, held in cut),
+        "pages_out": [
+            *told["pages_out"],
+            *(_pages(name, sorted(numbers), "blank") for name, numbers in blank.items() if numbers),
+            *(_pages(one.document_id, _rest(one, held, blank[one.document_id]), LOWER) for one, held in cut),
+        ],
+        "repeated_out": [
+            *told["repeated_out"],
+            *(
+                {"document_id": one.document_id, "tokens": held.repeated_tokens}
+                for one, held in cut
+                if held.repeated_tokens
+            ),
+        ],
+        "tokens_share": round(sum(piece.tokens for piece in call.slices) / tokens, 6) if tokens else 0.0,
+        "pages_without_text": told["pages_without_text"] + sum(held.without_text for _, held in cut),
+        "pages_as_images": call.images.pages,
+    }
+
+
+def _rest(member: Member, held: Chosen, blank: set[int]) -> list[int]:
+    """The pages that could be read and are not."""
+    read = {*held.numbers, *blank}
+    return [number for number in range(1, member.pages + 1) if number not in read]
+
+
+def _pages(document_id: str, numbers: list[int], reason: str) -> dict[str, Any]:
+    return {"document_id": document_id, "pages": numbers, "reason": reason}
+
+
+def warnings(
+    plan: Plan, terms: Terms, members: Sequence[Member], closest: Sequence[Member]
+) -> list[dict[str, Any]]:
+    """Return what to know of a ranked plan before it is asked."""
+    if not plan.feasible:
+        return [
+            _warning(
+                plan.infeasible_code or "",
+                plan.infeasible_because or "",
+                plan.fixes or _ways_out(plan, terms),
+            )
+        ]
+    found = [_over(plan, terms)] if plan.crosses_threshold else []
+    share = plan.input_tokens / planner.whole_input(members, terms.counts) if closest else 1.0
+    if share < MUCH_LEFT_OUT:
+        said = (
+            f"The question names no document, and {share:.0%} of the tokens are read: the right pages may "
+            "not be among them. Name the documents to ask in document_ids."
+        )
+        ids = [member.document_id for member in closest]
+        fix = Fix("narrow", f"Ask {names_of(closest)}.", (("document_ids", ids),))
+        found.append(_warning("question_names_nothing", said, [fix]))
+    return found
+
+
+def _over(plan: Plan, terms: Terms) -> dict[str, Any]:
+    at = terms.model.threshold_tokens or 0
+    extra = f", ${pricing.usd(plan.threshold_extra_usd)} more" if plan.threshold_extra_usd else ""
+    said = (
+        f"{plan.largest_call:,} input tokens pass the threshold of {at:,}: every token of the call is billed "
+        f"at the long-context rate{extra}."
+    )
+    fix = Fix("lower_budget", f"Ask with budget_tokens {at}.", (("budget_tokens", at),))
+    return _warning("over_threshold", said, [fix])
+
+
+def _ways_out(plan: Plan, terms: Terms) -> list[Fix]:
+    """Every plan that can't be asked says what can be done."""
+    most = planner.max_input(terms)
+    ways = {
+        "index_building": [Fix("wait", "Wait until the pages are indexed, then plan again.")],
+        "over_budget": [Fix("raise_budget", "Ask with more budget_tokens.")],
+        "over_window": [
+            Fix("lower_budget", f"Ask with at most {most:,} tokens.", (("budget_tokens", most),))
+        ],
+        "not_needed": [Fix("use_strategy", "Ask with strategy whole.", (("strategy", "whole"),))],
+        "nothing_matches": [
+            Fix("use_strategy", "Ask with strategy split.", (("strategy", "split"),)),
+            Fix("narrow", "Name the documents to ask in document_ids."),
+        ],
+    }
+    return ways.get(plan.infeasible_code or "", [])
+
+
+def _warning(code: str, detail: str, fixes: Sequence[Fix]) -> dict[str, Any]:
+    return {"code": code, "detail": detail, "fixes": [fix.as_dict() for fix in fixes]}

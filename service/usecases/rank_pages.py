@@ -1,0 +1,236 @@
+"""Rank a corpus's pages against a question, and pack the best for each budget that is offered.
+
+Within the caller's transaction and without any text: scores come from the page index, counts from the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from service.domain import planner, ranked, ranking
+from service.domain import terms as words
+from service.domain.corpora import Member
+from service.domain.documents import PageCount
+from service.domain.planner import Plan, PlannedCall, Terms
+from service.domain.questions import Question
+from service.domain.ranked import Packed, Refused
+from service.domain.ranking import Pack, RankedPage
+from service.store import documents, page_texts
+from service.store.plans import StoredPlan
+from service.store.search import Entry, Found, Hit
+from service.store.session import Transaction
+from service.usecases.context import Context
+from service.usecases.describe_plan import Asked, calls_of
+from service.usecases.index_pages import entries_of
+
+SPARE_HITS = 128
+"""Pages that are looked at beyond those that would fill the largest budget at their usual length."""
+
+CLOSEST = 5
+"""Documents that are named where a question names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """What can be read of the documents, a pack a budget, or why nothing can.
+
+    Attributes:
+        behind: the index has to be brought up to date first.
+        closest: where the question names no document, those of the best pages.
+    """
+
+    packs: tuple[Packed, ...] = ()
+    refused: Refused | None = None
+    behind: bool = False
+    closest: tuple[Member, ...] = ()
+
+    def plans(self, terms: Terms) -> list[Plan]:
+        """Return the plans, priced."""
+        if self.refused is not None:
+            return [ranked.plan_refused(self.refused)]
+        return [ranked.plan_ranked(pack, terms) for pack in self.packs]
+
+
+def rank_or_repeat(
+    tx: Transaction,
+    ctx: Context,
+    corpus_id: str,
+    asked: Asked,
+    *,
+    terms: Terms,
+    question: Question,
+    offered: StoredPlan | None,
+) -> Ranked:
+    """Rank pages, or take those of a plan that was offered."""
+    if offered is None:
+        return rank_pages(tx, ctx, corpus_id, asked, terms=terms, question=question)
+    if offered.plan["strategy"] != "ranked":
+        return Ranked()
+    return packed_again(tx, asked, calls_of(offered.plan), offered.plan["budget_tokens"])
+
+
+def texts_of(question: Question) -> tuple[str, ...]:
+    """Return what is asked in one call: each gets its fair share of one pack."""
+    return question.questions or (question.text,)
+
+
+def is_wanted(question: Question) -> bool:
+    """Whether ranked plans are among those that the caller wants to see."""
+    return not question.strategies or "ranked" in question.strategies
+
+
+def rank_pages(
+    tx: Transaction, ctx: Context, corpus_id: str, asked: Asked, *, terms: Terms, question: Question
+) -> Ranked:
+    """Return what would be read for each budget that applies."""
+    if not is_wanted(question):
+        return Ranked()
+    everything = planner.whole_input(asked.members, terms.counts)
+    refused = ranked.refusal(everything, terms, asked=question.budget_tokens)
+    if refused is not None:
+        named = "ranked" in question.strategies or question.budget_tokens is not None
+        return Ranked(refused=refused if named or refused.code != "not_needed" else None)
+    budgets = ranked.worth_it(everything, terms, asked=question.budget_tokens)
+    entries = entries_of(asked.corpus)
+    if not ctx.index.is_ready(corpus_id, entries):
+        return Ranked(refused=ranked.index_building(budgets[0]), behind=True)
+    searching = _Searching(tx, ctx, corpus_id, asked, entries)
+    pages, names_something = searching.best(texts_of(question), ranked.room(budgets[0], terms))
+    if not pages:
+        return Ranked(refused=ranked.nothing_matches(budgets[0]))
+    return Ranked(
+        packs=tuple(
+            ranked.pack(pages, asked.members, budget, terms)
+            for budget in budgets
+            if ranked.room(budget, terms) > 0
+        ),
+        closest=() if names_something else _closest(pages, asked.members),
+    )
+
+
+def packed_again(tx: Transaction, asked: Asked, calls: Sequence[PlannedCall], budget_tokens: int) -> Ranked:
+    """Return the pack of a plan that was offered, with the pages' counts as they are now."""
+    known = {member.document_id: member for member in asked.members}
+    slices = [piece for call in calls for piece in call.slices if piece.document_id in known]
+    numbers = {piece.document_id: piece.chosen.numbers for piece in slices if piece.chosen is not None}
+    pages = _counted(tx, known, [(name, number) for name, held in numbers.items() for number in held])
+    pack = Pack(
+        whole=frozenset(piece.document_id for piece in slices if piece.chosen is None),
+        pages={
+            name: tuple(page for number in held if (page := pages.get((name, number))) is not None)
+            for name, held in numbers.items()
+        },
+    )
+    pack = Pack(pack.whole, {name: held for name, held in pack.pages.items() if held})
+    again = ranked.slices_of(pack, asked.members)
+    return Ranked(packs=(Packed(budget_tokens, again),) if again else ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Searching:
+    """One preview's searches."""
+
+    tx: Transaction
+    ctx: Context
+    corpus_id: str
+    asked: Asked
+    entries: Sequence[Entry]
+
+    def best(self, texts: Sequence[str], room: int) -> tuple[list[RankedPage], bool]:
+        """Return enough pages to fill the room, best first, and whether a question names any document."""
+        corpus = self.asked.corpus
+        held = {entry.document_id for entry in self.entries}
+        members = [member for member in corpus if member.document_id in held]
+        nameless = [one.document_id for one in members if ranking.says_nothing(one.filename)]
+        titles = page_texts.titles_of(self.tx, nameless) if nameless else {}
+        questions = [words.of_question(text) for text in texts]
+        scores = [ranking.name_scores(question, members, titles) for question in questions]
+        names = any(ranking.tells_apart(found, len(members)) for found in scores)
+        total = sum(entry.pages for entry in self.entries)
+        usual = max(1, sum(entry.tokens for entry in self.entries) // max(1, total))
+        limit = room // usual // len(texts) + SPARE_HITS
+        while True:
+            found = [
+                self._found(question, boosts, min(limit, total + 1))
+                for question, boosts in zip(questions, scores, strict=True)
+            ]
+            pages = self._pages(found)
+            full = sum(page.tokens for page in pages) >= room
+            if full or all(one.complete for one in found):
+                return pages, names
+            limit *= 4
+
+    def _found(self, question: Sequence[str], scores: Mapping[int, float], limit: int) -> Found:
+        ordinals = {member.ordinal for member in self.asked.members}
+        found = self.ctx.index.search(
+            self.corpus_id,
+            question,
+            limit=limit,
+            boosts=ranking.levels(scores),
+            only=ordinals if len(ordinals) < len(self.entries) else None,
+        )
+        return found or Found((), complete=True)
+
+    def _pages(self, found: Sequence[Found]) -> list[RankedPage]:
+        """The hits with what they count, by turns where several questions are asked."""
+        known = {member.document_id: member for member in self.asked.members}
+        names = {member.ordinal: member.document_id for member in self.asked.members}
+        if any(member.manner.images != "none" for member in self.asked.members):
+            keys = [[(names[hit.page.ordinal], hit.page.page) for hit in one.hits] for one in found]
+            pages = _counted(self.tx, known, list(dict.fromkeys(key for one in keys for key in one)))
+            return ranking.in_turn([[pages[key] for key in one if key in pages] for one in keys])
+        by_ordinal = {member.ordinal: member for member in self.asked.members}
+        return ranking.in_turn([_as_indexed(one.hits, by_ordinal) for one in found])
+
+
+def _as_indexed(hits: Sequence[Hit], members: Mapping[int, Member]) -> list[RankedPage]:
+    """Return hits with the counts that were stored with the index, where no page is sent as a picture.
+
+    They are the store's own (a document's sum to its total), and are held against it when the plan is asked.
+    """
+    pages: list[RankedPage] = []
+    for hit, _ in hits:
+        member = members[hit.ordinal]
+        trimmed = hit.repeated_tokens if not (member.manner.repeated or hit.blank) else 0
+        if member.manner.blank or not hit.blank:
+            pages.append(
+                RankedPage(
+                    document_id=member.document_id,
+                    number=hit.page,
+                    tokens=hit.tokens - trimmed,
+                    without_text=hit.without_text,
+                    repeated_tokens=trimmed,
+                )
+            )
+    return pages
+
+
+def _counted(
+    tx: Transaction, members: Mapping[str, Member], keys: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], RankedPage]:
+    """Return these pages, as far as they are packed, with what each counts in its document's manner."""
+    counts = documents.counts_of_pages(tx, keys)
+    return {
+        key: _page(members[key[0]], page)
+        for key, page in counts.items()
+        if members[key[0]].manner.packs(page)
+    }
+
+
+def _page(member: Member, page: PageCount) -> RankedPage:
+    manner = member.manner
+    return RankedPage(
+        document_id=member.document_id,
+        number=page.number,
+        tokens=manner.tokens(page),
+        images=manner.images_of([page], source=""),
+        without_text="no_text" in page.flags,
+        repeated_tokens=page.repeated_tokens if manner.trims(page) else 0,
+    )
+
+
+def _closest(pages: Sequence[RankedPage], members: Sequence[Member]) -> tuple[Member, ...]:
+    known = {member.document_id: member for member in members}
+    first = list(dict.fromkeys(page.document_id for page in pages))[:CLOSEST]
+    return tuple(known[name] for name in first) if len(known) > 1 else ()
