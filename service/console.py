@@ -167,13 +167,13 @@ def plan_table(plans: Sequence[dict[str, Any]], recommended: str | None, *, widt
 
 def plan_name(plan: dict[str, Any]) -> str:
     """Return what a plan is called among others: the ranked ones differ in their budgets alone."""
-    budget = plan["budget_tokens"]
+    budget = plan.get("budget_tokens")
     return plan["strategy"] if budget is None else f"{plan['strategy']} {budget:,}"
 
 
 def _reads(plans: Sequence[dict[str, Any]]) -> list[_Column]:
     """The share of the corpus that is read, where a plan reads a part of it."""
-    if not any(plan["budget_tokens"] for plan in plans):
+    if not any(plan.get("budget_tokens") for plan in plans):
         return []
     return [_Column("reads", tuple(_share(plan["coverage"]["tokens_share"]) for plan in plans), leaves=4)]
 
