@@ -96,7 +96,7 @@ class Hit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Hits, best first, then in the corpus's order; `complete` where no page that matches is missing."""
+    """Hits, best first, then in the corpus's order; `complete` where none that is wanted is missing."""
 
     hits: tuple[Hit, ...]
     complete: bool
@@ -176,6 +176,7 @@ class PageIndex:
         limit: int,
         boosts: Sequence[tuple[float, Sequence[int]]] = (),
         only: Collection[int] | None = None,
+        enough_tokens: int | None = None,
     ) -> Found | None:
         """Return the pages that match best.
 
@@ -185,6 +186,7 @@ class PageIndex:
             limit: return about so many; pages that tie with the last of more are left out.
             boosts: what to add to the score of every page of these documents, which then all match.
             only: search these documents alone; None is all of them.
+            enough_tokens: pages after those that count so much are not wanted.
 
         Returns:
             None where there is no index.
@@ -194,15 +196,13 @@ class PageIndex:
             return None if known is None else Found((), complete=True)
         query = _query(known, asked, boosts, only)
         try:
-            hits = known.searcher.search(query, limit, count=False).hits
-            found = _hits(known.searcher, hits)
+            rows = _rows(known.searcher, known.searcher.search(query, limit, count=False).hits)
         except (ValueError, OSError):
             self.forget(corpus_id)
             return None
-        found.sort(key=lambda hit: (-hit.score, hit.page))
-        if len(found) < limit:
-            return Found(tuple(found), complete=True)
-        return Found(tuple(hit for hit in found if hit.score > found[-1].score), complete=False)
+        complete = len(rows) < limit
+        best = rows if complete else [row for row in rows if row[0] < rows[-1][0]]
+        return _cut(best, enough_tokens, complete=complete)
 
     def forget(self, corpus_id: str) -> None:
         """Throw an index away; where somebody is writing it just now, the next sweep does."""
@@ -364,26 +364,30 @@ def _row(page: Counted, found: str) -> tantivy.Document:
     return row
 
 
-def _hits(searcher: tantivy.Searcher, found: Sequence[tuple[float, tantivy.DocAddress]]) -> list[Hit]:
+def _rows(
+    searcher: tantivy.Searcher, found: Sequence[tuple[float, tantivy.DocAddress]]
+) -> list[tuple[float, int, int, int, int]]:
+    """Return score (below zero), key, tokens, repeated tokens and marks of each hit, best first."""
     addresses = [address for _, address in found]
     columns = [
         [int(value or 0) for value in searcher.fast_field_values(name, addresses)]
         for name in ("key", "tokens", "repeated", "marks")
     ]
-    return [
-        Hit(
-            Counted(
-                key >> _PAGE_BITS,
-                key & _PAGE,
-                tokens,
-                repeated,
-                bool(marks & _WITHOUT_TEXT),
-                bool(marks & _BLANK),
-            ),
-            round(score, DIGITS),
-        )
-        for (score, _), key, tokens, repeated, marks in zip(found, *columns, strict=True)
-    ]
+    return sorted(zip([-round(score, DIGITS) for score, _ in found], *columns, strict=True))
+
+
+def _cut(rows: Sequence[tuple[float, int, int, int, int]], enough: int | None, *, complete: bool) -> Found:
+    """Return the first hits, as many as count so much."""
+    hits: list[Hit] = []
+    tokens = 0
+    for score, key, counts, repeated, marks in rows:
+        without_text, blank = bool(marks & _WITHOUT_TEXT), bool(marks & _BLANK)
+        page = Counted(key >> _PAGE_BITS, key & _PAGE, counts, repeated, without_text, blank)
+        hits.append(Hit(page, -score))
+        tokens += counts - repeated
+        if enough is not None and tokens >= enough:
+            return Found(tuple(hits), complete=True)
+    return Found(tuple(hits), complete=complete)
 
 
 def _query(

@@ -96,7 +96,10 @@ def rank_pages(
     if not ctx.index.is_ready(corpus_id, entries):
         return Ranked(refused=ranked.index_building(budgets[0]), behind=True)
     searching = _Searching(tx, ctx, corpus_id, asked, entries)
-    pages, names_something = searching.best(texts_of(question), ranked.room(budgets[0], terms))
+    best = searching.best(texts_of(question), ranked.room(budgets[0], terms))
+    if best is None:
+        return Ranked(refused=ranked.index_building(budgets[0]), behind=True)
+    pages, names_something = best
     if not pages:
         return Ranked(refused=ranked.nothing_matches(budgets[0]))
     return Ranked(
@@ -137,8 +140,11 @@ class _Searching:
     asked: Asked
     entries: Sequence[Entry]
 
-    def best(self, texts: Sequence[str], room: int) -> tuple[list[RankedPage], bool]:
-        """Return enough pages to fill the room, best first, and whether a question names any document."""
+    def best(self, texts: Sequence[str], room: int) -> tuple[list[RankedPage], bool] | None:
+        """Return enough pages to fill the room, best first, and whether a question names any document.
+
+        None where the index turns out to be broken.
+        """
         corpus = self.asked.corpus
         held = {entry.document_id for entry in self.entries}
         members = [member for member in corpus if member.document_id in held]
@@ -149,28 +155,35 @@ class _Searching:
         names = any(ranking.tells_apart(found, len(members)) for found in scores)
         total = sum(entry.pages for entry in self.entries)
         usual = max(1, sum(entry.tokens for entry in self.entries) // max(1, total))
-        limit = room // usual // len(texts) + SPARE_HITS
+        boosts = [ranking.levels(found) for found in scores]
+        enough = room * 5 // 4 + usual
+        limit = 3 * room // usual // len(texts) + SPARE_HITS
         while True:
-            found = [
-                self._found(question, boosts, min(limit, total + 1))
-                for question, boosts in zip(questions, scores, strict=True)
+            searched = [
+                self._found(question, boost, min(limit, total + 1), enough)
+                for question, boost in zip(questions, boosts, strict=True)
             ]
+            found = [one for one in searched if one is not None]
+            if len(found) < len(searched):
+                return None
             pages = self._pages(found)
             full = sum(page.tokens for page in pages) >= room
             if full or all(one.complete for one in found):
                 return pages, names
-            limit *= 4
+            limit *= 2
 
-    def _found(self, question: Sequence[str], scores: Mapping[int, float], limit: int) -> Found:
+    def _found(
+        self, question: Sequence[str], boosts: Sequence[tuple[float, Sequence[int]]], limit: int, enough: int
+    ) -> Found | None:
         ordinals = {member.ordinal for member in self.asked.members}
-        found = self.ctx.index.search(
+        return self.ctx.index.search(
             self.corpus_id,
             question,
             limit=limit,
-            boosts=ranking.levels(scores),
+            boosts=boosts,
+            enough_tokens=enough,
             only=ordinals if len(ordinals) < len(self.entries) else None,
         )
-        return found or Found((), complete=True)
 
     def _pages(self, found: Sequence[Found]) -> list[RankedPage]:
         """The hits with what they count, by turns where several questions are asked."""

@@ -268,6 +268,23 @@ def test_the_same_documents_give_the_same_plan_however_the_index_grew(
     assert calls[0] == calls[1]
 
 
+def test_an_index_without_its_counts_is_built_anew_before_anything_is_said(
+    server: Server, corpus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, broken = search._rows, [True]  # noqa: SLF001 - an index that opens and can't be read
+
+    def once(*arguments: Any) -> Any:  # noqa: ANN401 - the library's own
+        if broken:
+            broken.clear()
+            raise ValueError("no such field")
+        return usual(*arguments)
+
+    assert ranked(server, corpus)["feasible"]
+    monkeypatch.setattr(search, "_rows", once)
+    assert ranked(server, corpus)["feasible"]
+    assert not broken
+
+
 def test_what_was_read_is_indexed_before_anybody_asks(server: Server) -> None:
     corpus = server.corpus()
     for volume in range(3):

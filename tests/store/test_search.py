@@ -123,6 +123,15 @@ def test_pages_that_tie_with_the_last_of_more_are_left_out_together(index: PageI
     assert hits(index, "harbour") == [(9, 1), *((n, 1) for n in range(1, 9))]
 
 
+def test_no_more_pages_are_handed_out_than_count_enough(filled: PageIndex) -> None:
+    first = len(BOOK[2][1]) + 1
+    for enough, pages in ((1, [(2, 2)]), (first - 2, [(2, 2)]), (first, [(2, 2), (1, 1)])):
+        found = filled.search(COR, ("harbour",), limit=9, enough_tokens=enough)
+        assert found is not None
+        assert [(hit.page.ordinal, hit.page.page) for hit in found.hits] == pages
+        assert found.complete
+
+
 def test_only_the_rarest_terms_of_a_pasted_page_are_asked(index: PageIndex) -> None:
     common = [f"word{n}" for n in range(search.MAX_TERMS + 5)]
     assert update(index, {1: [" ".join(common)], 2: [" ".join([*common, "rare"])]})
