@@ -166,6 +166,19 @@ def test_it_can_be_asked_without_a_plan(server: Server, upstream: Upstream, corp
     assert "Ostrava kept 14 lighthouses" in text_of(request.body["messages"][1])
 
 
+def test_questions_asked_together_share_one_pack(
+    server: Server, upstream: Upstream, corpus: str, reports: list[str]
+) -> None:
+    body = {"questions": [QUESTION, "What did Plzen ship?"], "budget_tokens": 8_000, "strategies": ["ranked"]}
+    offered = server.client.post(f"/v1/corpora/{corpus}/plans", json=body).json()
+    (plan,) = offered["data"]
+    assert {reports[3], reports[4]} <= set(plan["coverage"]["documents_in"])
+    assert plan["cost"]["one_by_one_usd"] is None  # each alone would read other pages
+    assert answer(server, corpus, plan_id=plan["id"]).status_code == 201
+    (request,) = upstream.requests
+    assert counted(request.body) == plan["input_tokens"] <= 8_000
+
+
 def test_it_is_not_recommended_for_being_cheaper(server: Server, corpus: str) -> None:
     response = server.client.post(f"/v1/corpora/{corpus}/plans", json={"question": QUESTION}).json()
     names = {plan["id"]: plan["strategy"] for plan in response["data"]}

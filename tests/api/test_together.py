@@ -171,7 +171,7 @@ def test_the_recommended_plan_has_a_reason(server: Server, corpus: str, large: l
     small = offered(server, corpus, question="When?")
     assert small["recommended_because"].startswith("Reads the only page in one call: $0.0")
     both = offered(server, server.corpus(*large), question="Which?")
-    _, split = both["data"]
+    _, split, *_parts = both["data"]
     assert both["recommended"] == split["id"]
     pages = split["coverage"]["pages_in"]
     assert both["recommended_because"].startswith(
@@ -190,7 +190,7 @@ def test_each_infeasible_plan_has_a_reason_and_a_way_out(server: Server, corpus:
         offered(server, server.corpus(long["id"]), question="When?", model="gpt-5.4-mini"),
     ]
     infeasible = [plan for case in cases for plan in case["data"] if not plan["feasible"]]
-    assert {plan["strategy"] for plan in infeasible} == {"whole", "split"}
+    assert {plan["strategy"] for plan in infeasible} == {"whole", "split", "ranked"}
     for plan in infeasible:
         assert plan["infeasible_because"]
         fixes = [
