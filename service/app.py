@@ -28,6 +28,7 @@ from service.api import (
 from service.api.access import LoopbackOnly
 from service.api.limits import Bounded
 from service.errors import Invalid
+from service.metrics import Refusals
 from service.settings import Settings
 
 
@@ -54,6 +55,7 @@ def create_app(settings: Settings, *, work: bool = True) -> FastAPI:
         version=version("unabridged"),
         lifespan=lifespan,
     )
+    app.state.refusals = Refusals()
     problems.install(app)
     app.add_middleware(Bounded)
     app.add_middleware(LoopbackOnly)

@@ -292,6 +292,11 @@ def show_answer_end(answer: dict[str, Any]) -> None:
             f"[dim]cost {actual}, estimated {dollars(cost['estimated_usd'])}, "
             f"at most {dollars(cost['max_usd'])}[/]"
         )
+        cache = answer.get("cache") or {}
+        if cache.get("cached_tokens") is not None:
+            console.print(
+                f"[dim]{cache['cached_tokens']:,} tokens from the cache: {escape(cache['because'])}[/]"
+            )
 
 
 def _label(label: str | None) -> str:

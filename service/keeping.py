@@ -15,6 +15,7 @@ from service.domain.corpora import Corpus
 from service.errors import Invalid, NotFound
 from service.usecases import arrange_corpus, read_document
 from service.usecases.context import LOCAL, Context
+from service.usecases.preview_question import meter
 from service.usecases.remove_document import remove_document
 
 AT_ONCE = 1_000
@@ -113,6 +114,10 @@ def _take_out(ctx: Context, corpus: Corpus, meant: Sequence[_Named]) -> None:
     _each(meant, lambda one: arrange_corpus.take_out(ctx, LOCAL, corpus.id, one.id))
     left = console.counted(arrange_corpus.get(ctx, LOCAL, corpus.id).documents, "document")
     console.say(f"Taken out of {corpus.name}: {_listed(meant)}. It holds {left} now.")
+    cache = meter(ctx, LOCAL, corpus.id, model_name=None)["cache"]
+    if cache["lost_tokens"]:
+        cost = console.dollars(cache["lost_usd"])
+        console.say(f"{cache['because']} That costs the next question {cost} more.")
 
 
 def _each(meant: Sequence[_Named], act: Callable[[_Named], None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -58,6 +58,7 @@ def spend(
         console.as_json(report)
     else:
         console.show_spend(report)
+        _show_estimates(report["total"]["estimate"])
 
 
 def budget(
@@ -90,6 +91,17 @@ def budget(
         console.as_json(budgets)
     else:
         console.show_budgets(budgets)
+
+
+def _show_estimates(estimate: dict[str, Any] | None) -> None:
+    """Say how far off the prices before the questions were."""
+    if estimate is not None:
+        off, calls = console.dollars(estimate["mean_absolute_error_usd"]), estimate["calls"]
+        expected, cached = estimate["expected_cached_tokens"], estimate["cached_tokens"]
+        console.say(
+            f"Estimates were off by {off} a call on average, over {console.counted(calls, 'call')}; "
+            f"{cached:,} tokens came from the cache, {expected:,} were expected to."
+        )
 
 
 def _scope(ctx: Context, said: str) -> str:

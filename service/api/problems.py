@@ -11,12 +11,26 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from service.api import openai_errors
+from service.api.wiring import refusals
 from service.domain.documents import Failure
-from service.errors import ProviderInDoubt, UnabridgedError
+from service.errors import (
+    BudgetExceeded,
+    OverMaxCost,
+    OverThreshold,
+    OverWindow,
+    ProviderInDoubt,
+    RequestExceedsProviderRate,
+    UnabridgedError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 _TYPES = "https://unabridged.dev/problems/"
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+
+_COUNTED = {
+    kind.code for kind in (BudgetExceeded, OverMaxCost, OverThreshold, OverWindow, RequestExceedsProviderRate)
+}
+"""Refusals for price or size, which are counted."""
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +99,8 @@ def response_at(
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, UnabridgedError):
         return await _unexpected(request, error)
+    if error.code in _COUNTED:
+        refusals(request).count(error.code)
     param = error.param if isinstance(error, openai_errors.Unfit | openai_errors.UnknownModel) else None
     return response_at(request.url.path, problem_of(error), param=param)
 

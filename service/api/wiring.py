@@ -7,6 +7,7 @@ from typing import cast
 
 from fastapi import Request
 
+from service.metrics import Refusals
 from service.usecases.context import Context
 
 StartAnswer = Callable[[str], Awaitable[None]]
@@ -15,6 +16,11 @@ StartAnswer = Callable[[str], Awaitable[None]]
 def context(request: Request) -> Context:
     """Return the use cases' context."""
     return cast("Context", request.app.state.context)
+
+
+def refusals(request: Request) -> Refusals:
+    """Return where refused questions are counted."""
+    return cast("Refusals", request.app.state.refusals)
 
 
 def start_answer(request: Request) -> StartAnswer:

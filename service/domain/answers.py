@@ -74,6 +74,7 @@ class Answer:
         plan: the plan it runs on, whole (JSON-ready): the receipt of what was read and for how much.
         citations: verified, JSON-ready.
         engine: who answered: a provider's name, or `offline`.
+        cache: the forecast of cached tokens held against what was served (JSON-ready), once it is done.
     """
 
     id: str
@@ -99,3 +100,4 @@ class Answer:
     first_token_at: datetime | None = None
     finished_at: datetime | None = None
     output: Any = field(default=None)
+    cache: dict[str, Any] | None = None

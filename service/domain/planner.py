@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Literal
@@ -18,7 +18,9 @@ from service.domain import bins, obstacles, packing, pricing, prompts
 from service.domain.catalog import Band, Model, Tier
 from service.domain.corpora import Member
 from service.domain.manner import NO_IMAGES, Images, sum_of
+from service.domain.observations import EXACT, Counting
 from service.domain.obstacles import Obstacle
+from service.domain.rates import UNLIMITED, RateLimits
 from service.domain.slices import Slice
 from service.domain.vision import MAX_PICTURES
 from service.errors import Fix
@@ -34,6 +36,7 @@ MARGIN_TOKENS = 64
 FINDINGS_TOKENS = 16
 """Upper bound of the tags around one part's findings: 12, and what joins with them (`/`) at either end."""
 
+
 EXPECTED_OUTPUT = {"none": 900, "low": 1_400, "medium": 2_400, "high": 5_000, "xhigh": 10_000}
 """Tokens of a usual answer by reasoning effort, reasoning included; a guess until usage is known."""
 
@@ -43,13 +46,14 @@ DEFAULT_EFFORT = "medium"
 
 @dataclass(frozen=True, slots=True)
 class PromptCounts:
-    """Exact counts of the texts around the documents, each its own message."""
+    """Exact counts of the texts around the documents, each a message; `correction` is learnt from replies."""
 
     instructions: int
     task: int
     part_task: int
     merge_instructions: int
     merge_task: int
+    correction: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,9 @@ class Terms:
         reserved_output_tokens: `max_completion_tokens` of each call.
         expected_output_tokens: at most the reserved ones.
         guard_tokens: so close below the threshold counts as `near`.
-        warm: prefixes that the provider most probably still holds.
+        cached: tokens that the provider most probably still holds, by a call's kind and prefix.
+        counting: how sure its count of the rest is.
+        limits: its tokens per minute.
     """
 
     model: Model
@@ -71,7 +77,9 @@ class Terms:
     reserved_output_tokens: int
     expected_output_tokens: int
     guard_tokens: int
-    warm: frozenset[str] = frozenset()
+    cached: Mapping[tuple[CallKind, str], int] = field(default_factory=dict)
+    counting: Counting = EXACT
+    limits: RateLimits = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,9 @@ class PlannedCall:
             be written, the most it can be.
         expected_input_tokens: the same of texts alone; with pictures the least, of a merge the usual.
         prefix_tokens: what comes before the task, with the chat format's share; of pictures the least.
+        correction_tokens: what of the input is a correction learnt from replies.
+        doubt_tokens: so many more the provider may count; the ceiling holds them.
+        expected_cached_tokens, expected_output_tokens: as forecast.
     """
 
     kind: CallKind
@@ -93,6 +104,15 @@ class PlannedCall:
     prefix_sha256: str
     band: Band
     reserved_output_tokens: int
+    correction_tokens: int = 0
+    doubt_tokens: int = 0
+    expected_cached_tokens: int = 0
+    expected_output_tokens: int = 0
+
+    @property
+    def ceiling_input_tokens(self) -> int:
+        """The most the provider may bill."""
+        return self.input_tokens + self.doubt_tokens
 
     @property
     def images(self) -> Images:
@@ -131,6 +151,11 @@ class Plan:
     def feasible(self) -> bool:
         """Whether it can be asked."""
         return self.infeasible_because is None
+
+    @property
+    def key(self) -> tuple[Strategy, int | None]:
+        """What tells it from the other plans of one preview."""
+        return self.strategy, self.budget_tokens
 
     @property
     def largest_call(self) -> int:
@@ -185,7 +210,7 @@ def max_input(terms: Terms) -> int:
 def whole_input(members: Sequence[Member], counts: PromptCounts) -> int:
     """Exact input of one call over all these documents; with pictures, the most it can be."""
     material = sum(member.most_tokens for member in members)
-    return packing.CALL_OVERHEAD + counts.instructions + counts.task + material
+    return packing.CALL_OVERHEAD + counts.correction + counts.instructions + counts.task + material
 
 
 def price_whole(tokens: int, terms: Terms, *, spread: int = 0) -> pricing.Estimate | None:
@@ -200,13 +225,13 @@ def price_whole(tokens: int, terms: Terms, *, spread: int = 0) -> pricing.Estima
     """
     if tokens > max_input(terms):
         return None
-    around = packing.CALL_OVERHEAD - packing.OVERHEAD.of(messages=2)
+    around = packing.CALL_OVERHEAD - packing.OVERHEAD.of(messages=2) + terms.counts.correction
     call = pricing.Call(
         input_tokens=tokens - spread,
-        most_input_tokens=tokens,
+        most_input_tokens=tokens + terms.counting.more,
         reserved_output_tokens=terms.reserved_output_tokens,
         expected_output_tokens=terms.expected_output_tokens,
-        prefix_tokens=tokens - spread - terms.counts.task - around,
+        prefix_tokens=min(tokens - spread, tokens - spread - terms.counts.task - around),
     )
     return pricing.estimate(terms.model, [call], tier=terms.tier, on=terms.on)
 
@@ -286,10 +311,11 @@ def plan_slices(strategy: Strategy, slices: tuple[Slice, ...], terms: Terms) -> 
 
 
 def split_capacity(terms: Terms) -> int:
-    """Tokens of documents that one call of a split may hold."""
-    limit = min(terms.model.threshold_tokens or max_input(terms), max_input(terms))
+    """Tokens of documents that one call of a split may hold, within what the provider takes a minute."""
+    most = max_input(terms)
+    limit = min(terms.model.threshold_tokens or most, terms.limits.short or most, most)
     around = packing.CALL_OVERHEAD + terms.counts.instructions + terms.counts.part_task
-    return limit - around - MARGIN_TOKENS
+    return limit - around - terms.counts.correction - max(MARGIN_TOKENS, terms.counting.doubt)
 
 
 def oversized(members: Sequence[Member], terms: Terms) -> list[Member]:
@@ -366,27 +392,31 @@ def _cut(
 def _call(kind: CallKind, slices: tuple[Slice, ...], terms: Terms, *, task: int) -> PlannedCall:
     images = sum_of(piece.images for piece in slices)
     material = sum(piece.tokens for piece in slices) + images.tokens_min
-    least = packing.CALL_OVERHEAD + terms.counts.instructions + material + task
+    least = packing.CALL_OVERHEAD + terms.counts.correction + terms.counts.instructions + material + task
     tokens = least + images.spread
+    prefix = packing.prefix_sha256(
+        instructions=prompts.ANSWERING,
+        documents=[(packing.open_document(one.ordinal, one.filename), one.identity) for one in slices],
+    )
     return PlannedCall(
         kind=kind,
         slices=slices,
         input_tokens=tokens,
         expected_input_tokens=least,
         prefix_tokens=terms.counts.instructions + material + packing.OVERHEAD.of(messages=2),
-        prefix_sha256=packing.prefix_sha256(
-            instructions=prompts.ANSWERING,
-            documents=[
-                (packing.open_document(piece.ordinal, piece.filename), piece.identity) for piece in slices
-            ],
-        ),
+        prefix_sha256=prefix,
         band=pricing.band_of(tokens, terms.model),
         reserved_output_tokens=terms.reserved_output_tokens,
+        correction_tokens=terms.counts.correction,
+        doubt_tokens=terms.counting.more,
+        expected_cached_tokens=min(terms.cached.get((kind, prefix), 0), least),
+        expected_output_tokens=terms.expected_output_tokens,
     )
 
 
 def _around_findings(terms: Terms) -> int:
-    return packing.CALL_OVERHEAD + terms.counts.merge_instructions + terms.counts.merge_task
+    counts = terms.counts
+    return packing.CALL_OVERHEAD + counts.correction + counts.merge_instructions + counts.merge_task
 
 
 def _merge_call(parts: int, terms: Terms) -> PlannedCall:
@@ -402,11 +432,14 @@ def _merge_call(parts: int, terms: Terms) -> PlannedCall:
         prefix_sha256=packing.prefix_sha256(instructions=prompts.MERGING, documents=()),
         band=pricing.band_of(most, terms.model),
         reserved_output_tokens=terms.reserved_output_tokens,
+        correction_tokens=terms.counts.correction,
+        doubt_tokens=terms.counting.more,
+        expected_output_tokens=terms.expected_output_tokens,
     )
 
 
 def _priced(strategy: Strategy, calls: tuple[PlannedCall, ...], terms: Terms) -> Plan:
-    bills = [_bill(call, terms) for call in calls]
+    bills = [_bill(call) for call in calls]
     told = [
         replace(bill, input_tokens=call.told_input_tokens) for call, bill in zip(calls, bills, strict=True)
     ]
@@ -425,19 +458,16 @@ def _priced(strategy: Strategy, calls: tuple[PlannedCall, ...], terms: Terms) ->
 
 def price_calls(calls: Iterable[PlannedCall], terms: Terms) -> pricing.Estimate | None:
     """Return what planned calls cost together on these terms; None where a rate is unknown."""
-    return pricing.estimate(terms.model, [_bill(call, terms) for call in calls], tier=terms.tier, on=terms.on)
+    return pricing.estimate(terms.model, [_bill(call) for call in calls], tier=terms.tier, on=terms.on)
 
 
-def _bill(call: PlannedCall, terms: Terms) -> pricing.Call:
-    warm = call.prefix_sha256 in terms.warm and call.kind != "merge"
+def _bill(call: PlannedCall) -> pricing.Call:
     cacheable = 0 if call.kind == "merge" else min(call.prefix_tokens, call.expected_input_tokens)
     return pricing.Call(
         input_tokens=call.expected_input_tokens,
-        most_input_tokens=call.input_tokens,
+        most_input_tokens=call.ceiling_input_tokens,
         reserved_output_tokens=call.reserved_output_tokens,
-        expected_output_tokens=terms.expected_output_tokens,
+        expected_output_tokens=call.expected_output_tokens,
         prefix_tokens=cacheable,
-        expected_cached_tokens=pricing.cacheable(cacheable, at_breakpoint=terms.model.caches_at_breakpoints)
-        if warm
-        else 0,
+        expected_cached_tokens=call.expected_cached_tokens,
     )

@@ -237,6 +237,11 @@ def rounded_up(amount: Decimal) -> str:
     return f"${amount.quantize(step, rounding=ROUND_CEILING)}"
 
 
+def signed_usd(amount: Decimal) -> str:
+    """The same of a difference: `-0.05` is less."""
+    return f"-{usd(-amount)}" if amount < 0 else usd(amount)
+
+
 def _estimate(model: Model, call: Call, *, tier: Tier, on: date) -> Estimate | None:
     held = cacheable(call.prefix_tokens, at_breakpoint=model.caches_at_breakpoints)
 

@@ -60,8 +60,10 @@ def room(budget: int, terms: Terms) -> int:
     """Return how many tokens of documents a budget leaves; at the threshold with the margin of a split."""
     threshold = terms.model.threshold_tokens
     at_threshold = threshold is not None and threshold - MARGIN_TOKENS < budget <= threshold
-    limit = threshold - MARGIN_TOKENS if threshold is not None and at_threshold else budget
-    return limit - packing.CALL_OVERHEAD - terms.counts.instructions - terms.counts.task
+    margin = max(MARGIN_TOKENS, terms.counting.doubt)
+    limit = threshold - margin if threshold is not None and at_threshold else budget
+    around = packing.CALL_OVERHEAD + terms.counts.correction + terms.counts.instructions
+    return limit - around - terms.counts.task
 
 
 def refusal(everything: int, terms: Terms, *, asked: int | None = None) -> Refused | None:

@@ -99,7 +99,7 @@ def together(question: Question, terms: Terms, count: Count) -> Together | None:
             terms,
             counts=_longer(around, -count(packing.question_block(""))),
             expected_output_tokens=planner.expected_output(effort, reserved),
-            warm=frozenset(),
+            cached={},
         ),
         tokens=tuple(count(packing.question_block(one)) for one in question.questions),
     )
@@ -125,6 +125,8 @@ def _moved(call: PlannedCall, before: Terms, after: Terms, parts: int) -> Planne
         call,
         input_tokens=call.input_tokens + more,
         expected_input_tokens=call.expected_input_tokens + usual,
+        expected_output_tokens=after.expected_output_tokens,
+        expected_cached_tokens=0,
     )
 
 

@@ -13,6 +13,7 @@ class Usage:
 
     Attributes:
         estimated: counted by us, because the provider sent none.
+        cache_told: the provider says how much it read from its cache; otherwise that is zero here.
     """
 
     prompt_tokens: int
@@ -21,6 +22,7 @@ class Usage:
     reasoning_tokens: int = 0
     cache_write_tokens: int = 0
     estimated: bool = False
+    cache_told: bool = True
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -30,4 +32,5 @@ class Usage:
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
             estimated=self.estimated or other.estimated,
+            cache_told=self.cache_told and other.cache_told,
         )

@@ -140,7 +140,14 @@ def usage(value: object) -> Usage | None:
         cached_tokens=cached,
         reasoning_tokens=_detail(inside_completion, "reasoning_tokens", most=completion),
         cache_write_tokens=_detail(inside_prompt, "cache_write_tokens", most=prompt - cached),
+        cache_told=_told(inside_prompt, most=prompt),
     )
+
+
+def _told(details: object, *, most: int) -> bool:
+    """Whether the cached tokens are there, and make sense."""
+    count = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
+    return count is not None and count <= most
 
 
 class StreamedReply:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, insert, or_, select, update
 
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.documents import Failure
@@ -138,6 +138,7 @@ def conclude(tx: Transaction, answer: Answer) -> None:
             error=asdict(answer.error) if answer.error else None,
             first_token_at=answer.first_token_at,
             finished_at=answer.finished_at,
+            cache=answer.cache,
         )
     )
 
@@ -200,22 +201,25 @@ def add_call(tx: Transaction, call: Call, *, input_tokens: int, prefix_sha256: s
     )
 
 
-def last_use_of_prefixes(
-    tx: Transaction, hashes: Sequence[str], *, model: str, engine: str
-) -> dict[str, datetime]:
-    """Return when a finished call last sent each of these prefixes to that model at that provider."""
+def was_crowded(
+    tx: Transaction, call_id: str, prefix_sha256: str, sent_at: datetime, *, engine: str, model: str
+) -> bool:
+    """Whether another call with that prefix had left before this one, and had not ended yet."""
     query = (
-        select(calls.c.prefix_sha256, func.max(calls.c.sent_at))
+        select(calls.c.id)
         .join(answers, answers.c.id == calls.c.answer_id)
         .where(
-            calls.c.prefix_sha256.in_(hashes),
-            calls.c.state == CallState.DONE.value,
+            calls.c.prefix_sha256 == prefix_sha256,
+            calls.c.id != call_id,
+            calls.c.sent_at <= sent_at,
+            or_(calls.c.finished_at.is_(None), calls.c.finished_at > sent_at),
+            calls.c.state.in_([CallState.SENT.value, CallState.DONE.value]),
             answers.c.model == model,
             answers.c.engine == engine,
         )
-        .group_by(calls.c.prefix_sha256)
+        .limit(1)
     )
-    return {row[0]: row[1] for row in tx.execute(query)}
+    return tx.execute(query).one_or_none() is not None
 
 
 def take_for_sending(tx: Transaction, call_id: str, at: datetime) -> bool:
@@ -273,6 +277,7 @@ def _answer(row: Row[Any]) -> Answer:
         first_token_at=row.first_token_at,
         finished_at=row.finished_at,
         output=row.output,
+        cache=row.cache,
     )
 
 

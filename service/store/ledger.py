@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from service.domain import budgets as periods
 from service.domain.budgets import Period
 from service.store.session import Transaction
-from service.store.tables import answers, budgets, calls, ledger, reservations
+from service.store.tables import answers, budgets, calls, ledger, observations, reservations
 
 HELD, SETTLED, RELEASED = "held", "settled", "released"
 
@@ -50,7 +50,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A call that was paid: what it cost in the books, and exactly where that is known."""
+    """A call that was paid: what it cost in the books, and exactly where that is known.
+
+    What was expected of it is None where the provider told no usage.
+    """
 
     at: datetime
     corpus_id: str
@@ -61,6 +64,9 @@ class Settled:
     answer_id: str
     model: str
     engine: str
+    expected_usd: Decimal | None = None
+    forecast_cached_tokens: int | None = None
+    observed_cached_tokens: int | None = None
 
 
 def set_budget(tx: Transaction, budget: StoredBudget, *, corpus_id: str | None = None) -> None:
@@ -239,9 +245,13 @@ def settled(
             answers.c.id,
             answers.c.model,
             answers.c.engine,
+            observations.c.expected_usd,
+            observations.c.forecast_cached_tokens,
+            observations.c.cached_tokens,
         )
         .join(calls, calls.c.id == ledger.c.call_id)
         .join(answers, answers.c.id == calls.c.answer_id)
+        .outerjoin(observations, observations.c.call_id == calls.c.id)
         .where(ledger.c.tenant == tenant, ledger.c.kind == "settle", *_within(since, until))
         .order_by(ledger.c.id)
     )

@@ -230,6 +230,8 @@ answers = Table(
     Column("started_at", Moment),
     Column("first_token_at", Moment),
     Column("finished_at", Moment),
+    # What came of the forecast of cached tokens, and why.
+    Column("cache", JSON),
     UniqueConstraint("tenant", "idempotency_key"),
 )
 
@@ -304,4 +306,60 @@ budgets = Table(
     Column("spent_micros", BigInteger, nullable=False),
     Column("reserved_micros", BigInteger, nullable=False),
     CheckConstraint("reserved_micros >= 0", name="reserved_not_negative"),
+)
+
+# What each settled call was expected to be, and what it was.
+observations = Table(
+    "observations",
+    metadata,
+    Column("call_id", ForeignKey("calls.id"), primary_key=True),
+    Column("tenant", String(40), nullable=False),
+    Column("engine", String(60), nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("effort", String(20), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("tier", String(20), nullable=False),
+    Column("pictures", Integer, nullable=False),
+    # By the plan, its correction included, and by the plan's own count alone.
+    Column("predicted_prompt_tokens", BigInteger, nullable=False),
+    Column("counted_prompt_tokens", BigInteger, nullable=False),
+    # By the provider.
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("forecast_cached_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger),
+    Column("expected_completion_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    Column("expected_usd", Exact),
+    Column("actual_usd", Exact),
+    Index("ix_observations_learning", "engine", "model", "at"),
+)
+
+# Packs that a provider may still hold in its prefix cache.
+prefixes = Table(
+    "prefixes",
+    metadata,
+    Column("tenant", String(40), primary_key=True),
+    Column("engine", String(60), primary_key=True),
+    Column("model", String(100), primary_key=True),
+    Column("prefix_sha256", String(64), primary_key=True),
+    Column("head", String(16), nullable=False),
+    Column("corpus_id", String(40), nullable=False),
+    Column("lead", String(16), nullable=False),
+    Column("used_at", Moment, nullable=False, index=True),
+    Column("chain", LargeBinary, nullable=False),
+    Column("documents", JSON, nullable=False),
+    Index("ix_prefixes_head", "tenant", "head"),
+    Index("ix_prefixes_corpus", "tenant", "corpus_id"),
+)
+
+# Tokens per minute, by price band: long-context requests have a limit of their own.
+rate_limits = Table(
+    "rate_limits",
+    metadata,
+    Column("engine", String(60), primary_key=True),
+    Column("model", String(100), primary_key=True),
+    Column("band", String(10), primary_key=True),
+    Column("limit_tokens", BigInteger, nullable=False),
+    Column("seen_at", Moment, nullable=False),
 )

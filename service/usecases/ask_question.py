@@ -29,6 +29,8 @@ from service.errors import (
     OverWindow,
     PlanChanged,
     PlanExpired,
+    RequestExceedsProviderRate,
+    UnabridgedError,
 )
 from service.store import answers, documents, ledger, plans
 from service.store.ledger import StoredBudget
@@ -37,6 +39,7 @@ from service.store.session import Transaction
 from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Frame
 from service.usecases.index_pages import make_searchable
+from service.usecases.judge_doubt import EXCEEDS_RATE
 from service.usecases.preview_question import Offer, Preview, preview_in, stored_plan
 from service.usecases.suggest_fixes import ways_below
 
@@ -200,7 +203,10 @@ def _chosen(preview: Preview, question: Question, stored: StoredPlan | None) -> 
     if preview.recommended is not None:
         return preview.recommended
     reasons = " ".join(offer.plan.infeasible_because or "" for offer in preview.offers)
-    if any(offer.plan.infeasible_code == "over_window" for offer in preview.offers):
+    codes = {offer.plan.infeasible_code: offer.plan for offer in preview.offers}
+    if EXCEEDS_RATE in codes:
+        raise RequestExceedsProviderRate(reasons, fixes=codes[EXCEEDS_RATE].fixes)
+    if "over_window" in codes:
         raise OverWindow(reasons, fixes=_ways_into_the_window(question))
     raise Invalid(reasons)
 
@@ -214,18 +220,26 @@ def _ways_into_the_window(question: Question) -> tuple[Fix, ...]:
 
 def _still_holds(preview: Preview, stored: StoredPlan) -> Offer:
     told = stored.plan["strategy"], stored.plan.get("budget_tokens")
-    now = next((o for o in preview.offers if (o.plan.strategy, o.plan.budget_tokens) == told), None)
+    now = next((o for o in preview.offers if o.plan.key == told), None)
     if now is not None and not now.plan.feasible:
         reason = now.plan.infeasible_because or ""
-        kind = OverWindow if now.plan.infeasible_code == "over_window" else Invalid
+        kinds = {"over_window": OverWindow, EXCEEDS_RATE: RequestExceedsProviderRate}
+        kind: type[UnabridgedError] = kinds.get(now.plan.infeasible_code or "", Invalid)
         raise kind(reason, fixes=now.plan.fixes)
     same_prices = now is not None and _ceiling(now.description) == _ceiling(stored.plan)
     if now is None or now.plan.fingerprint != stored.fingerprint or not same_prices:
         moved = "the prices" if now and not same_prices else "the documents"
+        if now is not None and _correction(now.description) != _correction(stored.plan):
+            moved = "what is known of the provider's count"
         raise PlanChanged(
             f"Since the plan was made, {moved} changed. Ask for a new plan.", fixes=(Fix("plan_again"),)
         )
     return now
+
+
+def _correction(plan: dict[str, Any]) -> set[int]:
+    """What a plan's counts were corrected by, as learnt until then."""
+    return {call.get("correction_tokens", 0) for call in plan["calls"]}
 
 
 def _ceiling(plan: dict[str, Any]) -> tuple[str, str | None]:
@@ -328,7 +342,7 @@ def _ceiling_micros(planned: PlannedCall, terms: Terms) -> int:
         terms.model,
         tier=terms.tier,
         on=terms.on,
-        input_tokens=planned.input_tokens,
+        input_tokens=planned.ceiling_input_tokens,
         output_tokens=planned.reserved_output_tokens,
     )
     return 0 if top is None else pricing.to_micros_up(top)

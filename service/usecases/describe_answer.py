@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from service.domain.answers import Answer, AnswerStatus
-from service.domain.pricing import from_micros, usd
+from service.domain.pricing import from_micros, signed_usd, usd
 
 
 def describe_answer(answer: Answer) -> dict[str, Any]:
@@ -37,6 +38,8 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
             "actual_usd": None if answer.actual_usd is None else usd(answer.actual_usd),
             "band": _band(plan),
         },
+        "estimate": _estimate(answer),
+        "cache": answer.cache,
         "finish_reason": answer.finish_reason,
         "refusal": answer.refusal,
         "prefix_sha256": plan["calls"][0]["prefix_sha256"] if plan.get("calls") else None,
@@ -44,6 +47,25 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
         "error": _error(answer),
         "timings": _timings(answer),
         "created_at": answer.created_at.isoformat(),
+    }
+
+
+def _estimate(answer: Answer) -> dict[str, Any] | None:
+    """The price before the question held against the bill; None where there is no bill."""
+    plan, usage, actual = answer.plan, answer.usage, answer.actual_usd
+    said = (plan.get("cost") or {}).get("expected_usd")
+    if said is None or not actual or usage is None or answer.status is not AnswerStatus.DONE:
+        return None
+    expected = Decimal(said)
+    predicted = sum(call.get("expected_input_tokens", call["input_tokens"]) for call in plan["calls"])
+    return {
+        "expected_usd": said,
+        "actual_usd": usd(actual),
+        "error_usd": signed_usd(actual - expected),
+        "error_share": round(float((actual - expected) / expected), 6) if expected else None,
+        "predicted_prompt_tokens": predicted,
+        "prompt_tokens": usage.prompt_tokens,
+        "difference": usage.prompt_tokens - predicted,
     }
 
 

@@ -24,8 +24,13 @@ from service.domain.vision import Detail
 from service.domain.waste import LeftOut, Spare
 from service.errors import Fix
 from service.usecases import describe_ranked
+from service.usecases.forecast_cache import NOTHING_HELD, Forecast
+from service.usecases.judge_doubt import doubt_warnings
 from service.usecases.price_alternatives import alternatives, may_be_cut, one_by_one_usd, prices
 from service.usecases.suggest_fixes import names_of, saving, send_page_images, waste_warning, ways_below
+
+FORECAST = ("expected_cached_tokens", "expected_output_tokens", "correction_tokens", "doubt_tokens")
+"""Of each call; plans of earlier versions know none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +85,9 @@ class Frame:
     questions: int
     created_at: datetime
     expires_at: datetime
-    warm_until: datetime | None
     together: Together | None = None
     engine: str | None = None
+    forecast: Mapping[tuple[str, int | None], Forecast] = field(default_factory=dict)
 
 
 def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
@@ -107,11 +112,7 @@ def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
         "threshold": _threshold(plan, terms),
         "window": window_of(plan.largest_call, planner.max_input(terms), terms.guard_tokens),
         "coverage": _coverage(plan, frame),
-        "cache": {
-            "expected_cached_tokens": plan.expected_cached_tokens,
-            "warm_until": frame.warm_until.isoformat() if frame.warm_until else None,
-            "reusable": plan.reusable,
-        },
+        "cache": {**frame.forecast.get(plan.key, NOTHING_HELD).as_dict(), "reusable": plan.reusable},
         "warnings": _warnings(plan, frame),
         "price_catalog": {
             "version": frame.catalog.version,
@@ -149,6 +150,7 @@ def calls_of(description: dict[str, Any]) -> tuple[PlannedCall, ...]:
             prefix_sha256=call["prefix_sha256"],
             band=call["price_band"],
             reserved_output_tokens=call["reserved_output_tokens"],
+            **{name: call.get(name, 0) for name in FORECAST},
         )
         for call in description["calls"]
     )
@@ -185,6 +187,7 @@ def _call(call: PlannedCall) -> dict[str, Any]:
         "price_band": call.band,
         "prefix_sha256": call.prefix_sha256,
         "reserved_output_tokens": call.reserved_output_tokens,
+        **{name: getattr(call, name) for name in FORECAST},
         "document_ids": list(dict.fromkeys(part.document_id for part in call.slices)),
         "documents": [
             {
@@ -328,6 +331,7 @@ def _warnings(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
     if frame.together and frame.together.may_be_cut and plan.feasible:
         said, ways = may_be_cut(frame.together)
         found.append(_warning("answer_may_be_cut", said, ways))
+    found.extend(doubt_warnings(plan, frame.asked.members, frame.terms, frame.asked.priorities))
     found.extend(_unseen(frame))
     if frame.asked.spare is not None and plan.reusable:
         then = frame.asked.leaner.get(plan.strategy)

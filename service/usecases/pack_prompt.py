@@ -16,6 +16,7 @@ from service.domain.tasks import task_of
 from service.errors import PlanChanged
 from service.provider import ChatRequest
 from service.store import documents
+from service.usecases.forecast_cache import cache_key
 from service.usecases.render_pictures import render_pictures
 from service.usecases.running import Run
 
@@ -44,7 +45,7 @@ def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> Chat
         top_p=question.top_p,
         response_format=question.response_format if planned.kind != "part" else None,
         service_tier=run.answer.plan["service_tier"],
-        prompt_cache_key=planned.prefix_sha256[:32],
+        prompt_cache_key=cache_key(run.answer.tenant, planned),
     )
 
 
@@ -63,7 +64,7 @@ def _messages(run: Run, planned: PlannedCall, findings: Sequence[str]) -> tuple[
 
 def _check_length(planned: PlannedCall, findings: str, task: str) -> None:
     """Hold the ceiling: defusing hostile findings can make them longer than the output they came as."""
-    around = packing.CALL_OVERHEAD + planned.prefix_tokens + count_tokens(task)
+    around = packing.CALL_OVERHEAD + planned.correction_tokens + planned.prefix_tokens + count_tokens(task)
     if around + count_tokens(findings) > planned.input_tokens:
         raise PlanChanged("The findings are longer than was reserved for merging them. Ask again.")
 

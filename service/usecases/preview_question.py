@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -24,14 +24,18 @@ from service.errors import (
     Invalid,
     NotFound,
 )
-from service.store import answers, corpora, documents, enclosures, plans
+from service.store import corpora, documents, enclosures, plans
 from service.store.plans import StoredPlan
 from service.store.session import Transaction
 from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Asked, Frame, calls_of, describe, window_of
+from service.usecases.forecast_cache import Asking, Forecasts, forecast
+from service.usecases.gauge_cache import gauge_cache
 from service.usecases.index_pages import catch_up
+from service.usecases.judge_doubt import within_rate
+from service.usecases.learn_terms import learn_terms
 from service.usecases.leave_out_waste import leave_out_of
-from service.usecases.rank_pages import rank_or_repeat
+from service.usecases.rank_pages import Ranked, rank_or_repeat
 from service.usecases.show_pages import could_be_shown, of_each_page, with_pictures
 from service.usecases.suggest_fixes import (
     cold_saving,
@@ -41,9 +45,6 @@ from service.usecases.suggest_fixes import (
     waste_warning,
     ways_below,
 )
-
-CACHE_SECONDS = 3600
-"""How long a prefix is expected to stay cached; the vendor's 24 hours are a maximum, not a promise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +119,18 @@ def preview_in(
     model = ctx.catalog.model(question.model)
     manner = Manner(images=question.page_images, detail=model.detail(question.image_detail))
     asked = _asked(tx, corpus_id, question, manner)
-    terms = terms_of(ctx, model, question)
+    terms = learn_terms(tx, ctx, terms_of(ctx, model, question), question)
     ranked = rank_or_repeat(tx, ctx, corpus_id, asked, terms=terms, question=question, offered=offered)
     asked = replace(asked, closest=ranked.closest)
-    drafts = [*_plans(tx, asked.members, terms, question), *ranked.plans(terms)]
-    fresh = _still_warm(tx, ctx, model, drafts)
-    if fresh:
-        terms = replace(terms, warm=frozenset(fresh))
-        drafts = [*_plans(tx, asked.members, terms, question), *ranked.plans(terms)]
+    drafts = _drafts(tx, asked.members, terms, question, ranked)
+    held = forecast(tx, ctx, Asking(tenant, corpus_id, model, question.system_prompt), drafts)
+    if any(held.cached.values()):
+        terms = replace(terms, cached=held.cached)
+        drafts = _drafts(tx, asked.members, terms, question, ranked)
     if asked.spare is not None:
         leaner = _plans(tx, asked.spare.lean.kept, terms, question)
         asked = replace(asked, leaner={plan.strategy: plan.estimate for plan in leaner})
-    frame = _frame(ctx, terms, asked, question=question, fresh=fresh)
+    frame = _frame(ctx, terms, asked, question=question, held=held)
     offers = tuple(_offer(plan, frame) for plan in drafts)
     return replace(_advised(offers, frame, question), index_behind=ranked.behind)
 
@@ -203,9 +204,13 @@ def meter(ctx: Context, tenant: str, corpus_id: str, *, model_name: str | None) 
         if corpora.get(tx, tenant, corpus_id) is None:
             raise NotFound(f"There is no corpus {corpus_id}.")
         members = [one for one in corpora.members_of(tx, corpus_id) if not one.holds_files_alone]
-    terms = terms_of(ctx, model, question)
-    ready = [member for member in members if member.status is DocumentStatus.READY]
+        terms = learn_terms(tx, ctx, terms_of(ctx, model, question), question)
+        ready = [member for member in members if member.status is DocumentStatus.READY]
+        cache, removals = gauge_cache(tx, ctx, Asking(tenant, corpus_id, model), ready, terms)
     gauge = _meter(ready, terms)
+    gauge["cache"] = cache
+    for told, removal in zip(gauge["documents"], removals, strict=True):
+        told["if_removed"] = removal
     gauge["warnings"] = [
         *_meter_warnings(ready, gauge, terms),
         *_waste(ready, terms),
@@ -266,16 +271,6 @@ def _waste(members: Sequence[Member], terms: Terms) -> list[dict[str, Any]]:
     """What every question pays for twice or for nothing, as far as counts tell."""
     spare = waste.worth_telling(members)
     return [waste_warning(spare, cold_saving(members, spare.lean.kept, terms))] if spare else []
-
-
-def _still_warm(tx: Transaction, ctx: Context, model: Model, drafts: Sequence[Plan]) -> dict[str, datetime]:
-    """Return the prefixes that the provider most probably still holds, with their last use."""
-    if not ctx.provider.charges:
-        return {}
-    hashes = [call.prefix_sha256 for plan in drafts for call in plan.calls]
-    used = answers.last_use_of_prefixes(tx, hashes, model=model.id, engine=ctx.provider.name)
-    oldest = ctx.now() - timedelta(seconds=CACHE_SECONDS)
-    return {sha: at for sha, at in used.items() if at > oldest}
 
 
 def _asked(tx: Transaction, corpus_id: str, question: Question, manner: Manner) -> Asked:
@@ -413,6 +408,14 @@ def _tier(ctx: Context, name: str | None) -> Tier:
     raise Invalid(f"service_tier must be one of auto, default, {', '.join(tiers)}.")
 
 
+def _drafts(
+    tx: Transaction, asked: Sequence[Member], terms: Terms, question: Question, ranked: Ranked
+) -> list[Plan]:
+    """Plan in every way, and refuse what the provider never takes."""
+    every = [*_plans(tx, asked, terms, question), *ranked.plans(terms)]
+    return [within_rate(draft, terms) for draft in every]
+
+
 def _plans(tx: Transaction, asked: Sequence[Member], terms: Terms, question: Question) -> list[Plan]:
     selected = bool(question.document_ids)
     single = "selected" if selected else "whole"
@@ -438,9 +441,7 @@ def _split(tx: Transaction, asked: Sequence[Member], terms: Terms) -> Plan:
     )
 
 
-def _frame(
-    ctx: Context, terms: Terms, asked: Asked, *, question: Question, fresh: dict[str, datetime]
-) -> Frame:
+def _frame(ctx: Context, terms: Terms, asked: Asked, *, question: Question, held: Forecasts) -> Frame:
     now = ctx.now()
     return Frame(
         terms=terms,
@@ -451,7 +452,7 @@ def _frame(
         engine=None if ctx.provider.takes_tiers else ctx.provider.name,
         created_at=now,
         expires_at=now + timedelta(seconds=ctx.terms.plan_seconds),
-        warm_until=min(fresh.values()) + timedelta(seconds=CACHE_SECONDS) if fresh else None,
+        forecast=held.of,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, get_args
 
-from service.domain.pricing import from_micros, usd
+from service.domain.pricing import from_micros, signed_usd, usd
 from service.errors import Invalid
 from service.store import corpora, ledger
 from service.store.ledger import Entry, Settled
@@ -85,4 +85,25 @@ def _summed(group: Iterable[Settled]) -> dict[str, Any]:
         "prompt_tokens": sum(usage.get("prompt_tokens", 0) for usage in usages),
         "cached_tokens": sum(usage.get("cached_tokens", 0) for usage in usages),
         "completion_tokens": sum(usage.get("completion_tokens", 0) for usage in usages),
+        "estimate": _estimates(paid),
     }
+
+
+def _estimates(paid: Iterable[Settled]) -> dict[str, Any] | None:
+    """What was expected of calls held against what they cost, by the mean call; None of no such call."""
+    known = [one for one in paid if one.expected_usd is not None and one.actual_usd is not None]
+    errors = [(one.actual_usd or Decimal(0)) - (one.expected_usd or Decimal(0)) for one in known]
+    if not errors:
+        return None
+    told = [one for one in known if one.observed_cached_tokens is not None]
+    return {
+        "calls": len(known),
+        "mean_error_usd": signed_usd(_to_micros(sum(errors, Decimal(0)) / len(errors))),
+        "mean_absolute_error_usd": usd(_to_micros(sum(map(abs, errors), Decimal(0)) / len(errors))),
+        "expected_cached_tokens": sum(one.forecast_cached_tokens or 0 for one in told),
+        "cached_tokens": sum(one.observed_cached_tokens or 0 for one in told),
+    }
+
+
+def _to_micros(mean: Decimal) -> Decimal:
+    return mean.quantize(Decimal("0.000001"))

@@ -25,6 +25,7 @@ from service.usecases.check_citations import check_citations
 from service.usecases.context import Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.describe_plan import calls_of
+from service.usecases.explain_cache import explain_cache
 from service.usecases.feed import Channel
 from service.usecases.make_call import make_call
 from service.usecases.running import IN_DOUBT, Cancelled, Run, Stopped
@@ -136,6 +137,7 @@ async def _outcome(run: Run) -> Answer:
     totals = await asyncio.to_thread(_totals, run)
     return replace(
         totals,
+        cache=await asyncio.to_thread(explain_cache, run),
         status=AnswerStatus.DONE,
         text=final.text,
         citations=tuple(citations),

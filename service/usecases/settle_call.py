@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from ingest import count_tokens
-from service.domain import packing, pricing
+from service.domain import packing, pricing, rates
 from service.domain.answers import AnswerStatus, Call, CallState
 from service.domain.catalog import Tier
 from service.domain.documents import Failure
@@ -16,6 +16,7 @@ from service.errors import Invalid, ProviderError, ProviderInDoubt
 from service.provider import ChatRequest, Reply
 from service.store import answers, ledger
 from service.store.session import Transaction
+from service.usecases.observe_call import heed_refusal, observe
 from service.usecases.running import IN_DOUBT, Run, Stopped
 
 CANCELLED = "cancelled"
@@ -36,7 +37,8 @@ def settle(run: Run, call: Call, request: ChatRequest, reply: Reply) -> Call:
         service_tier=reply.service_tier,
         actual_usd=actual,
     )
-    _close_settled(run, done, reply={**reply.raw, "request_id": reply.request_id})
+    told = rates.told(reply.rate_limits)
+    _close_settled(run, done, reply={**reply.raw, "request_id": reply.request_id}, limit_tokens=told)
     return done
 
 
@@ -72,6 +74,7 @@ def close_failed(run: Run, call: Call, error: ProviderError | Invalid) -> Stoppe
     raw = error.raw if isinstance(error, ProviderError) else None
     with run.ctx.db.write() as tx:
         release(tx, run, replace(call, error=failure), raw)
+        heed_refusal(tx, run, call, error)
     return Stopped(AnswerStatus.FAILED, failure)
 
 
@@ -88,13 +91,16 @@ def doubt(run: Run, call: Call, detail: str) -> None:
         answers.close_call(tx, in_doubt, reply=None, at=run.ctx.now())
 
 
-def _close_settled(run: Run, call: Call, *, reply: dict[str, Any] | None) -> None:
+def _close_settled(
+    run: Run, call: Call, *, reply: dict[str, Any] | None, limit_tokens: int | None = None
+) -> None:
     """An unknown price takes the whole reservation from the budgets: it may have cost that much."""
     known = call.actual_usd
     micros = call.reserved_micros if known is None else pricing.to_micros_up(known)
     with run.ctx.db.write() as tx:
         answers.close_call(tx, call, reply=reply, at=run.ctx.now())
-        ledger.settle(tx, call.id, actual_micros=micros, actual_usd=call.actual_usd, at=run.ctx.now())
+        if ledger.settle(tx, call.id, actual_micros=micros, actual_usd=call.actual_usd, at=run.ctx.now()):
+            observe(tx, run, call, limit_tokens)
 
 
 def _counted(run: Run, call: Call, request: ChatRequest, text: str) -> Usage:

@@ -43,7 +43,9 @@ def test_rate_limit_passes(server: Server, corpus: str, upstream: Upstream) -> N
         (acts.status(429, "insufficient_quota"), 502, "provider_error", 1),
         (
             acts.status(
-                429, message="Request too large for gpt-5.5 on tokens per min (TPM): Limit 1, Requested 9."
+                429,
+                message="Request too large for gpt-5.5 on tokens per min (TPM): "
+                "Limit 400000, Requested 500000.",
             ),
             422,
             "request_exceeds_provider_rate",

@@ -7,6 +7,8 @@ from typing import Any
 
 from tests.cli.test_commands import printed, run
 from tests.support.bundles import zipped
+from tests.support.counted import prose
+from tests.support.upstream import Upstream
 
 
 def documents(data: Path, corpus: str) -> list[dict[str, Any]]:
@@ -79,3 +81,22 @@ def test_a_corpus_is_forgotten_and_a_document_deleted_only_when_agreed(tmp_path:
     assert (forgotten.returncode, forgotten.stdout) == (0, "Forgotten: all.\n"), forgotten.stderr
     assert printed(run(data, "list", "--json")) == []
     assert run(data, "remove", "--everywhere", kept["id"], "-y").returncode == 0, "its documents were kept"
+
+
+def test_what_a_removal_costs_the_cache_is_told(tmp_path: Path) -> None:
+    data, folder = tmp_path / "data", tmp_path / "folder"
+    folder.mkdir()
+    for number in (1, 2, 3):
+        (folder / f"{number}.txt").write_text(prose(number, 1_200))
+    run(data, "add", str(folder), "--corpus", "all")
+    with Upstream() as upstream:
+        paid = {"provider_url": upstream.url, "provider_key": upstream.key}
+        untouched = run(data, "remove", "--corpus", "all", "3.txt", **paid)
+        assert "read anew" not in untouched.stdout
+        asked = run(data, "ask", "--corpus", "all", "What came?", "--yes", **paid)
+        assert "0 tokens from the cache: The first question reads everything" in asked.stderr, asked.stderr
+        removed = run(data, "remove", "--corpus", "all", "1.txt", **paid)
+        spent = run(data, "spend", **paid)
+    assert "1.txt was taken out" in removed.stdout, removed.stdout + removed.stderr
+    assert "That costs the next question $0.00" in removed.stdout
+    assert "Estimates were off by $" in spent.stdout

@@ -331,9 +331,10 @@ def test_a_warm_question_pays_the_cached_rate_for_whole_steps_of_the_prefix() ->
     assert estimate_of(cold).warm_usd == expected
     assert estimate_of(cold).expected_usd == estimate_of(cold).cold_usd == Decimal("9.09")
     assert cold.expected_cached_tokens == 0
-    held = replace(
-        TERMS, expected_output_tokens=2_000, warm=frozenset(call.prefix_sha256 for call in cold.calls)
-    )
+    warmth: dict[tuple[planner.CallKind, str], int] = {
+        ("answer", call.prefix_sha256): cached for call in cold.calls
+    }
+    held = replace(TERMS, expected_output_tokens=2_000, cached=warmth)
     warm = planner.plan_whole(one_call_of(900_000), held)
     assert warm.expected_cached_tokens == cached
     assert estimate_of(warm).expected_usd == expected
@@ -342,7 +343,7 @@ def test_a_warm_question_pays_the_cached_rate_for_whole_steps_of_the_prefix() ->
 
 def test_a_prefix_of_another_corpus_warms_nothing() -> None:
     other = planner.plan_whole([member(2, 300_000)], TERMS)
-    warm = replace(TERMS, warm=frozenset(call.prefix_sha256 for call in other.calls))
+    warm = replace(TERMS, cached={("answer", call.prefix_sha256): 1_024 for call in other.calls})
     assert planner.plan_whole(one_call_of(300_000), warm).expected_cached_tokens == 0
 
 

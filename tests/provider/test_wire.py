@@ -199,15 +199,18 @@ def test_half_a_character_is_refused_before_it_is_sent() -> None:
         ({"prompt_tokens": "7", "completion_tokens": 2}, None),
         ({"prompt_tokens": True, "completion_tokens": 2}, None),
         ({"prompt_tokens": -1, "completion_tokens": 2}, None),
-        ({"prompt_tokens": 7, "completion_tokens": 2}, Usage(7, 2)),
-        ({"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": None}, Usage(7, 2)),
+        ({"prompt_tokens": 7, "completion_tokens": 2}, Usage(7, 2, cache_told=False)),
+        (
+            {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": None},
+            Usage(7, 2, cache_told=False),
+        ),
         (
             {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": None}},
-            Usage(7, 2),
+            Usage(7, 2, cache_told=False),
         ),
         (
             {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 8}},
-            Usage(7, 2),
+            Usage(7, 2, cache_told=False),
         ),
         (
             {
@@ -244,7 +247,7 @@ def test_a_reply_in_parts_and_without_details() -> None:
     }
     reply = wire.reply(payload)
 
-    assert (reply.text, reply.finish_reason, reply.usage) == ("ab", None, Usage(3, 2))
+    assert (reply.text, reply.finish_reason, reply.usage) == ("ab", None, Usage(3, 2, cache_told=False))
     assert reply.raw is payload
 
 
@@ -272,7 +275,7 @@ def test_the_usage_chunk_is_read_whatever_its_choices(choices: str) -> None:
     answer.add(f'{{"choices":{choices},"usage":{{"prompt_tokens":4,"completion_tokens":1}}}}')
     answer.add('{"choices":[],"usage":null}')
 
-    assert answer.reply().usage == Usage(4, 1)
+    assert answer.reply().usage == Usage(4, 1, cache_told=False)
     assert "usage_chunk" in answer.reply().raw
 
 

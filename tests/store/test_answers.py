@@ -199,16 +199,18 @@ def done(
     return call
 
 
-def test_a_prefix_was_last_used_by_the_newest_finished_call_to_that_model_and_engine(db: Database) -> None:
-    one, two, three = "1" * 64, "2" * 64, "3" * 64
-    done(db, 1, one, at=10)
-    done(db, 2, one, at=30)
-    done(db, 3, one, at=90, state=CallState.IN_DOUBT)
-    done(db, 4, one, at=95, model="gpt-5.4")
-    done(db, 5, two, at=20)
-    done(db, 6, three, at=20, state=CallState.FAILED)
-    done(db, 7, two, at=80, engine="offline")
-    with db.read() as tx:
-        used = answers.last_use_of_prefixes(tx, [one, two, three, "4" * 64], model="gpt-5.5", engine="openai")
-        assert answers.last_use_of_prefixes(tx, [], model="gpt-5.5", engine="openai") == {}
-    assert used == {one: rows.later(30), two: rows.later(20)}
+def test_a_call_is_crowded_while_another_with_its_prefix_is_under_way(db: Database) -> None:
+    one, two = "1" * 64, "2" * 64
+    first, meanwhile, afterwards = (
+        done(db, number, one, at=at) for number, at in ((1, 10), (2, 12), (3, 20))
+    )
+    done(db, 4, two, at=11)
+    done(db, 5, one, at=19, state=CallState.FAILED)
+    done(db, 6, one, at=19, model="gpt-5.4")
+    done(db, 7, one, at=19, engine="offline")
+
+    def crowded(call: Call, at: float) -> bool:
+        with db.read() as tx:
+            return answers.was_crowded(tx, call.id, one, rows.later(at), engine="openai", model="gpt-5.5")
+
+    assert [crowded(first, 10), crowded(meanwhile, 12), crowded(afterwards, 20)] == [False, True, False]

@@ -57,9 +57,15 @@ class Billed:
     usd: Decimal
     asked: str = ""
     """The question it was for."""
+    tells_cache: bool = True
+    tokens_per_minute: int = 2_000_000
 
     def usage(self) -> dict[str, Any]:
         """The reply's `usage` object."""
+        told = self._usage()
+        return told if self.tells_cache else {**told, "prompt_tokens_details": None}
+
+    def _usage(self) -> dict[str, Any]:
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -88,11 +94,16 @@ def price(tier: str, *, prompt: int, cached: int, completion: int) -> Decimal:
     return total / 1_000_000
 
 
-def prompt_tokens(body: dict[str, Any]) -> int:
-    """Tokens of a request's input: contents, 4 for each system or user message, 6 for each assistant's, 2."""
+def prompt_tokens(body: dict[str, Any], *, extra: int = 0) -> int:
+    """Tokens of a request's input: contents, 4 for each system or user message, 6 for each assistant's, 2.
+
+    Args:
+        body: the request.
+        extra: what this provider counts beside, as no one has published.
+    """
     messages = body["messages"]
     texts = sum(tokens(text_of(m)) + _MESSAGE_OVERHEAD.get(m["role"], 4) for m in messages)
-    return 2 + texts + seen.tokens(body)
+    return 2 + extra + texts + seen.tokens(body)
 
 
 def tokens(text: str) -> int:

@@ -96,14 +96,31 @@ PAGE_TEXT = {"number": int, "label": maybe(str), "tokens": int, "text": str}
 _GAUGE = one_of("below", "near", "over")
 _WARNING = {"code": str, "detail": str}
 
+CACHE = {"expected_cached_tokens": int, "warm_until": maybe(moment), "code": str, "because": str}
+
 METER = {
     "model": str,
     "input_tokens": int,
-    "documents": [{"document_id": name_of("doc"), "filename": str, "tokens": int, "share": float}],
+    "documents": [
+        {
+            "document_id": name_of("doc"),
+            "filename": str,
+            "tokens": int,
+            "share": float,
+            "if_removed": maybe({"saves_usd": money, "costs_usd": money}),
+        }
+    ],
     "threshold": {"at": int, "remaining": int, "status": _GAUGE},
     "window": {"max_input": int, "remaining": int, "status": _GAUGE},
     "warnings": [{**_WARNING, "fixes": list}],
     "per_question": {"cold_usd": money, "warm_usd": money},
+    "cache": {
+        **CACHE,
+        "next_question_usd": maybe(money),
+        "lost_tokens": int,
+        "lost_usd": maybe(money),
+        "if_appended": {"first_usd_per_1000_tokens": money, "later_usd_per_1000_tokens": money},
+    },
 }
 
 COVERAGE = {
@@ -149,7 +166,7 @@ PLAN = {
     "threshold": {"at": int, "status": _GAUGE, "tokens_over": int, "extra_usd": maybe(money)},
     "window": {"max_input": int, "remaining": int, "status": _GAUGE},
     "coverage": COVERAGE,
-    "cache": {"expected_cached_tokens": int, "warm_until": maybe(moment)},
+    "cache": CACHE,
     "warnings": [_WARNING],
     "price_catalog": {"version": str, "sha256": sha256, "as_of": str},
     "expires_at": moment,
@@ -188,6 +205,26 @@ ANSWER = {
         "actual_usd": maybe(money),
         "band": one_of("short", "long"),
     },
+    "estimate": maybe(
+        {
+            "expected_usd": money,
+            "actual_usd": money,
+            "error_usd": str,
+            "error_share": maybe(float),
+            "predicted_prompt_tokens": int,
+            "prompt_tokens": int,
+            "difference": int,
+        }
+    ),
+    "cache": maybe(
+        {
+            "expected_cached_tokens": int,
+            "cached_tokens": maybe(int),
+            "difference": maybe(int),
+            "code": str,
+            "because": str,
+        }
+    ),
     "finish_reason": maybe(str),
     "refusal": maybe(str),
     "prefix_sha256": sha256,

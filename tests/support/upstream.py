@@ -211,6 +211,9 @@ class Upstream:
         disconnects: how many clients left while the server hung or stalled.
         model: how replies come out that no script speaks of.
         keeps_bodies: whether `requests` holds what was asked; a day of long prompts would fill the memory.
+        extra_tokens: what it counts of each request beside the published overhead.
+        tokens_per_minute: what no request's input may pass; told with every reply.
+        tells_cache: whether replies say what was read from the cache.
     """
 
     def __init__(
@@ -230,11 +233,18 @@ class Upstream:
         self.keeps_bodies = keeps_bodies
         self.script: deque[Act] = deque()
         self.disconnects = 0
+        self.extra_tokens = 0
+        self.tokens_per_minute = 2_000_000
+        self.tells_cache = True
         self._numbers = itertools.count(1)
         self._cache = PrefixCache()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
+
+    def forget(self) -> None:
+        """Let go of all that is cached."""
+        self._cache = PrefixCache()
 
     def profile(self, name: str = "openai") -> Profile:
         """A provider's profile that leads here."""
@@ -295,6 +305,9 @@ class Upstream:
         kept = body if self.keeps_bodies else None
         self.requests.append(Received(scope["path"], scope["client"][1], headers, kept, len(content)))
         violation = self._unauthorized(headers) or await asyncio.to_thread(self._violation, body)
+        if not violation and await asyncio.to_thread(self._is_too_large, body):
+            await send_json(send, 429, self._too_large(body).envelope())
+            return
         if violation:
             if violation.status != 401:
                 self.violations.append(violation.message)
@@ -322,6 +335,15 @@ class Upstream:
         if against_schema:
             found = Violation(f"Against the published schema: {against_schema}")
         return found or _over_window(body)
+
+    def _is_too_large(self, body: dict[str, Any]) -> bool:
+        return prompt_tokens(body, extra=self.extra_tokens) > self.tokens_per_minute
+
+    def _too_large(self, body: dict[str, Any]) -> Violation:
+        asked = prompt_tokens(body, extra=self.extra_tokens)
+        limit = f"Limit {self.tokens_per_minute}, Requested {asked}"
+        text = f"Request too large for {body['model']} on tokens per min (TPM): {limit}."
+        return Violation(text, code="rate_limit_exceeded", status=429)
 
     async def _perform(self, act: Act, body: dict[str, Any], receive: Receive, send: Send) -> None:
         if act.status != 200:
@@ -373,7 +395,7 @@ class Upstream:
     def _billed(self, body: dict[str, Any], *, completion: int, reasoning: int) -> Billed:
         tier = body.get("service_tier") or "default"
         tier = "default" if tier == "auto" else tier
-        prompt = prompt_tokens(body)
+        prompt = prompt_tokens(body, extra=self.extra_tokens)
         lost = self.model.forgets is not None and self.model.forgets(body)
         cached = 0 if lost else self._cache.cached_tokens(body, prompt=prompt)
         usd = price(tier, prompt=prompt, cached=cached, completion=completion)
@@ -387,6 +409,8 @@ class Upstream:
             reasoning,
             usd,
             asked(body),
+            tells_cache=self.tells_cache,
+            tokens_per_minute=self.tokens_per_minute,
         )
 
 
@@ -464,8 +488,8 @@ def _headers(reply: _Reply, media_type: str, act: Act) -> tuple[tuple[str, str],
     return (
         ("content-type", media_type),
         ("x-request-id", reply.request_id),
-        ("x-ratelimit-limit-tokens", "2000000"),
-        ("x-ratelimit-remaining-tokens", str(2_000_000 - reply.billed.prompt_tokens)),
+        ("x-ratelimit-limit-tokens", str(reply.billed.tokens_per_minute)),
+        ("x-ratelimit-remaining-tokens", str(reply.billed.tokens_per_minute - reply.billed.prompt_tokens)),
         *act.headers,
     )
 

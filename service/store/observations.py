@@ -1,0 +1,89 @@
+"""What calls were expected to be and what they were, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import insert, select
+
+from service.store.session import Transaction
+from service.store.tables import observations
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One settled call whose usage the provider told.
+
+    Attributes:
+        predicted_prompt_tokens: by the plan, as priced.
+        counted_prompt_tokens: by the plan's own count, before what was learnt corrected it.
+        cached_tokens: None where the provider did not tell.
+        expected_usd, actual_usd: exact; None where no price is known.
+    """
+
+    call_id: str
+    tenant: str
+    engine: str
+    model: str
+    at: datetime
+    effort: str
+    kind: str
+    tier: str
+    pictures: int
+    predicted_prompt_tokens: int
+    counted_prompt_tokens: int
+    prompt_tokens: int
+    forecast_cached_tokens: int
+    cached_tokens: int | None
+    expected_completion_tokens: int
+    completion_tokens: int
+    expected_usd: Decimal | None
+    actual_usd: Decimal | None
+
+
+def add(tx: Transaction, observation: Observation) -> None:
+    """Record one; a call has one at most."""
+    tx.execute(insert(observations).values(**asdict(observation)))
+
+
+def of_answer(tx: Transaction, call_ids: Sequence[str]) -> list[Observation]:
+    """Return what was observed of these calls."""
+    query = select(observations).where(observations.c.call_id.in_(call_ids)).order_by(observations.c.call_id)
+    return [Observation(**row._mapping) for row in tx.execute(query)]  # noqa: SLF001 - its public name
+
+
+def differences(tx: Transaction, *, engine: str, model: str, latest: int) -> list[int]:
+    """Return by how much the provider counted more than the plan's own count, latest first.
+
+    Of calls with texts alone: pictures are a range, and what a merge reads is written by the model.
+    """
+    query = (
+        select(observations.c.prompt_tokens - observations.c.counted_prompt_tokens)
+        .where(
+            observations.c.engine == engine,
+            observations.c.model == model,
+            observations.c.kind != "merge",
+            observations.c.pictures == 0,
+        )
+        .order_by(observations.c.at.desc())
+        .limit(latest)
+    )
+    return list(tx.execute(query).scalars())
+
+
+def completions(tx: Transaction, *, engine: str, model: str, effort: str, latest: int) -> list[int]:
+    """Return how long the last answers were in tokens, latest first."""
+    query = (
+        select(observations.c.completion_tokens)
+        .where(
+            observations.c.engine == engine,
+            observations.c.model == model,
+            observations.c.effort == effort,
+        )
+        .order_by(observations.c.at.desc())
+        .limit(latest)
+    )
+    return list(tx.execute(query).scalars())

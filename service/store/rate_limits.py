@@ -1,0 +1,34 @@
+"""Providers' limits of tokens per minute, as rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select
+
+from service.domain.catalog import Band
+from service.domain.rates import RateLimits
+from service.store.session import Transaction
+from service.store.tables import rate_limits
+
+
+def remember(
+    tx: Transaction, limit_tokens: int, *, engine: str, model: str, band: Band, at: datetime
+) -> None:
+    """Keep what a provider told of a band; what it told last holds."""
+    tx.execute(
+        delete(rate_limits).where(
+            rate_limits.c.engine == engine, rate_limits.c.model == model, rate_limits.c.band == band
+        )
+    )
+    row = {"engine": engine, "model": model, "band": band, "limit_tokens": limit_tokens, "seen_at": at}
+    tx.execute(insert(rate_limits).values(row))
+
+
+def known(tx: Transaction, *, engine: str, model: str, since: datetime) -> RateLimits:
+    """Return the limits that were told since that moment."""
+    query = select(rate_limits.c.band, rate_limits.c.limit_tokens).where(
+        rate_limits.c.engine == engine, rate_limits.c.model == model, rate_limits.c.seen_at > since
+    )
+    found = {row.band: row.limit_tokens for row in tx.execute(query)}
+    return RateLimits(short=found.get("short"), long=found.get("long"))

@@ -1,0 +1,37 @@
+"""What replies teach about the next question: how the provider counts, how long answers are, its limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from service.domain.observations import LATEST, counting, usual_output
+from service.domain.planner import DEFAULT_EFFORT, Terms
+from service.domain.questions import Question
+from service.domain.rates import KNOWN_FOR
+from service.store import observations, rate_limits
+from service.store.session import Transaction
+from service.usecases.context import Context
+
+
+def learn_terms(tx: Transaction, ctx: Context, terms: Terms, question: Question) -> Terms:
+    """Return the terms with what was learnt from settled calls of that engine and model."""
+    if not ctx.provider.charges:
+        return terms
+    at = {"engine": ctx.provider.name, "model": terms.model.id}
+    known = counting(observations.differences(tx, latest=LATEST, **at))
+    seen = observations.completions(tx, effort=effort_of(question), latest=LATEST, **at)
+    return replace(
+        terms,
+        counts=replace(terms.counts, correction=known.correction),
+        counting=known,
+        limits=rate_limits.known(tx, since=ctx.now() - KNOWN_FOR, **at),
+        expected_output_tokens=min(
+            usual_output(seen) or terms.expected_output_tokens, terms.reserved_output_tokens
+        ),
+    )
+
+
+def effort_of(question: Question) -> str:
+    """Return what an answer's length depends on: the effort, and how many questions are asked together."""
+    effort = question.reasoning_effort or DEFAULT_EFFORT
+    return effort if question.count == 1 else f"{effort} x{question.count}"
