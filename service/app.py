@@ -18,6 +18,7 @@ from service.api import (
     corpora,
     documents,
     health,
+    keys,
     models,
     money,
     openai,
@@ -25,19 +26,20 @@ from service.api import (
     problems,
     resumable,
 )
-from service.api.access import LoopbackOnly
+from service.api.access import Gate, KnownKeys
 from service.api.limits import Bounded
 from service.errors import Invalid
 from service.metrics import Refusals
 from service.settings import Settings
 
 
-def create_app(settings: Settings, *, work: bool = True) -> FastAPI:
+def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) -> FastAPI:
     """Return the service.
 
     Args:
         settings: the installation's.
         work: read documents in this process too; without it `unabridged worker` has to run beside.
+        exposed: it listens where other machines reach it, so that only keys admit.
     """
 
     @asynccontextmanager
@@ -58,8 +60,9 @@ def create_app(settings: Settings, *, work: bool = True) -> FastAPI:
     app.state.refusals = Refusals()
     problems.install(app)
     app.add_middleware(Bounded)
-    app.add_middleware(LoopbackOnly)
-    for module in (documents, resumable, corpora, answers, money, models, openai, openai_files, health):
+    app.state.known_keys = KnownKeys()
+    app.add_middleware(Gate, app.state.known_keys, exposed=exposed)
+    for module in (documents, resumable, corpora, answers, money, keys, models, openai, openai_files, health):
         app.include_router(module.router)
     return app
 

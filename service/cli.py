@@ -17,7 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.markup import escape
 
-from service import advising, console, factory, folders, jobs, keeping, opening, spending, terminal
+from service import admitting, advising, console, factory, folders, jobs, keeping, opening, spending, terminal
 from service.console import Listed
 from service.domain.answers import AnswerStatus
 from service.domain.catalog import Catalog, Model
@@ -262,7 +262,9 @@ def add(
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Loopback only while there are no keys.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Elsewhere than on loopback it takes a key: `unabridged keys`.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
     no_worker: Annotated[
         bool, typer.Option("--no-worker", help="Leave reading to `unabridged worker`.")
@@ -271,7 +273,6 @@ def serve(
     """Run the HTTP service; its reference is at /docs."""
     from service import server  # noqa: PLC0415 - its libraries would slow every other command
 
-    server.require_loopback(host)
     server.run(opening.settings(), host=host, port=port, work=not no_worker)
 
 
@@ -316,6 +317,7 @@ app.command("list")(keeping.show)
 app.command()(keeping.remove)
 app.command()(spending.spend)
 app.command()(spending.budget)
+app.add_typer(admitting.app, name="keys")
 
 
 def _question(

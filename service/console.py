@@ -447,4 +447,5 @@ def show_budgets(budgets: Sequence[dict[str, Any]]) -> None:
 
 
 def _budget_name(budget: dict[str, Any]) -> str:
-    return f"corpus:{budget['corpus']}" if budget["corpus"] else str(budget["scope"])
+    kinds = ("corpus", "key")
+    return next((f"{kind}:{budget[kind]}" for kind in kinds if budget[kind]), str(budget["scope"]))

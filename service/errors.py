@@ -12,6 +12,7 @@ UnabridgedError
 ├── OverMaxCost  BudgetExceeded     the ceiling does not fit the money
 ├── TooLarge                        an upload over the limit
 ├── NoImage                         a page that cannot be drawn
+├── KeyNeeded                       no key was sent, or none that holds
 ├── SchemaOutdated  StoreUnavailable  NotAllowed     the installation does not allow it
 └── ProviderError                   the model's side failed
     ├── ProviderUnsent              surely not billed: nothing reached the provider
@@ -192,6 +193,14 @@ class StoreUnavailable(UnabridgedError):
     code = "store_unavailable"
     title = "The store can't be used just now"
     status = 503
+
+
+class KeyNeeded(UnabridgedError):
+    """No key was sent, or none that holds: unknown, revoked and expired ones look the same."""
+
+    code = "unauthorized"
+    title = "A key is needed"
+    status = 401
 
 
 class NotAllowed(UnabridgedError):

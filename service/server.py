@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import uvicorn
 
 from service import factory, jobs
@@ -9,15 +11,27 @@ from service.api.access import is_loopback
 from service.app import create_app, listen
 from service.errors import Fix, NotAllowed
 from service.settings import Settings
+from service.store import keys
 
 
-def require_loopback(host: str) -> None:
-    """Raise NotAllowed unless only this machine can reach that address."""
-    if not is_loopback(host):
-        raise NotAllowed(
-            f"Without keys the service only listens on this machine, not on {host}.",
-            fixes=(Fix("use_host", "Use --host 127.0.0.1."),),
-        )
+def require_key(settings: Settings, host: str) -> None:
+    """Raise NotAllowed unless somebody has a key, or only this machine can reach that address."""
+    db = factory.open_database(settings)  # what is wrong with the store is said before the server starts
+    try:
+        if is_loopback(host):
+            return
+        with db.read() as tx:
+            if keys.any_usable(tx, now=datetime.now(UTC)):
+                return
+    finally:
+        db.close()
+    raise NotAllowed(
+        f"Without keys the service only listens on this machine, not on {host}.",
+        fixes=(
+            Fix("add_key", "Make a key first: unabridged keys add NAME"),
+            Fix("use_host", "Use --host 127.0.0.1."),
+        ),
+    )
 
 
 def run(settings: Settings, *, host: str, port: int, work: bool) -> None:
@@ -35,8 +49,8 @@ def run(settings: Settings, *, host: str, port: int, work: bool) -> None:
     factory.ocr_languages(settings)  # a language that is not there is said before anything is opened
     settings.check_data()
     settings.check_models_file()
-    factory.open_database(settings).close()  # what is wrong with the store is said before the server starts
+    require_key(settings, host)
     listening = listen(host, port)
-    app = create_app(settings, work=work)
+    app = create_app(settings, work=work, exposed=not is_loopback(host))
     config = uvicorn.Config(app, log_level="info", timeout_graceful_shutdown=jobs.SHUTDOWN_SECONDS)
     uvicorn.Server(config).run(sockets=[listening])

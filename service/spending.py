@@ -26,6 +26,7 @@ class By(StrEnum):
     CORPUS = "corpus"
     MODEL = "model"
     ANSWER = "answer"
+    KEY = "key"
 
 
 class PeriodName(StrEnum):
@@ -63,7 +64,8 @@ def spend(
 
 def budget(
     scope: Annotated[
-        str | None, typer.Argument(help="`tenant` for everything, or corpus:NAME; all budgets without it.")
+        str | None,
+        typer.Argument(help="`tenant` for everything, corpus:NAME or key:ID; all budgets without it."),
     ] = None,
     limit: Annotated[str | None, typer.Argument(metavar="USD", help="What may be spent.")] = None,
     period: Annotated[PeriodName, typer.Option(help="How long it lasts (UTC).")] = PeriodName.TOTAL,

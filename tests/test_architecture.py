@@ -37,6 +37,7 @@ LAYERS = (
         "service.keeping",
         "service.opening",
         "service.spending",
+        "service.admitting",
         "service.terminal",
         "service.__main__",
     ),
@@ -82,7 +83,7 @@ IMPORTERS = {
     "tesserocr": ("ingest.recognition",),
     "tiktoken": ("ingest.tokens",),
     "toktok": ("ingest.tokens",),
-    "typer": ("service.cli", "service.keeping", "service.spending"),
+    "typer": ("service.admitting", "service.cli", "service.keeping", "service.spending"),
     "uvicorn": ("service.server",),
     "xlrd": ("ingest.formats.oldsheets",),
 }

@@ -11,11 +11,12 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from service.api import events, problems
-from service.api.access import tenant
+from service.api.access import caller, tenant
 from service.api.schemas import AnswerRequest, Listing, Parameters
 from service.api.wiring import StartAnswer, context, start_answer
 from service.domain.answers import Answer, AnswerStatus
 from service.domain.documents import Failure
+from service.domain.keys import Caller
 from service.domain.questions import Question
 from service.errors import Invalid
 from service.store.answers import Event
@@ -30,20 +31,22 @@ router = APIRouter(prefix="/v1", tags=["answers"])
 
 Ctx = Annotated[Context, Depends(context)]
 Tenant = Annotated[str, Depends(tenant)]
+Who = Annotated[Caller, Depends(caller)]
 Start = Annotated[StartAnswer, Depends(start_answer)]
 
 
 @router.post("/corpora/{corpus_id}/answers", status_code=201, response_model=None)
 async def ask(
     ctx: Ctx,
-    owner: Tenant,
+    who: Who,
     start: Start,
     corpus_id: str,
     body: AnswerRequest,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Ask: by a plan that was offered, or by a question, which takes the recommended plan."""
-    request = request_of(body, idempotency_key, model=ctx.terms.model)
+    owner = who.tenant
+    request = replace(request_of(body, idempotency_key, model=ctx.terms.model), key_id=who.key_id)
     answer = await asyncio.to_thread(ask_question.ask_question, ctx, owner, corpus_id, request)
     await start(answer.id)
     if body.stream:

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from service.api.access import tenant
+from service.api.access import caller, tenant
 from service.api.openai_requests import split_model
 from service.api.wiring import context
 from service.usecases import arrange_corpus
 from service.usecases.context import Context
 from service.usecases.describe_model import describe_model
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
+router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[Depends(caller)])
 
 Ctx = Annotated[Context, Depends(context)]
 Tenant = Annotated[str, Depends(tenant)]

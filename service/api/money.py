@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from service.api.access import tenant
+from service.api.access import manager, tenant
 from service.api.schemas import Amount, Body, Listing
 from service.api.wiring import context
 from service.domain.budgets import Period
+from service.domain.keys import Caller
 from service.domain.pricing import from_micros, usd
 from service.store.ledger import Entry
 from service.usecases import manage_budgets, report_spend
@@ -22,6 +23,7 @@ router = APIRouter(prefix="/v1", tags=["money"])
 
 Ctx = Annotated[Context, Depends(context)]
 Tenant = Annotated[str, Depends(tenant)]
+Manager = Annotated[Caller, Depends(manager)]
 Since = Annotated[datetime | None, Query(alias="from", description="From this moment on.")]
 Until = Annotated[datetime | None, Query(alias="to", description="Before this moment.")]
 
@@ -60,15 +62,15 @@ def list_budgets(ctx: Ctx, owner: Tenant) -> Listing[dict[str, Any]]:
 
 
 @router.put("/budgets/{scope}")
-def set_budget(ctx: Ctx, owner: Tenant, scope: str, body: BudgetLimit) -> dict[str, Any]:
-    """Limit what `tenant` or `corpus:<id>` may spend a day, a month or in all."""
-    return manage_budgets.set_budget(ctx, owner, scope, Limit(body.limit_usd, body.period))
+def set_budget(ctx: Ctx, who: Manager, scope: str, body: BudgetLimit) -> dict[str, Any]:
+    """Limit what `tenant`, `key:<id>` or `corpus:<id>` may spend a day, a month or in all."""
+    return manage_budgets.set_budget(ctx, who.tenant, scope, Limit(body.limit_usd, body.period))
 
 
 @router.delete("/budgets/{scope}", status_code=204)
-def remove_budget(ctx: Ctx, owner: Tenant, scope: str) -> Response:
+def remove_budget(ctx: Ctx, who: Manager, scope: str) -> Response:
     """Lift a limit."""
-    manage_budgets.remove_budget(ctx, owner, scope)
+    manage_budgets.remove_budget(ctx, who.tenant, scope)
     return Response(status_code=204)
 
 
@@ -80,6 +82,7 @@ def _line(entry: Entry) -> dict[str, Any]:
         "answer_id": entry.call_id.rpartition(".")[0],
         "call_id": entry.call_id,
         "corpus_id": entry.corpus_id,
+        "key_id": entry.key_id,
         "usd": usd(from_micros(entry.micros)),
         "actual_usd": None if entry.actual_usd is None else usd(entry.actual_usd),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
@@ -12,7 +12,7 @@ from fastapi import Request as HttpRequest
 from fastapi.responses import JSONResponse, Response
 
 from service.api import events, openai_errors, openai_replies, problems
-from service.api.access import tenant
+from service.api.access import caller
 from service.api.answers import request_of
 from service.api.openai_errors import Unfit, UnknownModel
 from service.api.openai_files import document_id_of
@@ -22,6 +22,7 @@ from service.api.schemas import Parameters
 from service.api.wiring import StartAnswer, context, start_answer
 from service.domain.answers import Answer, AnswerStatus
 from service.domain.documents import Failure
+from service.domain.keys import Caller
 from service.errors import Conflict, NotFound
 from service.provider import Provider
 from service.usecases import arrange_corpus, preview_question
@@ -34,7 +35,7 @@ from service.usecases.look_up_answer import look_up_answer
 router = APIRouter(prefix="/v1/chat", tags=["openai"])
 
 Ctx = Annotated[Context, Depends(context)]
-Tenant = Annotated[str, Depends(tenant)]
+Who = Annotated[Caller, Depends(caller)]
 Start = Annotated[StartAnswer, Depends(start_answer)]
 
 NO_MODEL = "offline"
@@ -60,13 +61,15 @@ class Scope:
 async def complete(
     http: HttpRequest,
     ctx: Ctx,
-    owner: Tenant,
+    who: Who,
     start: Start,
     body: ChatRequest,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Ask a corpus as OpenAI's clients ask a model: the official SDKs work unchanged."""
+    owner = who.tenant
     scope, request = await asyncio.to_thread(_prepared, ctx, owner, body, idempotency_key)
+    request = replace(request, key_id=who.key_id)
     answer = await asyncio.to_thread(ask_question, ctx, owner, scope.corpus_id, request)
     await start(answer.id)
     usage = body.stream_options is not None and body.stream_options.include_usage

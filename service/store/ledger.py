@@ -24,7 +24,7 @@ HELD, SETTLED, RELEASED = "held", "settled", "released"
 
 @dataclass(frozen=True, slots=True)
 class StoredBudget:
-    """A limit on spending in one scope (`tenant`, `corpus:<id>`, …) and one period."""
+    """A limit on spending in one scope (`tenant`, `key:<id>`, `corpus:<id>`) and one period."""
 
     tenant: str
     scope: str
@@ -46,6 +46,7 @@ class Entry:
     micros: int
     actual_usd: Decimal | None = None
     number: int = 0
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +65,26 @@ class Settled:
     answer_id: str
     model: str
     engine: str
+    key_id: str | None = None
     expected_usd: Decimal | None = None
     forecast_cached_tokens: int | None = None
     observed_cached_tokens: int | None = None
 
 
-def set_budget(tx: Transaction, budget: StoredBudget, *, corpus_id: str | None = None) -> None:
+def set_budget(
+    tx: Transaction, budget: StoredBudget, *, corpus_id: str | None = None, key_id: str | None = None
+) -> None:
     """Create or change a budget; what was spent since its period began and what is held counts in it.
 
     Args:
         tx: the caller's.
         budget: its cap and period; what it says of spending is worked out here.
         corpus_id: the corpus it covers; None covers all.
+        key_id: the key it covers; None covers all.
     """
     remove_budget(tx, budget.tenant, budget.scope)
-    spent = spent_since(tx, budget.tenant, budget.period_start, corpus_id=corpus_id)
-    held = _join_held(tx, budget, corpus_id)
+    spent = spent_since(tx, budget.tenant, budget.period_start, corpus_id=corpus_id, key_id=key_id)
+    held = _join_held(tx, budget, corpus_id, key_id)
     values = {name: getattr(budget, name) for name in budgets.c.keys()}  # noqa: SIM118 - columns, not a dict
     tx.execute(insert(budgets).values(**{**values, "spent_micros": spent, "reserved_micros": held}))
 
@@ -90,21 +95,32 @@ def remove_budget(tx: Transaction, tenant: str, scope: str) -> bool:
     return result.rowcount == 1
 
 
-def spent_since(tx: Transaction, tenant: str, start: datetime, *, corpus_id: str | None = None) -> int:
+def spent_since(
+    tx: Transaction,
+    tenant: str,
+    start: datetime,
+    *,
+    corpus_id: str | None = None,
+    key_id: str | None = None,
+) -> int:
     """Return what was settled from that moment on, in micro-dollars."""
     query = select(func.coalesce(func.sum(ledger.c.micros), 0)).where(
         ledger.c.tenant == tenant, ledger.c.kind == "settle", ledger.c.at >= start
     )
     if corpus_id is not None:
         query = query.where(ledger.c.corpus_id == corpus_id)
+    if key_id is not None:
+        query = query.where(ledger.c.key_id == key_id)
     return int(tx.execute(query).scalar_one())
 
 
-def _join_held(tx: Transaction, budget: StoredBudget, corpus_id: str | None) -> int:
+def _join_held(tx: Transaction, budget: StoredBudget, corpus_id: str | None, key_id: str | None) -> int:
     """Let the reservations that are open now end in this budget too; return what they hold."""
     query = select(reservations).where(reservations.c.tenant == budget.tenant, reservations.c.state == HELD)
     if corpus_id is not None:
         query = query.where(reservations.c.corpus_id == corpus_id)
+    if key_id is not None:
+        query = query.where(reservations.c.key_id == key_id)
     held = 0
     for row in tx.execute(query).all():
         held += row.micros
@@ -158,6 +174,7 @@ def hold(
     micros: int,
     scopes: Sequence[str],
     at: datetime,
+    key_id: str | None = None,
 ) -> None:
     """Record a reservation that `take_room` made in these budgets."""
     tx.execute(
@@ -168,9 +185,10 @@ def hold(
             state=HELD,
             micros=micros,
             budgets=list(scopes),
+            key_id=key_id,
         )
     )
-    _enter(tx, at, call_id, tenant=tenant, corpus_id=corpus_id, kind="reserve", micros=micros)
+    _enter(tx, at, call_id, tenant=tenant, corpus_id=corpus_id, key_id=key_id, kind="reserve", micros=micros)
 
 
 def settle(
@@ -180,7 +198,7 @@ def settle(
     held = _end(tx, call_id, SETTLED, spent=actual_micros, at=at)
     if held is None:
         return False
-    names = {"tenant": held.tenant, "corpus_id": held.corpus_id}
+    names = {"tenant": held.tenant, "corpus_id": held.corpus_id, "key_id": held.key_id}
     _enter(tx, at, call_id, kind="release", micros=-held.micros, **names)
     _enter(tx, at, call_id, kind="settle", micros=actual_micros, actual_usd=actual_usd, **names)
     return True
@@ -197,6 +215,7 @@ def release(tx: Transaction, call_id: str, *, at: datetime) -> bool:
         call_id,
         tenant=held.tenant,
         corpus_id=held.corpus_id,
+        key_id=held.key_id,
         kind="release",
         micros=-held.micros,
     )
@@ -225,7 +244,7 @@ def entries(
     query = select(ledger).where(ledger.c.tenant == tenant, ledger.c.id > after).order_by(ledger.c.id)
     query = query.where(*_within(since, until)).limit(limit)
     return [
-        Entry(row.at, row.call_id, row.corpus_id, row.kind, row.micros, row.actual_usd, row.id)
+        Entry(row.at, row.call_id, row.corpus_id, row.kind, row.micros, row.actual_usd, row.id, row.key_id)
         for row in tx.execute(query)
     ]
 
@@ -242,12 +261,13 @@ def settled(
             ledger.c.actual_usd,
             calls.c.reserved_micros,
             calls.c.usage,
-            answers.c.id,
+            answers.c.id.label("answer_id"),
             answers.c.model,
             answers.c.engine,
+            ledger.c.key_id,
             observations.c.expected_usd,
             observations.c.forecast_cached_tokens,
-            observations.c.cached_tokens,
+            observations.c.cached_tokens.label("observed_cached_tokens"),
         )
         .join(calls, calls.c.id == ledger.c.call_id)
         .join(answers, answers.c.id == calls.c.answer_id)
@@ -256,7 +276,7 @@ def settled(
         .order_by(ledger.c.id)
     )
     for row in tx.execute(query):
-        yield Settled(*row)
+        yield Settled(**row._asdict())
 
 
 def held_micros(tx: Transaction, tenant: str) -> int:
@@ -282,6 +302,7 @@ def _end(tx: Transaction, call_id: str, state: str, *, spent: int, at: datetime)
             reservations.c.corpus_id,
             reservations.c.micros,
             reservations.c.budgets,
+            reservations.c.key_id,
         )
     ).one_or_none()
     if held is not None and held.budgets:
@@ -312,6 +333,7 @@ def _enter(
     *,
     tenant: str,
     corpus_id: str,
+    key_id: str | None,
     kind: str,
     micros: int,
     actual_usd: Decimal | None = None,
@@ -321,6 +343,7 @@ def _enter(
             at=at,
             tenant=tenant,
             corpus_id=corpus_id,
+            key_id=key_id,
             call_id=call_id,
             kind=kind,
             micros=micros,

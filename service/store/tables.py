@@ -269,6 +269,22 @@ calls = Table(
     UniqueConstraint("answer_id", "part"),
 )
 
+# A key's secret is not kept: only its hash, and how it begins.
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(40), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("prefix", String(20), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("last_used_at", Moment),
+    Column("revoked_at", Moment),
+    UniqueConstraint("hash"),
+)
+
 reservations = Table(
     "reservations",
     metadata,
@@ -278,6 +294,8 @@ reservations = Table(
     Column("state", String(20), nullable=False),
     Column("micros", BigInteger, nullable=False),
     Column("budgets", JSON, nullable=False),
+    # The key that the question was asked with, where there was one.
+    Column("key_id", String(40)),
     CheckConstraint("micros >= 0", name="micros_not_negative"),
 )
 
@@ -292,6 +310,7 @@ ledger = Table(
     Column("kind", String(20), nullable=False),
     Column("micros", BigInteger, nullable=False),
     Column("actual_usd", Exact),
+    Column("key_id", String(40)),
     Index("ix_ledger_call_id", "call_id"),
 )
 

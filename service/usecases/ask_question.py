@@ -53,6 +53,7 @@ class Request:
         allow_long_context: accept the price above the threshold.
         max_cost_usd: refuse where the ceiling is above.
         idempotency_key: the same key never pays twice.
+        key_id: the key it is asked with; its budget is held too.
     """
 
     question: Question | None = None
@@ -60,6 +61,7 @@ class Request:
     allow_long_context: bool = False
     max_cost_usd: Decimal | None = None
     idempotency_key: str | None = None
+    key_id: str | None = None
 
 
 def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) -> Answer:
@@ -92,7 +94,7 @@ def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) ->
         answers.add(tx, answer, request_sha256=request_sha256, idempotency_key=request.idempotency_key)
         if stored is None:
             plans.add(tx, [stored_plan(offer, tenant, corpus_id, question, preview.frame)])
-        _reserve(tx, ctx, answer, offer, preview.frame.terms)
+        _reserve(tx, ctx, answer, offer, preview.frame.terms, key_id=request.key_id)
     return answer
 
 
@@ -308,9 +310,11 @@ def _reserved_micros(ctx: Context, plan: Plan) -> int:
     return pricing.to_micros_up(plan.estimate.max_usd) if ctx.provider.charges and plan.estimate else 0
 
 
-def _reserve(tx: Transaction, ctx: Context, answer: Answer, offer: Offer, terms: Terms) -> None:
+def _reserve(
+    tx: Transaction, ctx: Context, answer: Answer, offer: Offer, terms: Terms, *, key_id: str | None
+) -> None:
     """Hold the ceiling of each call in every budget it falls under, and make the calls ready."""
-    scopes = ("tenant", f"corpus:{answer.corpus_id}")
+    scopes = ("tenant", f"corpus:{answer.corpus_id}", *([f"key:{key_id}"] if key_id else ()))
     for part, planned in enumerate(offer.plan.calls):
         micros = _ceiling_micros(planned, terms) if ctx.provider.charges else 0
         call = Call(
@@ -334,6 +338,7 @@ def _reserve(tx: Transaction, ctx: Context, answer: Answer, offer: Offer, terms:
             micros=micros,
             scopes=held,
             at=ctx.now(),
+            key_id=key_id,
         )
 
 

@@ -1,4 +1,4 @@
-"""Budgets: what the whole installation or one corpus may spend, a day, a month or in all."""
+"""Budgets: what a tenant, one key or one corpus may spend, a day, a month or in all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.domain import budgets
 from service.domain.budgets import Period
 from service.domain.pricing import from_micros, usd
 from service.errors import Invalid, NotFound
-from service.store import corpora, ledger
+from service.store import corpora, keys, ledger
 from service.store.ledger import StoredBudget
 from service.store.session import Transaction
 from service.usecases.context import Context
@@ -36,8 +36,17 @@ def set_budget(ctx: Context, tenant: str, scope: str, limit: Limit) -> dict[str,
 
     Raises:
         Invalid: no such scope, or no such amount.
-        NotFound: no such corpus.
+        NotFound: no such corpus or key.
     """
+    with ctx.db.write() as tx:
+        set_budget_in(tx, ctx, tenant, scope, limit)
+        (stored,) = ledger.budgets_of(tx, tenant, [scope])
+        names = _names(tx, tenant)
+    return described(stored, ctx.now(), names)
+
+
+def set_budget_in(tx: Transaction, ctx: Context, tenant: str, scope: str, limit: Limit) -> None:
+    """Create or change a budget within the caller's transaction; raises as `set_budget`."""
     if not 0 <= limit.usd <= MOST_USD:
         raise Invalid(f"limit_usd must be between 0 and {MOST_USD:,}.")
     if limit.usd != round(limit.usd, 6):
@@ -50,19 +59,15 @@ def set_budget(ctx: Context, tenant: str, scope: str, limit: Limit) -> dict[str,
         period_start=budgets.period_start(limit.period, now) or EVER,
         cap_micros=int(limit.usd.scaleb(6)),
     )
-    with ctx.db.write() as tx:
-        ledger.set_budget(tx, budget, corpus_id=_corpus_of(tx, tenant, scope))
-        (stored,) = ledger.budgets_of(tx, tenant, [scope])
-        names = corpora.names_of(tx, tenant)
-    return _described(stored, now, names)
+    ledger.set_budget(tx, budget, **_covered(tx, tenant, scope))
 
 
 def list_budgets(ctx: Context, tenant: str) -> list[dict[str, Any]]:
     """Return all budgets as they stand now."""
     with ctx.db.read() as tx:
         stored = ledger.budgets_of(tx, tenant)
-        names = corpora.names_of(tx, tenant)
-    return [_described(budget, ctx.now(), names) for budget in stored]
+        names = _names(tx, tenant)
+    return [described(budget, ctx.now(), names) for budget in stored]
 
 
 def remove_budget(ctx: Context, tenant: str, scope: str) -> None:
@@ -76,28 +81,41 @@ def remove_budget(ctx: Context, tenant: str, scope: str) -> None:
             raise NotFound(f"There is no budget for {scope}.")
 
 
-def _corpus_of(tx: Transaction, tenant: str, scope: str) -> str | None:
-    """Return the corpus that a scope covers; None for the whole tenant."""
+def _covered(tx: Transaction, tenant: str, scope: str) -> dict[str, str]:
+    """Return the id that a scope is limited to, by what it is of; nothing for the whole tenant."""
     kind, _, name = scope.partition(":")
     if scope == "tenant":
-        return None
-    if kind != "corpus" or not name:
-        raise Invalid("A budget's scope is `tenant` or `corpus:<id>`.")
-    if corpora.get(tx, tenant, name) is None:
+        return {}
+    if kind not in {"corpus", "key"} or not name:
+        raise Invalid("A budget's scope is `tenant`, `key:<id>` or `corpus:<id>`.")
+    if kind == "corpus" and corpora.get(tx, tenant, name) is None:
         raise NotFound(f"There is no corpus {name}.")
-    return name
+    if kind == "key":
+        key = keys.get(tx, tenant, name)
+        if key is None or key.revoked_at is not None:
+            raise NotFound(f"There is no key {name}.")
+    return {f"{kind}_id": name}
 
 
-def _described(stored: StoredBudget, now: datetime, names: Mapping[str, str]) -> dict[str, Any]:
-    """A period that has ended without a call since is told as the new one: nothing is spent in it."""
+def _names(tx: Transaction, tenant: str) -> dict[str, str]:
+    return {**corpora.names_of(tx, tenant), **keys.names_of(tx, tenant)}
+
+
+def described(stored: StoredBudget, now: datetime, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return a budget as it stands, JSON-ready.
+
+    A period that has ended without a call since is told as the new one: nothing is spent in it.
+    """
     period = cast("Period", stored.period)
     start = budgets.period_start(period, now)
     is_over = start is not None and stored.period_start < start
     spent = 0 if is_over else stored.spent_micros
     ends = budgets.period_end(period, now)
+    kind, _, name = stored.scope.partition(":")
     return {
         "scope": stored.scope,
-        "corpus": names.get(stored.scope.partition(":")[2]),
+        "corpus": names.get(name) if kind == "corpus" else None,
+        "key": names.get(name) if kind == "key" else None,
         "limit_usd": usd(from_micros(stored.cap_micros)),
         "period": period,
         "period_start": start.isoformat() if start else None,

@@ -1,4 +1,4 @@
-"""What was spent: the ledger line by line, and its sums by day, month, corpus, model or answer."""
+"""What was spent: the ledger line by line, and its sums by day, month, corpus, model, answer or key."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from typing import Any, Final, Literal, get_args
 
 from service.domain.pricing import from_micros, signed_usd, usd
 from service.errors import Invalid
-from service.store import corpora, ledger
+from service.store import corpora, keys, ledger
 from service.store.ledger import Entry, Settled
+from service.store.session import Transaction
 from service.usecases.context import Context
 
-Grouping = Literal["day", "month", "corpus", "model", "answer"]
+Grouping = Literal["day", "month", "corpus", "model", "answer", "key"]
 GROUPINGS: Final[tuple[Grouping, ...]] = get_args(Grouping)
+
+NO_KEY: Final = "none"
+"""The group of what was asked without a key; no key's id is like it."""
 
 FIRST_YEAR: Final = 1
 LAST_YEAR: Final = 9999
@@ -26,6 +30,7 @@ _KEYS: Final[dict[Grouping, Callable[[Settled], str]]] = {
     "corpus": lambda paid: paid.corpus_id,
     "model": lambda paid: paid.model,
     "answer": lambda paid: paid.answer_id,
+    "key": lambda paid: paid.key_id or NO_KEY,
 }
 
 
@@ -64,13 +69,19 @@ def report_spend(ctx: Context, tenant: str, span: Span, by: Grouping) -> dict[st
         for paid in ledger.settled(tx, tenant, since=span.since, until=span.until):
             groups.setdefault(_KEYS[by](paid), []).append(paid)
         held = ledger.held_micros(tx, tenant)
-        names = corpora.names_of(tx, tenant) if by == "corpus" else {}
+        names = _names(tx, tenant, by)
     return {
         "group_by": by,
         "data": [{"key": key, "name": names.get(key), **_summed(group)} for key, group in groups.items()],
         "total": _summed(paid for group in groups.values() for paid in group),
         "held_usd": usd(from_micros(held)),
     }
+
+
+def _names(tx: Transaction, tenant: str, by: Grouping) -> dict[str, str]:
+    if by == "key":
+        return {**keys.names_of(tx, tenant), NO_KEY: "without a key"}
+    return corpora.names_of(tx, tenant) if by == "corpus" else {}
 
 
 def _summed(group: Iterable[Settled]) -> dict[str, Any]:

@@ -191,7 +191,8 @@ def test_models_shows_the_catalog(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["ask", "plan", "waste", "add", "list", "remove", "serve", "worker", "migrate", "models"]
+    "command",
+    ["ask", "plan", "waste", "add", "list", "remove", "serve", "worker", "migrate", "models", "keys"],
 )
 def test_help_teaches(tmp_path: Path, command: str) -> None:
     done = run(tmp_path / "data", command, "--help")

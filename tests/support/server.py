@@ -62,10 +62,10 @@ def settings_in(folder: Path, upstream: Upstream | None = None, **more: Any) -> 
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[Server]:
-    """Serve until the block ends."""
+def serving(settings: Settings, *, exposed: bool = False) -> Iterator[Server]:
+    """Serve until the block ends; on loopback in any case."""
     listening = socket.create_server(("127.0.0.1", 0))
-    app = create_app(settings)
+    app = create_app(settings, exposed=exposed)
     config = uvicorn.Config(app, access_log=False, log_config=None, log_level="error")
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, args=([listening],), daemon=True)
@@ -97,6 +97,14 @@ class Server:
         """What the service's use cases work with."""
         context: Context = self.app.state.context
         return context
+
+    @contextmanager
+    def calling_with(self, secret: str) -> Iterator[Server]:
+        """Let the same service be called with a key."""
+        headers = {"Authorization": f"Bearer {secret}"}
+        url = self.client.base_url
+        with httpx.Client(base_url=url, timeout=WAIT_S, trust_env=False, headers=headers) as client:
+            yield replace(self, client=client)
 
     @contextmanager
     def later(self, by: timedelta) -> Iterator[None]:
