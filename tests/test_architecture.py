@@ -67,6 +67,7 @@ IMPORTERS = {
     "pypdfium2": ("ingest.formats.pdf",),
     "pypdfium2_raw": (
         "ingest.formats.pdf",
+        "ingest.formats.pdf_blanks",
         "ingest.formats.pdf_comments",
         "ingest.formats.pdf_files",
         "ingest.formats.pdf_image",

@@ -17,7 +17,7 @@ import pypdfium2_raw as pdfium
 
 from ingest.document import Heading, Unit
 from ingest.errors import DamagedDocument
-from ingest.formats import RawPage, Reading, pdf_comments, pdf_outline, pdf_rescue, pdf_scan
+from ingest.formats import RawPage, Reading, pdf_blanks, pdf_comments, pdf_outline, pdf_rescue, pdf_scan
 from ingest.formats.pdf_files import attached
 from ingest.quality import STAMPED_VISIBLE
 from ingest.raster import Bitmap
@@ -25,6 +25,7 @@ from ingest.raster import Bitmap
 FEW_VISIBLE: Final = STAMPED_VISIBLE
 """Images are measured only on pages with fewer visible characters: no other page could pass for a scan."""
 
+_ENOUGH: Final = 4 * FEW_VISIBLE
 _MAX_OBJECTS: Final = 20_000
 """Page objects looked at when an image is searched; drawings can hold millions."""
 _MAX_DEPTH: Final = 4
@@ -187,7 +188,8 @@ def _whole_text(text_page: Any) -> str:  # noqa: ANN401 - a C pointer
     written: int = pdfium.FPDFText_GetText(text_page, 0, count, units)
     if written - 1 < _text_length(text_page, count):
         return _bounded_text(text_page)
-    return _decoded(units, written - 1)
+    text = _decoded(units, written - 1)
+    return pdf_blanks.restored(text_page, text) if len(text) == written - 1 else text
 
 
 def _text_length(text_page: Any, count: int) -> int:  # noqa: ANN401 - a C pointer
@@ -219,7 +221,12 @@ def _string(read: Callable[[Any, int], int]) -> str | None:
 
 
 def _is_sparse(text: str) -> bool:
-    return sum(map(len, text.split())) < FEW_VISIBLE
+    start = text[:_ENOUGH]  # which nearly always holds enough to tell
+    return _visible(start) < FEW_VISIBLE and _visible(text) < FEW_VISIBLE
+
+
+def _visible(text: str) -> int:
+    return sum(map(len, text.split()))
 
 
 def _shows_fields(page: Any) -> bool:  # noqa: ANN401 - a C pointer
