@@ -17,7 +17,19 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.markup import escape
 
-from service import admitting, advising, console, factory, folders, jobs, keeping, opening, spending, terminal
+from service import (
+    admitting,
+    advising,
+    console,
+    exporting,
+    factory,
+    folders,
+    jobs,
+    keeping,
+    opening,
+    spending,
+    terminal,
+)
 from service.console import Listed
 from service.domain.answers import AnswerStatus
 from service.domain.catalog import Catalog, Model
@@ -315,6 +327,8 @@ def models(
 
 app.command("list")(keeping.show)
 app.command()(keeping.remove)
+app.command("answers")(exporting.show)
+app.command()(exporting.export)
 app.command()(spending.spend)
 app.command()(spending.budget)
 app.add_typer(admitting.app, name="keys")

@@ -27,6 +27,7 @@ LAYERS = (
         "service.web",
         "service.cli",
         "service.advising",
+        "service.exporting",
         "service.server",
         "service.worker",
         "service.jobs",
@@ -84,7 +85,7 @@ IMPORTERS = {
     "tesserocr": ("ingest.recognition",),
     "tiktoken": ("ingest.tokens",),
     "toktok": ("ingest.tokens",),
-    "typer": ("service.admitting", "service.cli", "service.keeping", "service.spending"),
+    "typer": ("service.admitting", "service.cli", "service.exporting", "service.keeping", "service.spending"),
     "uvicorn": ("service.server",),
     "xlrd": ("ingest.formats.oldsheets",),
 }

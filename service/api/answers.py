@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -25,7 +27,9 @@ from service.usecases.ask_question import Request
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import Context
 from service.usecases.describe_answer import describe_answer
+from service.usecases.export_answer import Exported, describe_export, export_answer, file_name
 from service.usecases.follow_answer import follow_answer, wait_for_answer
+from service.usecases.write_markdown import write_markdown
 
 router = APIRouter(prefix="/v1", tags=["answers"])
 
@@ -77,6 +81,27 @@ def get_answer(ctx: Ctx, owner: Tenant, answer_id: str) -> dict[str, Any]:
     return describe_answer(ask_question.get_answer(ctx, owner, answer_id))
 
 
+@router.get(
+    "/answers/{answer_id}/export",
+    response_class=Response,
+    responses={200: {"content": {"text/markdown": {}, "application/json": {}}, "description": "A file"}},
+)
+def export(
+    ctx: Ctx,
+    owner: Tenant,
+    answer_id: str,
+    form: Annotated[Literal["md", "json"], Query(alias="format")] = "md",
+) -> Response:
+    """Return an answer as a file: Markdown for people, or JSON with all that it takes to check it."""
+    exported = export_answer(ctx, owner, answer_id)
+    if form == "md":
+        body, media_type = write_markdown(exported), "text/markdown; charset=utf-8"
+    else:
+        body, media_type = json.dumps(describe_export(exported), ensure_ascii=False), "application/json"
+    headers = {"Content-Disposition": _attachment(exported, form), "X-Content-Type-Options": "nosniff"}
+    return Response(body.encode(errors="replace"), media_type=media_type, headers=headers)
+
+
 @router.get("/answers/{answer_id}/events")
 async def follow(
     ctx: Ctx, owner: Tenant, answer_id: str, last_event_id: Annotated[str | None, Header()] = None
@@ -90,6 +115,12 @@ async def follow(
 def cancel(ctx: Ctx, owner: Tenant, answer_id: str) -> dict[str, Any]:
     """Stop a running answer; what was surely consumed is settled."""
     return describe_answer(cancel_answer(ctx, owner, answer_id))
+
+
+def _attachment(exported: Exported, form: str) -> str:
+    """Return the header that names the file, for old clients in ASCII too (RFC 6266)."""
+    name = quote(file_name(exported, form), safe="")
+    return f"attachment; filename=\"{exported.answer.id}.{form}\"; filename*=UTF-8''{name}"
 
 
 def _finished(answer: Answer) -> JSONResponse:

@@ -79,14 +79,21 @@ def get_by_key(tx: Transaction, tenant: str, idempotency_key: str) -> tuple[Answ
 
 
 def page_through(
-    tx: Transaction, tenant: str, *, corpus_id: str | None, after: str | None, limit: int
+    tx: Transaction,
+    tenant: str,
+    *,
+    corpus_id: str | None,
+    after: str | None,
+    limit: int,
+    newest_first: bool = False,
 ) -> list[Answer]:
-    """Return answers in the order in which they were asked."""
-    query = select(answers).where(answers.c.tenant == tenant).order_by(answers.c.id).limit(limit)
+    """Return answers in the order in which they were asked, or from the last one back."""
+    order = answers.c.id.desc() if newest_first else answers.c.id
+    query = select(answers).where(answers.c.tenant == tenant).order_by(order).limit(limit)
     if corpus_id:
         query = query.where(answers.c.corpus_id == corpus_id)
     if after:
-        query = query.where(answers.c.id > after)
+        query = query.where(answers.c.id < after if newest_first else answers.c.id > after)
     return [_answer(row) for row in tx.execute(query)]
 
 

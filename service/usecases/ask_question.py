@@ -112,11 +112,19 @@ def get_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
 
 
 def list_answers(
-    ctx: Context, tenant: str, *, corpus_id: str | None, after: str | None, limit: int
+    ctx: Context,
+    tenant: str,
+    *,
+    corpus_id: str | None,
+    after: str | None,
+    limit: int,
+    newest_first: bool = False,
 ) -> list[Answer]:
-    """Return answers, oldest first."""
+    """Return answers, oldest first unless it is said otherwise."""
     with ctx.db.read() as tx:
-        found = answers.page_through(tx, tenant, corpus_id=corpus_id, after=after, limit=limit)
+        found = answers.page_through(
+            tx, tenant, corpus_id=corpus_id, after=after, limit=limit, newest_first=newest_first
+        )
         return _told_what_is_gone(tx, found)
 
 
