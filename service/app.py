@@ -19,6 +19,7 @@ from service.api import (
     documents,
     health,
     keys,
+    mcp,
     models,
     money,
     openai,
@@ -45,10 +46,12 @@ def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack = ExitStack()
+        app.state.mcp = mcp.Speaker()
         try:
             await asyncio.to_thread(_start, app, settings, stack, work=work)
             yield
         finally:
+            await app.state.mcp.close()
             await asyncio.to_thread(stack.close)
 
     app = FastAPI(
@@ -62,7 +65,19 @@ def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) 
     app.add_middleware(Bounded)
     app.state.known_keys = KnownKeys()
     app.add_middleware(Gate, app.state.known_keys, exposed=exposed)
-    for module in (documents, resumable, corpora, answers, money, keys, models, openai, openai_files, health):
+    for module in (
+        documents,
+        resumable,
+        corpora,
+        answers,
+        money,
+        keys,
+        models,
+        openai,
+        openai_files,
+        mcp,
+        health,
+    ):
         app.include_router(module.router)
     return app
 

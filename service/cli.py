@@ -44,6 +44,7 @@ from service.errors import (
     UnabridgedError,
 )
 from service.jobs import Worker
+from service.mcp import command as mcp
 from service.settings import Settings
 from service.usecases import arrange_corpus, preview_question
 from service.usecases.ask_question import Request, ask_question, get_answer
@@ -327,8 +328,8 @@ def models(
 
 app.command("list")(keeping.show)
 app.command()(keeping.remove)
-app.command("answers")(exporting.show)
-app.command()(exporting.export)
+app.add_typer(exporting.app)
+app.command()(mcp.mcp)
 app.command()(spending.spend)
 app.command()(spending.budget)
 app.add_typer(admitting.app, name="keys")

@@ -19,6 +19,8 @@ from service.usecases.write_markdown import write_markdown
 
 MOST_QUESTION = 100
 
+app = typer.Typer()
+
 
 class Form(StrEnum):
     """What an answer can be exported as."""
@@ -27,6 +29,7 @@ class Form(StrEnum):
     JSON = "json"
 
 
+@app.command("answers")
 def show(
     corpus: Annotated[str | None, typer.Option(help="Only those of a corpus, by name or id.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
@@ -54,6 +57,7 @@ def show(
         out.print('No question was asked yet. Ask one: unabridged ask FOLDER "your question"')
 
 
+@app.command()
 def export(
     answer: Annotated[str, typer.Argument(help="Its id; `unabridged answers` lists them.")],
     form: Annotated[Form, typer.Option("--format", help="md for people, json to check it.")] = Form.MD,

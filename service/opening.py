@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from service import factory, jobs
 from service.jobs import Worker
@@ -12,14 +13,17 @@ from service.settings import Settings, mistake
 from service.usecases.context import Context
 
 
-def settings() -> Settings:
+def settings(data: Path | None = None) -> Settings:
     """Return the installation's settings.
+
+    Args:
+        data: another folder than theirs.
 
     Raises:
         Invalid: one of them is none that it may be.
     """
     try:
-        return Settings()
+        return Settings() if data is None else Settings(data=data)
     except (ValueError, OSError) as error:
         raise mistake(error) from error
 

@@ -96,11 +96,16 @@ def response_at(
     return response(body, headers)
 
 
+def count_refusal(request: Request, code: str) -> None:
+    """Count a question that was refused before anything was sent; other codes are passed over."""
+    if code in _COUNTED:
+        refusals(request).count(code)
+
+
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, UnabridgedError):
         return await _unexpected(request, error)
-    if error.code in _COUNTED:
-        refusals(request).count(error.code)
+    count_refusal(request, error.code)
     param = error.param if isinstance(error, openai_errors.Unfit | openai_errors.UnknownModel) else None
     return response_at(request.url.path, problem_of(error), param=param)
 
