@@ -8,9 +8,8 @@ writes holds a lock on a file; who only searches needs none.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -28,8 +27,9 @@ from typing import Any, Final, NamedTuple
 import tantivy
 
 from service.domain import terms
+from service.store.index_files import lock, state_of, tidy
 
-LAYOUT: Final = f"1/{terms.ANALYSIS}/{version('tantivy')}"
+LAYOUT: Final = f"2/{terms.ANALYSIS}/{version('tantivy')}"
 """Of an index: one of another layout is built anew."""
 
 HEAP_BYTES = 48 << 20
@@ -55,6 +55,8 @@ _WITHOUT_TEXT, _BLANK = 1, 2
 _LOCK = "lock"
 _MANIFEST = "manifest.json"
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -62,6 +64,7 @@ class Entry:
 
     Attributes:
         pack_sha256: of its stored pages: other pages, another document.
+        counted: what tells other counts of the same pages.
     """
 
     ordinal: int
@@ -69,6 +72,7 @@ class Entry:
     pages: int
     tokens: int
     pack_sha256: str
+    counted: str = ""
 
 
 class Counted(NamedTuple):
@@ -124,6 +128,11 @@ class PageIndex:
         self._folder = folder
         self._open: OrderedDict[str, _Open] = OrderedDict()
         self._guard = threading.Lock()
+        self._failures: dict[str, str] = {}
+
+    def failure(self, corpus_id: str) -> str | None:
+        """Return why this index could not be written at the last try, in the system's words."""
+        return self._failures.get(corpus_id)
 
     def is_ready(self, corpus_id: str, entries: Sequence[Entry]) -> bool:
         """Whether just these documents can be searched."""
@@ -157,16 +166,20 @@ class PageIndex:
             wait_seconds: how long somebody else's update is waited for.
 
         Returns:
-            Whether the index is ready.
+            Whether the index is ready. Where the disk is full or the folder can't be written, it is not, and
+            `failure` tells why.
         """
-        with self._locked(corpus_id, wait_seconds) as mine:
-            if not mine:
-                return self.is_ready(corpus_id, entries)
-            known = self._opened(corpus_id)
-            wanted = _members(entries)
-            if known is not None and known.members == wanted:
-                return True
-            return self._write(corpus_id, entries, texts, known=known, stop=stop)
+        try:
+            with self._locked(corpus_id, wait_seconds) as mine:
+                ready = self.is_ready(corpus_id, entries) or (
+                    mine and self._write(corpus_id, entries, texts, stop=stop)
+                )
+        except (OSError, ValueError) as error:  # tantivy tells of the disk by ValueError
+            log.warning("the page index of %s could not be written: %s", corpus_id, error)
+            self._failures[corpus_id] = str(error)
+            return False
+        self._failures.pop(corpus_id, None)
+        return ready
 
     def search(
         self,
@@ -174,6 +187,7 @@ class PageIndex:
         asked: Sequence[str],
         *,
         limit: int,
+        entries: Sequence[Entry] | None = None,
         boosts: Sequence[tuple[float, Sequence[int]]] = (),
         only: Collection[int] | None = None,
         enough_tokens: int | None = None,
@@ -184,16 +198,19 @@ class PageIndex:
             corpus_id: where.
             asked: terms of the question, each once.
             limit: return about so many; pages that tie with the last of more are left out.
+            entries: the documents that the index is to hold, just these; None is any.
             boosts: what to add to the score of every page of these documents, which then all match.
             only: search these documents alone; None is all of them.
             enough_tokens: pages after those that count so much are not wanted.
 
         Returns:
-            None where there is no index.
+            None where there is no such index.
         """
         known = self._opened(corpus_id)
-        if known is None or not asked:
-            return None if known is None else Found((), complete=True)
+        if known is None or (entries is not None and known.members != _members(entries)):
+            return None
+        if not asked:
+            return Found((), complete=True)
         query = _query(known, asked, boosts, only)
         try:
             rows = _rows(known.searcher, known.searcher.search(query, limit, count=False).hits)
@@ -210,9 +227,12 @@ class PageIndex:
             self._open.pop(corpus_id, None)
         if not (self._folder / corpus_id).is_dir():
             return
-        with self._locked(corpus_id, 0.0) as mine:
-            if mine:
-                shutil.rmtree(self._folder / corpus_id, ignore_errors=True)
+        try:
+            with self._locked(corpus_id, 0.0) as mine:
+                if mine:
+                    shutil.rmtree(self._folder / corpus_id, ignore_errors=True)
+        except OSError as error:  # what is derived is never in the way of what is asked
+            log.warning("the page index of %s could not be removed: %s", corpus_id, error)
 
     def sweep(self, corpora: Collection[str]) -> None:
         """Throw away the indexes of all but these corpora."""
@@ -257,7 +277,7 @@ class PageIndex:
         folder.mkdir(parents=True, exist_ok=True)
         until = time.monotonic() + wait_seconds
         with (folder / _LOCK).open("a") as handle:
-            while not _lock(handle.fileno()):
+            while not lock(handle.fileno()):
                 if time.monotonic() >= until:
                     yield False
                     return
@@ -270,11 +290,17 @@ class PageIndex:
         entries: Sequence[Entry],
         texts: Texts,
         *,
-        known: _Open | None,
         stop: Callable[[], bool],
     ) -> bool:
-        """Add what is missing; begin anew where the index holds what the corpus does not."""
+        """Add what is missing; begin anew where the index holds what the corpus does not.
+
+        Nothing is added to an index that its manifest does not vouch for as it is on the disk now: another
+        update may have been broken off between the two.
+        """
         folder = self._folder / corpus_id
+        with self._guard:
+            self._open.pop(corpus_id, None)
+        known = self._opened(corpus_id)
         wanted = _members(entries)
         held = {} if known is None else dict(known.members)
         if known is None or any(wanted.get(ordinal) != sha for ordinal, sha in held.items()):
@@ -290,7 +316,7 @@ class PageIndex:
             held.update(_members(added))
             waiting = waiting[len(added) :]
             _swap_in(folder, place, held)
-        _tidy(folder, place.name)
+        tidy(folder, place.name)
         return held == wanted
 
 
@@ -336,7 +362,7 @@ def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 
 
 def _members(entries: Iterable[Entry]) -> dict[int, str]:
-    return {one.ordinal: one.pack_sha256 for one in entries}
+    return {one.ordinal: one.pack_sha256 + one.counted for one in entries}
 
 
 def _schema() -> tantivy.Schema:
@@ -425,7 +451,7 @@ def _opened(path: Path, signature: tuple[int, int, int]) -> _Open | None:
     if manifest is None:
         return None
     place = path.parent / str(manifest["folder"])
-    if _state(place) != manifest["state"]:
+    if state_of(place) != manifest["state"]:
         return None
     schema = _schema()
     searcher = tantivy.Index.open(str(place)).searcher()
@@ -435,35 +461,10 @@ def _opened(path: Path, signature: tuple[int, int, int]) -> _Open | None:
 
 def _swap_in(folder: Path, place: Path, held: dict[int, str]) -> None:
     """Vouch for the index as it is now."""
-    manifest = {"layout": LAYOUT, "folder": place.name, "state": _state(place), "members": held}
+    manifest = {"layout": LAYOUT, "folder": place.name, "state": state_of(place), "members": held}
     path = folder / f"{_MANIFEST}.new"
     with path.open("w", encoding="utf-8") as file:
         json.dump(manifest, file)
         file.flush()
         os.fsync(file.fileno())
     path.replace(folder / _MANIFEST)
-
-
-def _state(place: Path) -> str:
-    """Return what tells one state of an index from another: its list of segments, and its files' sizes."""
-    meta = (place / "meta.json").read_bytes()
-    names = {segment["segment_id"].replace("-", "") for segment in json.loads(meta)["segments"]}
-    sizes = sorted(
-        [path.name, path.stat().st_size] for path in place.iterdir() if path.name.partition(".")[0] in names
-    )
-    return hashlib.sha256(meta + json.dumps(sizes).encode()).hexdigest()
-
-
-def _tidy(folder: Path, kept: str) -> None:
-    """Remove indexes that were replaced, and what a killed update left."""
-    for path in folder.iterdir():
-        if path.is_dir() and path.name != kept:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -229,13 +231,20 @@ def break_meta(place: Path) -> None:
     (place / "meta.json").write_text("{}")
 
 
+def turn_a_bit(place: Path) -> None:
+    path = next(path for path in place.iterdir() if path.suffix == ".fast")
+    held = bytearray(path.read_bytes())
+    held[len(held) // 2] ^= 1
+    path.write_bytes(held)
+
+
 def lose_all(place: Path) -> None:
     for path in place.iterdir():
         path.unlink()
 
 
 @pytest.mark.parametrize(
-    "damage", [break_manifest, of_another_layout, lose_a_file, cut_a_file, break_meta, lose_all]
+    "damage", [break_manifest, of_another_layout, lose_a_file, cut_a_file, turn_a_bit, break_meta, lose_all]
 )
 @pytest.mark.usefixtures("filled")
 def test_a_damaged_index_is_built_anew(tmp_path: Path, damage: Callable[[Path], None]) -> None:
@@ -259,6 +268,52 @@ def test_indexes_of_corpora_that_are_gone_are_swept(filled: PageIndex, tmp_path:
     assert [path.name for path in (tmp_path / "search").iterdir()] == ["cor_2"]
     filled.forget("cor_3")
     assert filled.is_ready("cor_2", entries(BOOK))
+
+
+def test_what_was_added_before_a_full_disk_is_not_added_again(
+    filled: PageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    book = BOOK | {7: ["Pilots met the vessels."]}
+    with monkeypatch.context() as patched:
+        patched.setattr(search, "_swap_in", full)
+        assert not update(filled, book)
+    assert "No space left" in (filled.failure(COR) or "")
+    assert update(filled, book)
+    assert (hits(filled, "pilot"), filled.failure(COR)) == ([(7, 1)], None)
+
+
+def test_a_folder_that_can_not_be_written_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "search").write_text("a file in its place")
+    index = PageIndex(tmp_path / "search")
+    assert not update(index, BOOK)
+    assert index.failure(COR)
+    index.forget(COR)
+    index.sweep(())
+    assert index.search(COR, ("harbour",), limit=5) is None
+
+
+def test_an_index_that_can_not_be_removed_is_no_error(filled: PageIndex, tmp_path: Path) -> None:
+    lock = tmp_path / "search" / COR / "lock"
+    lock.unlink()
+    lock.mkdir()
+    filled.forget(COR)
+    assert not update(filled, {1: BOOK[1]})
+
+
+def test_only_the_index_of_just_these_documents_is_searched(filled: PageIndex) -> None:
+    for book, found in ((BOOK, True), ({1: BOOK[1]}, False)):
+        hit = filled.search(COR, ("harbour",), limit=5, entries=entries(book))
+        assert (hit is not None) == found
+
+
+def test_other_counts_of_the_same_pages_begin_anew(filled: PageIndex) -> None:
+    counted = [replace(one, counted=":3") for one in entries(BOOK)]
+    assert not filled.is_ready(COR, counted)
+    assert filled.update(COR, counted, texts(BOOK))
+    assert hits(filled, "harbour") == [(2, 2), (1, 1)]
 
 
 # Several at once.
