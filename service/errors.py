@@ -4,7 +4,7 @@ UnabridgedError
 ├── NotFound                        no such document, corpus, plan or answer
 ├── Invalid                         the request does not fit
 ├── Conflict                        the state does not allow it now
-│   ├── DocumentNotReady  DocumentFailed
+│   ├── DocumentNotReady  DocumentFailed  IndexNotReady
 │   ├── PlanChanged  ProviderChanged
 │   └── OverThreshold               the long-context price was not accepted
 ├── PlanExpired
@@ -102,6 +102,13 @@ class DocumentFailed(Conflict):
     code = "document_failed"
     title = "A document could not be read"
     exit_code = 4
+
+
+class IndexNotReady(Conflict):
+    """The pages are still being indexed, and what is asked depends on it."""
+
+    code = "index_building"
+    title = "The pages are not indexed yet"
 
 
 class PlanChanged(Conflict):

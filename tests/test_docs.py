@@ -57,6 +57,7 @@ def test_every_error_code_of_an_answer_is_documented() -> None:
     asked |= {
         "document_not_ready",
         "document_failed",
+        "index_building",
         "provider_error",
         "provider_unavailable",
         "provider_changed",

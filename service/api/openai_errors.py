@@ -11,7 +11,9 @@ from service.errors import Invalid, NotFound
 
 _FACE = ("/v1/chat/", "/v1/files")
 _TYPES = {402: "insufficient_quota", 403: "permission_error", 429: "rate_limit_error"}
-_CURABLE = frozenset({"document_not_ready", "provider_unavailable", "rate_limited", "store_unavailable"})
+_CURABLE = frozenset(
+    {"document_not_ready", "index_building", "provider_unavailable", "rate_limited", "store_unavailable"}
+)
 """Surely not billed, and likely to pass. Of themselves the clients would repeat any 409 and 5xx."""
 
 _RETRY_SECONDS = "2"

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from service.domain.planner import Plan
 from service.domain.pricing import rounded_up
+from service.domain.ranked import INDEX_BUILDING
 
 _COMPLETE = (
     # English; `at all`, `each other` and `list price` ask for nothing complete
@@ -71,6 +72,12 @@ def recommended(plans: Sequence[Plan], asked: Asked) -> Plan | None:
         return next(iter(complete or ranked), None)
     all_wanted = any(map(asks_for_all, asked.questions))
     return complete[0] if asked.fits or all_wanted else ranked[0]
+
+
+def awaits_ranking(plans: Sequence[Plan], asked: Asked) -> bool:
+    """Whether the most relevant pages would be taken, as `recommended` does, were they indexed already."""
+    building = any(plan.infeasible_code == INDEX_BUILDING for plan in plans)
+    return building and not (asked.fits or any(map(asks_for_all, asked.questions)))
 
 
 def because(chosen: Plan, plans: Sequence[Plan], asked: Asked) -> str:

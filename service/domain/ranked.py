@@ -16,9 +16,13 @@ from service.domain.manner import sum_of
 from service.domain.planner import MARGIN_TOKENS, Plan, Terms
 from service.domain.ranking import Pack, RankedPage
 from service.domain.slices import Chosen, Slice
+from service.errors import Fix
 
 BUDGETS = (128_000, 32_000)
 """Offered beside the threshold; a small pack finds easy facts, and costs a tenth."""
+
+INDEX_BUILDING = "index_building"
+"""Code of the plans that will be feasible in a moment."""
 
 MIN_BUDGET = 2_000
 MUCH_LEFT_OUT = 0.5
@@ -35,10 +39,11 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why nothing can be ranked."""
+    """Why nothing can be ranked, and the ways out."""
 
     code: str
     detail: str
+    fixes: tuple[Fix, ...]
     budget_tokens: int | None = None
 
 
@@ -77,16 +82,14 @@ def refusal(everything: int, terms: Terms, *, asked: int | None = None) -> Refus
     most = planner.max_input(terms)
     if asked is not None and asked > most:
         detail = f"A budget of {asked:,} tokens passes {terms.model.id}'s limit of {most:,}. Lower it."
-        return Refused("over_window", detail, asked)
+        lower = Fix("lower_budget", f"Ask with at most {most:,} tokens.", (("budget_tokens", most),))
+        return Refused("over_window", detail, (lower,), asked)
     largest = budgets(terms, asked=asked)[0]
     if not worth_it(everything, terms, asked=asked):
         smallest = budgets(terms, asked=asked)[-1]
         detail = f"Everything fits into {smallest:,} tokens: nothing has to be left out."
-        return Refused("not_needed", detail, largest)
-    if room(largest, terms) <= 0:
-        detail = f"The question and the instructions alone pass the budget of {largest:,} tokens. Raise it."
-        return Refused("over_budget", detail, largest)
-    return None
+        return Refused("not_needed", detail, (_use("whole"),), largest)
+    return no_room(largest, terms) if room(largest, terms) <= 0 else None
 
 
 def pack(ranked: Sequence[RankedPage], members: Sequence[Member], budget: int, terms: Terms) -> Packed:
@@ -115,7 +118,7 @@ def slices_of(found: Pack, members: Sequence[Member]) -> tuple[Slice, ...]:
 def plan_ranked(packed: Packed, terms: Terms) -> Plan:
     """Price a pack; the input never passes its budget."""
     if not packed.slices:
-        return plan_refused(nothing_fits(packed.budget_tokens))
+        return plan_refused(nothing_fits(packed.budget_tokens, terms))
     plan = planner.plan_slices("ranked", packed.slices, terms)
     return replace(plan, budget_tokens=packed.budget_tokens)
 
@@ -127,14 +130,25 @@ def plan_refused(refused: Refused) -> Plan:
         infeasible_code=refused.code,
         infeasible_because=refused.detail,
         budget_tokens=refused.budget_tokens,
+        fixes=refused.fixes,
     )
 
 
-def nothing_fits(budget: int) -> Refused:
+def no_room(budget: int, terms: Terms) -> Refused:
+    """Why a budget holds no documents at all."""
+    said = f"The question and the instructions alone pass the budget of {budget:,} tokens."
+    shorter = Fix("shorten_question", "Ask fewer or shorter questions, or shorten system_prompt.")
+    if budget >= planner.max_input(terms):
+        return Refused("over_budget", f"{said} Shorten them.", (shorter,), budget)
+    return Refused("over_budget", f"{said} Raise it.", (_raise(terms), shorter), budget)
+
+
+def nothing_fits(budget: int, terms: Terms) -> Refused:
     """Why a budget holds nothing."""
     return Refused(
         "over_budget",
         f"No page that matches the question fits a budget of {budget:,} tokens. Raise it.",
+        (_raise(terms), _use("split")),
         budget,
     )
 
@@ -145,6 +159,7 @@ def nothing_matches(budget: int) -> Refused:
         "nothing_matches",
         "No page holds a word of the question, so none comes before another. Ask in the documents' own "
         "words or language, or ask all of them: whole or split.",
+        (_use("split"), Fix("narrow", "Name the documents to ask in document_ids.")),
         budget,
     )
 
@@ -152,8 +167,31 @@ def nothing_matches(budget: int) -> Refused:
 def index_building(budget: int) -> Refused:
     """Why nothing can be looked for yet."""
     return Refused(
-        "index_building", "The pages are still being indexed for searching. Ask again in a moment.", budget
+        INDEX_BUILDING,
+        "The pages are still being indexed for searching. Ask again in a moment.",
+        (Fix("wait", "Wait until the pages are indexed, then plan again."), _use("split")),
+        budget,
     )
+
+
+def index_failed(budget: int, why: str) -> Refused:
+    """Why nothing can be looked for until somebody looks after the disk."""
+    return Refused(
+        "index_failed",
+        f"The pages can't be indexed for searching ({why}). See that the data folder can be written and has "
+        "room, then ask again, or ask all documents: whole or split.",
+        (Fix("mend_data_folder", "Free room in the data folder, or let it be written."), _use("split")),
+        budget,
+    )
+
+
+def _use(strategy: str) -> Fix:
+    return Fix("use_strategy", f"Ask with strategy {strategy}.", (("strategy", strategy),))
+
+
+def _raise(terms: Terms) -> Fix:
+    most = planner.max_input(terms)
+    return Fix("raise_budget", f"Ask with more budget_tokens, at most {most:,}.", (("at_most", most),))
 
 
 def _slice(member: Member, chosen: Mapping[str, Sequence[RankedPage]]) -> Slice:

@@ -19,9 +19,11 @@ from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.budgets import Budget, Period
 from service.domain.planner import Plan, PlannedCall, Terms
 from service.domain.questions import Question
+from service.domain.ranked import INDEX_BUILDING
 from service.errors import (
     BudgetExceeded,
     Fix,
+    IndexNotReady,
     Invalid,
     NotFound,
     OverMaxCost,
@@ -73,6 +75,7 @@ def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) ->
         OverThreshold: a call passes the threshold, and neither the request nor the chosen plan accepts that.
         OverWindow: no plan fits the model's window.
         OverMaxCost, BudgetExceeded: the ceiling does not fit the money.
+        IndexNotReady: the pages are still being indexed, and a plan of the best of them would be taken.
         DocumentNotReady, DocumentFailed, Invalid: see `preview_question`.
     """
     request_sha256 = _fingerprint(corpus_id, request)
@@ -210,15 +213,22 @@ def _chosen(preview: Preview, question: Question, stored: StoredPlan | None) -> 
     """Return the offer to carry out: the stored plan's twin, or the recommended one."""
     if stored is not None:
         return _still_holds(preview, stored)
-    if preview.recommended is not None:
+    if preview.recommended is not None and not preview.premature:
         return preview.recommended
     reasons = " ".join(offer.plan.infeasible_because or "" for offer in preview.offers)
     codes = {offer.plan.infeasible_code: offer.plan for offer in preview.offers}
     if EXCEEDS_RATE in codes:
         raise RequestExceedsProviderRate(reasons, fixes=codes[EXCEEDS_RATE].fixes)
+    if INDEX_BUILDING in codes:
+        raise IndexNotReady(codes[INDEX_BUILDING].infeasible_because or "", fixes=codes[INDEX_BUILDING].fixes)
     if "over_window" in codes:
         raise OverWindow(reasons, fixes=_ways_into_the_window(question))
-    raise Invalid(reasons)
+    raise Invalid(reasons, fixes=_ways_out(preview))
+
+
+def _ways_out(preview: Preview) -> tuple[Fix, ...]:
+    """Those of all plans, each once."""
+    return tuple(dict.fromkeys(fix for offer in preview.offers for fix in offer.plan.fixes))
 
 
 def _ways_into_the_window(question: Question) -> tuple[Fix, ...]:
@@ -233,7 +243,11 @@ def _still_holds(preview: Preview, stored: StoredPlan) -> Offer:
     now = next((o for o in preview.offers if o.plan.key == told), None)
     if now is not None and not now.plan.feasible:
         reason = now.plan.infeasible_because or ""
-        kinds = {"over_window": OverWindow, EXCEEDS_RATE: RequestExceedsProviderRate}
+        kinds = {
+            "over_window": OverWindow,
+            EXCEEDS_RATE: RequestExceedsProviderRate,
+            INDEX_BUILDING: IndexNotReady,
+        }
         kind: type[UnabridgedError] = kinds.get(now.plan.infeasible_code or "", Invalid)
         raise kind(reason, fixes=now.plan.fixes)
     same_prices = now is not None and _ceiling(now.description) == _ceiling(stored.plan)

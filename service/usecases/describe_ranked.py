@@ -84,13 +84,7 @@ def warnings(
 ) -> list[dict[str, Any]]:
     """Return what to know of a ranked plan before it is asked."""
     if not plan.feasible:
-        return [
-            _warning(
-                plan.infeasible_code or "",
-                plan.infeasible_because or "",
-                plan.fixes or _ways_out(plan, terms),
-            )
-        ]
+        return [_warning(plan.infeasible_code or "", plan.infeasible_because or "", plan.fixes)]
     found = [_over(plan, terms)] if plan.crosses_threshold else []
     share = plan.input_tokens / planner.whole_input(members, terms.counts) if closest else 1.0
     if share < MUCH_LEFT_OUT:
@@ -113,24 +107,6 @@ def _over(plan: Plan, terms: Terms) -> dict[str, Any]:
     )
     fix = Fix("lower_budget", f"Ask with budget_tokens {at}.", (("budget_tokens", at),))
     return _warning("over_threshold", said, [fix])
-
-
-def _ways_out(plan: Plan, terms: Terms) -> list[Fix]:
-    """Every plan that can't be asked says what can be done."""
-    most = planner.max_input(terms)
-    ways = {
-        "index_building": [Fix("wait", "Wait until the pages are indexed, then plan again.")],
-        "over_budget": [Fix("raise_budget", "Ask with more budget_tokens.")],
-        "over_window": [
-            Fix("lower_budget", f"Ask with at most {most:,} tokens.", (("budget_tokens", most),))
-        ],
-        "not_needed": [Fix("use_strategy", "Ask with strategy whole.", (("strategy", "whole"),))],
-        "nothing_matches": [
-            Fix("use_strategy", "Ask with strategy split.", (("strategy", "split"),)),
-            Fix("narrow", "Name the documents to ask in document_ids."),
-        ],
-    }
-    return ways.get(plan.infeasible_code or "", [])
 
 
 def _warning(code: str, detail: str, fixes: Sequence[Fix]) -> dict[str, Any]:

@@ -23,10 +23,15 @@ WAIT_SECONDS = 2.0
 def entries_of(members: Iterable[Member]) -> list[Entry]:
     """Return the documents of a corpus that can be searched, in order."""
     return [
-        Entry(one.ordinal, one.document_id, one.pages, one.pages_tokens, one.pack_sha256)
+        Entry(one.ordinal, one.document_id, one.pages, one.pages_tokens, one.pack_sha256, _counted(one))
         for one in sorted(members, key=lambda one: one.ordinal)
         if one.status is DocumentStatus.READY and one.pages
     ]
+
+
+def _counted(member: Member) -> str:
+    """Of the counts that are stored with the index; a document that is read anew may have others."""
+    return f":{member.pages_without_text}:{member.pages_blank}:{member.blank_tokens}:{member.repeated_tokens}"
 
 
 def is_worth_it(entries: Sequence[Entry]) -> bool:

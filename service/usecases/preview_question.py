@@ -46,6 +46,8 @@ from service.usecases.suggest_fixes import (
     ways_below,
 )
 
+PREMATURE = " The pages are still being indexed: a plan of the most relevant ones follows in a moment."
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -62,6 +64,7 @@ class Preview:
 
     Attributes:
         index_behind: pages could not be ranked, for the index has to be brought up to date first.
+        premature: another plan would be recommended, were the index up to date.
     """
 
     offers: tuple[Offer, ...]
@@ -69,6 +72,7 @@ class Preview:
     frame: Frame
     because: str | None = None
     index_behind: bool = False
+    premature: bool = False
 
 
 def preview_question(ctx: Context, tenant: str, corpus_id: str, question: Question) -> Preview:
@@ -148,8 +152,11 @@ def _advised(offers: tuple[Offer, ...], frame: Frame, question: Question) -> Pre
     best = advice.recommended(plans_made, asked)
     if best is None:
         return Preview(offers, None, frame)
-    because = advice.because(best, plans_made, asked)
-    return Preview(offers, next(offer for offer in offers if offer.plan is best), frame, because)
+    because, early = advice.because(best, plans_made, asked), advice.awaits_ranking(plans_made, asked)
+    if early:
+        because += PREMATURE
+    taken = next(offer for offer in offers if offer.plan is best)
+    return Preview(offers, taken, frame, because, premature=early)
 
 
 def get_plan(ctx: Context, tenant: str, plan_id: str) -> StoredPlan:

@@ -62,11 +62,11 @@ def rank_or_repeat(
     question: Question,
     offered: StoredPlan | None,
 ) -> Ranked:
-    """Rank pages, or take those of a plan that was offered."""
-    if offered is None:
-        return rank_pages(tx, ctx, corpus_id, asked, terms=terms, question=question)
-    if offered.plan["strategy"] != "ranked":
+    """Rank pages, or take those of a plan that was offered; one that could not be asked has none."""
+    if offered is not None and offered.plan["strategy"] != "ranked":
         return Ranked()
+    if offered is None or not offered.plan["feasible"]:
+        return rank_pages(tx, ctx, corpus_id, asked, terms=terms, question=question)
     return packed_again(tx, asked, calls_of(offered.plan), offered.plan["budget_tokens"])
 
 
@@ -94,11 +94,11 @@ def rank_pages(
     budgets = ranked.worth_it(everything, terms, asked=question.budget_tokens)
     entries = entries_of(asked.corpus)
     if not ctx.index.is_ready(corpus_id, entries):
-        return Ranked(refused=ranked.index_building(budgets[0]), behind=True)
+        return _behind(ctx, corpus_id, budgets[0])
     searching = _Searching(tx, ctx, corpus_id, asked, entries)
     best = searching.best(texts_of(question), ranked.room(budgets[0], terms))
     if best is None:
-        return Ranked(refused=ranked.index_building(budgets[0]), behind=True)
+        return _behind(ctx, corpus_id, budgets[0])
     pages, names_something = best
     if not pages:
         return Ranked(refused=ranked.nothing_matches(budgets[0]))
@@ -110,6 +110,13 @@ def rank_pages(
         ),
         closest=() if names_something else _closest(pages, asked.members),
     )
+
+
+def _behind(ctx: Context, corpus_id: str, budget: int) -> Ranked:
+    """Say that the index is being built, or why it can't be."""
+    why = ctx.index.failure(corpus_id)
+    refused = ranked.index_building(budget) if why is None else ranked.index_failed(budget, why)
+    return Ranked(refused=refused, behind=True)
 
 
 def packed_again(tx: Transaction, asked: Asked, calls: Sequence[PlannedCall], budget_tokens: int) -> Ranked:
@@ -180,6 +187,7 @@ class _Searching:
             self.corpus_id,
             question,
             limit=limit,
+            entries=self.entries,
             boosts=boosts,
             enough_tokens=enough,
             only=ordinals if len(ordinals) < len(self.entries) else None,

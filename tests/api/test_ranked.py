@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.domain import catalog
 from service.store import search
 from service.usecases import arrange_corpus, index_pages
 from service.usecases.context import LOCAL
@@ -261,6 +263,45 @@ def test_an_index_that_takes_longer_than_a_moment_is_said_to_be_built(
     while not ctx.index.is_ready(corpus, entries) and time.monotonic() < until:
         time.sleep(0.05)
     assert ranked(server, corpus)["feasible"]
+
+
+def test_nothing_dearer_is_asked_while_the_pages_are_being_indexed(
+    server: Server, upstream: Upstream, reports: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, question = server.corpus(*reports), "Which lighthouse did Ostrava keep?"
+    monkeypatch.setattr(index_pages, "AT_ONCE_TOKENS", 10)
+    monkeypatch.setattr(server.context.indexer, "want", lambda *_: None)
+    monkeypatch.setattr(catalog.Model, "max_input_tokens", 50_000)
+    refused = problem_of(answer(server, corpus, question=question), 409, "index_building")
+    assert [fix["do"] for fix in refused["fixes"]] == ["wait", "use_strategy"]
+    offered = server.client.post(f"/v1/corpora/{corpus}/plans", json={"question": question}).json()
+    assert "still being indexed" in offered["recommended_because"]
+    early = next(plan for plan in offered["data"] if plan["infeasible_code"] == "index_building")
+    assert not upstream.requests
+    refused = problem_of(answer(server, corpus, plan_id=early["id"]), 409, "index_building")
+    assert refused["fixes"][0]["do"] == "wait"
+
+
+def test_where_nothing_can_be_indexed_everything_else_goes_on(
+    server: Server, upstream: Upstream, reports: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    corpus = server.corpus(*reports)
+    nowhere = tmp_path / "search"
+    nowhere.write_text("a file in its place")
+    monkeypatch.setattr(server.context.index, "_folder", nowhere)
+    plan = ranked(server, corpus)
+    assert plan["infeasible_code"] == "index_failed"
+    assert "Not a directory" in plan["infeasible_because"]
+    assert plan["warnings"][0]["fixes"]
+    assert answer(server, corpus, question=QUESTION).status_code == 201
+    assert len(upstream.requests) == 1
+    assert server.client.delete(f"/v1/corpora/{corpus}").status_code == 204
+
+
+def test_a_question_that_matches_nothing_is_refused_with_a_way_out(server: Server, corpus: str) -> None:
+    refused = answer(server, corpus, question="zzyzx?", strategy="ranked")
+    assert refused.status_code == 422
+    assert {fix["do"] for fix in refused.json()["fixes"]} == {"use_strategy", "narrow"}
 
 
 def test_a_corpus_that_is_removed_takes_its_index_with_it(server: Server, reports: list[str]) -> None:
