@@ -13,13 +13,21 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 
-ANALYSIS = "1"
+ANALYSIS = "2"
 """Raise it with whatever changes a term: an index of other terms is built anew."""
 
 LONGEST = 48
 """Characters of a word; what goes on after them is no word that anybody asks for."""
 
-_WORD = re.compile(r"[^\W_]+")
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
+    "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0711\u0730-\u074a\u0900-\u0963\u0966-\u0df3"
+    "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u0f71-\u0f84\u102b-\u103e\u1056-\u1059"
+    "\u17b4-\u17d3\u1ab0-\u1ace\u1dc0-\u1dff\u3099\u309a"
+)
+"""Vowels and accents that stand beside a letter as characters of their own; they part no word."""
+
+_WORD = re.compile(rf"[\w{_MARKS}]+")
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff"
 )
@@ -52,7 +60,7 @@ _PASSED_OVER = frozenset(
 def joined(text: str) -> str:
     """Return a text's terms in order, parted by single spaces."""
     lowered = (text if text.isascii() else unicodedata.normalize("NFC", text)).lower()
-    words = _WORD.findall(lowered)
+    words = _words(lowered)
     if "fy" in words:
         words = list(_with_years(words))
     return " ".join(filter(None, map(_of_word, words)))
@@ -66,7 +74,7 @@ def of_text(text: str) -> tuple[str, ...]:
 def of_question(text: str) -> tuple[str, ...]:
     """Return what a question asks for, each term once; function words only where there is nothing else."""
     lowered = unicodedata.normalize("NFC", text).lower()
-    said = [word for word in _WORD.findall(lowered) if _folded(word) not in _PASSED_OVER]
+    said = [word for word in _words(lowered) if _folded(word) not in _PASSED_OVER]
     return tuple(dict.fromkeys(of_text(" ".join(said)) or of_text(text)))
 
 
@@ -81,6 +89,10 @@ def of_name(filename: str) -> frozenset[str]:
 def of_title(title: str) -> frozenset[str]:
     """Return the terms of a document's title."""
     return frozenset(of_text(title))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.replace("_", " "))
 
 
 def _with_years(words: list[str]) -> Iterator[str]:
@@ -125,9 +137,9 @@ def _folded(word: str) -> str:
         return word
     folded = unicodedata.normalize("NFKC", word.casefold())
     if _PAIRED.search(folded):
-        return "".join(_WORD.findall(folded))
+        return "".join(_words(folded))
     parted = unicodedata.normalize("NFKD", folded)
-    return "".join(_WORD.findall("".join(char for char in parted if not unicodedata.combining(char))))
+    return "".join(_words("".join(char for char in parted if not unicodedata.combining(char))))
 
 
 def _stemmed(word: str) -> str:

@@ -39,6 +39,26 @@ def test_spellings_of_a_word_are_one_term(one: str, other: str) -> None:
     assert terms.of_text(one) == terms.of_text(other) != ()
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            "\u092c\u091c\u091f \u0916\u0941\u0932\u093e\u0964",
+            ("\u092c\u091c\u091f", "\u0916\u0941\u0932\u093e"),
+        ),
+        ("\u0645\u064f\u062f\u064e\u0631\u0651\u0650\u0633", ("\u0645\u062f\u0631\u0633",)),
+        ("\u05e9\u05b8\u05c1\u05dc\u05d5\u05b9\u05dd", ("\u05e9\u05dc\u05d5\u05dd",)),
+    ],
+    ids=["hindi", "arabic", "hebrew"],
+)
+def test_vowel_signs_part_no_word(text: str, found: tuple[str, ...]) -> None:
+    assert terms.of_text(text) == found
+
+
+def test_thai_vowels_stay_with_their_letters() -> None:
+    assert terms.of_text("\u0e19\u0e35\u0e49") == ("\u0e19\u0e35", "\u0e35\u0e49")
+
+
 def test_words_that_only_look_alike_stay_apart() -> None:
     assert terms.of_text("gas news status this process") == ("gas", "new", "status", "this", "process")
 
