@@ -7,7 +7,7 @@ theirs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from service.domain import packing, planner, ranking
@@ -30,11 +30,23 @@ MUCH_LEFT_OUT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class TooLarge:
+    """A page that alone passes a budget; `needed_tokens` is the least budget that holds it."""
+
+    document_id: str
+    filename: str
+    number: int
+    tokens: int
+    needed_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Packed:
-    """What is read for one budget."""
+    """What is read for one budget, and better pages that such a budget can't hold."""
 
     budget_tokens: int
     slices: tuple[Slice, ...]
+    too_large: tuple[TooLarge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +114,24 @@ def pack(ranked: Sequence[RankedPage], members: Sequence[Member], budget: int, t
         terms: as for every plan.
     """
     known = {member.document_id: member for member in members}
-    found = ranking.choose(ranked, known, room=room(budget, terms), whole=budget > ranking.WHOLE_FROM)
-    return Packed(budget, slices_of(found, members))
+    space = room(budget, terms)
+    found = ranking.choose(ranked, known, room=space, whole=budget > ranking.WHOLE_FROM)
+    return Packed(budget, slices_of(found, members), tuple(_too_large(ranked, known, found, budget, space)))
+
+
+def _too_large(
+    ranked: Sequence[RankedPage], members: Mapping[str, Member], found: Pack, budget: int, space: int
+) -> Iterator[TooLarge]:
+    """Pages that would be read if they were shorter: no other before them was left out for want of room."""
+    chosen = {(page.document_id, page.number) for pages in found.pages.values() for page in pages}
+    for page in ranked:
+        member = members[page.document_id]
+        tokens = page.most_tokens + member.wrapper_tokens
+        if tokens > space:
+            needed = tokens + budget - space + MARGIN_TOKENS
+            yield TooLarge(page.document_id, member.filename, page.number, page.most_tokens, needed)
+        elif page.document_id not in found.whole and (page.document_id, page.number) not in chosen:
+            return
 
 
 def slices_of(found: Pack, members: Sequence[Member]) -> tuple[Slice, ...]:

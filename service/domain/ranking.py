@@ -117,6 +117,12 @@ def levels(scores: Mapping[int, float]) -> list[tuple[float, list[int]]]:
     return [(NAME_WEIGHT * most * step / LEVELS, held[step]) for step in sorted(held)]
 
 
+def names_a_document(asked: Sequence[str], members: Sequence[Member], titles: Mapping[str, str]) -> bool:
+    """Whether a question has a word of some document's name that others lack; `report` and the like aside."""
+    said = [term for term in asked if term not in _SAY_NOTHING]
+    return tells_apart(name_scores(said, members, titles), len(members))
+
+
 def tells_apart(scores: Mapping[int, float], documents: int) -> bool:
     """Whether a question's words match the names of some documents better than those of others."""
     return len(levels(scores)) > (1 if len(scores) == documents else 0)

@@ -191,6 +191,7 @@ class PageIndex:
         boosts: Sequence[tuple[float, Sequence[int]]] = (),
         only: Collection[int] | None = None,
         enough_tokens: int | None = None,
+        largest_tokens: int | None = None,
     ) -> Found | None:
         """Return the pages that match best.
 
@@ -202,6 +203,7 @@ class PageIndex:
             boosts: what to add to the score of every page of these documents, which then all match.
             only: search these documents alone; None is all of them.
             enough_tokens: pages after those that count so much are not wanted.
+            largest_tokens: a page of more counts for nothing in that.
 
         Returns:
             None where there is no such index.
@@ -219,7 +221,7 @@ class PageIndex:
             return None
         complete = len(rows) < limit
         best = rows if complete else [row for row in rows if row[0] < rows[-1][0]]
-        return _cut(best, enough_tokens, complete=complete)
+        return _cut(best, enough_tokens, largest_tokens, complete=complete)
 
     def forget(self, corpus_id: str) -> None:
         """Throw an index away; where somebody is writing it just now, the next sweep does."""
@@ -402,7 +404,13 @@ def _rows(
     return sorted(zip([-round(score, DIGITS) for score, _ in found], *columns, strict=True))
 
 
-def _cut(rows: Sequence[tuple[float, int, int, int, int]], enough: int | None, *, complete: bool) -> Found:
+def _cut(
+    rows: Sequence[tuple[float, int, int, int, int]],
+    enough: int | None,
+    largest: int | None,
+    *,
+    complete: bool,
+) -> Found:
     """Return the first hits, as many as count so much."""
     hits: list[Hit] = []
     tokens = 0
@@ -410,7 +418,8 @@ def _cut(rows: Sequence[tuple[float, int, int, int, int]], enough: int | None, *
         without_text, blank = bool(marks & _WITHOUT_TEXT), bool(marks & _BLANK)
         page = Counted(key >> _PAGE_BITS, key & _PAGE, counts, repeated, without_text, blank)
         hits.append(Hit(page, -score))
-        tokens += counts - repeated
+        least = counts - repeated
+        tokens += least if largest is None or least <= largest else 0
         if enough is not None and tokens >= enough:
             return Found(tuple(hits), complete=True)
     return Found(tuple(hits), complete=complete)

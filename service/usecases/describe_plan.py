@@ -24,6 +24,7 @@ from service.domain.vision import Detail
 from service.domain.waste import LeftOut, Spare
 from service.errors import Fix
 from service.usecases import describe_ranked
+from service.usecases.describe_ranked import NO_HINTS, Hints
 from service.usecases.forecast_cache import NOTHING_HELD, Forecast
 from service.usecases.judge_doubt import doubt_warnings
 from service.usecases.price_alternatives import alternatives, may_be_cut, one_by_one_usd, prices
@@ -46,7 +47,7 @@ class Asked:
         spare: waste that is asked, where there is enough to tell of.
         leaner: what the plans would cost without that, by strategy.
         priorities: how dear documents are to the caller, for what to leave out first.
-        closest: where the question names no document, those of the best pages.
+        hints: what to know of ranked plans.
         could_be_shown: pages without text that could be sent as pictures and are not.
         image_detail: of those that are or could be.
     """
@@ -61,7 +62,7 @@ class Asked:
     priorities: Mapping[str, int] = field(default_factory=dict)
     could_be_shown: Images = NO_IMAGES
     image_detail: Detail = "high"
-    closest: Sequence[Member] = ()
+    hints: Hints = NO_HINTS
 
     @property
     def corpus(self) -> list[Member]:
@@ -325,7 +326,7 @@ def _warnings(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
             _warning("price_unknown", f"No price is published for {terms.model.id} at {terms.tier}.")
         )
     if plan.strategy == "ranked":
-        found.extend(describe_ranked.warnings(plan, terms, frame.asked.members, frame.asked.closest))
+        found.extend(describe_ranked.warnings(plan, terms, frame.asked.members, frame.asked.hints))
     else:
         found.extend(_near_or_over(plan, frame))
     if frame.together and frame.together.may_be_cut and plan.feasible:

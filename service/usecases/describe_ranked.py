@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from service.domain import planner, pricing
 from service.domain.corpora import Member
 from service.domain.documents import PageCount
 from service.domain.planner import Plan, Terms
-from service.domain.ranked import MUCH_LEFT_OUT
+from service.domain.ranked import MUCH_LEFT_OUT, TooLarge
 from service.domain.slices import Chosen
 from service.errors import Fix
 from service.usecases.suggest_fixes import names_of
 
+SMALLEST_SHARE = 0.01
+"""Less of the tokens is told as less than that."""
+
 LOWER = "ranked_lower"
 """Why a page is not read: others match the question better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What was seen while ranking.
+
+    Attributes:
+        closest: where a question names no document, those of the best pages.
+        too_large: by budget, pages that match and that no such budget holds.
+        several: whether questions are asked together.
+    """
+
+    closest: Sequence[Member] = ()
+    too_large: Mapping[int, Sequence[TooLarge]] = field(default_factory=dict)
+    several: bool = False
+
+
+NO_HINTS = Hints()
 
 
 def coverage(
@@ -79,23 +101,42 @@ def _pages(document_id: str, numbers: list[int], reason: str) -> dict[str, Any]:
     return {"document_id": document_id, "pages": numbers, "reason": reason}
 
 
-def warnings(
-    plan: Plan, terms: Terms, members: Sequence[Member], closest: Sequence[Member]
-) -> list[dict[str, Any]]:
+def warnings(plan: Plan, terms: Terms, members: Sequence[Member], hints: Hints) -> list[dict[str, Any]]:
     """Return what to know of a ranked plan before it is asked."""
     if not plan.feasible:
         return [_warning(plan.infeasible_code or "", plan.infeasible_because or "", plan.fixes)]
     found = [_over(plan, terms)] if plan.crosses_threshold else []
+    too_large = hints.too_large.get(plan.budget_tokens or 0, ())
+    if too_large:
+        found.append(_too_large(too_large, terms))
+    closest = hints.closest
     share = plan.input_tokens / planner.whole_input(members, terms.counts) if closest else 1.0
     if share < MUCH_LEFT_OUT:
+        who = "One of the questions" if hints.several else "The question"
+        part = f"{share:.0%}" if share >= SMALLEST_SHARE else f"less than {SMALLEST_SHARE:.0%}"
         said = (
-            f"The question names no document, and {share:.0%} of the tokens are read: the right pages may "
+            f"{who} names no document, and {part} of the tokens are read: the right pages may "
             "not be among them. Name the documents to ask in document_ids."
         )
         ids = [member.document_id for member in closest]
         fix = Fix("narrow", f"Ask {names_of(closest)}.", (("document_ids", ids),))
         found.append(_warning("question_names_nothing", said, [fix]))
     return found
+
+
+def _too_large(pages: Sequence[TooLarge], terms: Terms) -> dict[str, Any]:
+    first, more = pages[0], len(pages) - 1
+    others = f", and so {'do' if more > 1 else 'does'} {more:,} more" if more else ""
+    said = (
+        f"Page {first.number} of {first.filename} matches, but holds {first.tokens:,} tokens and alone "
+        f"passes the budget{others}: what is read matches less. No page is ever cut."
+    )
+    needed = max(page.needed_tokens for page in pages)
+    if needed <= planner.max_input(terms):
+        fix = Fix("raise_budget", f"Ask with budget_tokens {needed}.", (("budget_tokens", needed),))
+    else:
+        fix = Fix("narrow", "Ask for other documents in document_ids, or cut the file into pages.")
+    return _warning("pages_too_large", said, [fix])
 
 
 def _over(plan: Plan, terms: Terms) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def preview_in(
     asked = _asked(tx, corpus_id, question, manner)
     terms = learn_terms(tx, ctx, terms_of(ctx, model, question), question)
     ranked = rank_or_repeat(tx, ctx, corpus_id, asked, terms=terms, question=question, offered=offered)
-    asked = replace(asked, closest=ranked.closest)
+    asked = replace(asked, hints=ranked.hints(question))
     drafts = _drafts(tx, asked.members, terms, question, ranked)
     held = forecast(tx, ctx, Asking(tenant, corpus_id, model, question.system_prompt), drafts)
     if any(held.cached.values()):

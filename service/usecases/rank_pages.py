@@ -22,6 +22,7 @@ from service.store.search import Entry, Found, Hit
 from service.store.session import Transaction
 from service.usecases.context import Context
 from service.usecases.describe_plan import Asked, calls_of
+from service.usecases.describe_ranked import Hints
 from service.usecases.index_pages import entries_of
 
 SPARE_HITS = 128
@@ -37,13 +38,18 @@ class Ranked:
 
     Attributes:
         behind: the index has to be brought up to date first.
-        closest: where the question names no document, those of the best pages.
+        closest: where a question names no document, those of the best pages.
     """
 
     packs: tuple[Packed, ...] = ()
     refused: Refused | None = None
     behind: bool = False
     closest: tuple[Member, ...] = ()
+
+    def hints(self, question: Question) -> Hints:
+        """Return what to know of the packs."""
+        too_large = {pack.budget_tokens: pack.too_large for pack in self.packs}
+        return Hints(self.closest, too_large, several=question.count > 1)
 
     def plans(self, terms: Terms) -> list[Plan]:
         """Return the plans, priced."""
@@ -148,7 +154,7 @@ class _Searching:
     entries: Sequence[Entry]
 
     def best(self, texts: Sequence[str], room: int) -> tuple[list[RankedPage], bool] | None:
-        """Return enough pages to fill the room, best first, and whether a question names any document.
+        """Return enough pages to fill the room, best first, and whether every question names a document.
 
         None where the index turns out to be broken.
         """
@@ -159,7 +165,7 @@ class _Searching:
         titles = page_texts.titles_of(self.tx, nameless) if nameless else {}
         questions = [words.of_question(text) for text in texts]
         scores = [ranking.name_scores(question, members, titles) for question in questions]
-        names = any(ranking.tells_apart(found, len(members)) for found in scores)
+        names = all(ranking.names_a_document(question, members, titles) for question in questions)
         total = sum(entry.pages for entry in self.entries)
         usual = max(1, sum(entry.tokens for entry in self.entries) // max(1, total))
         boosts = [ranking.levels(found) for found in scores]
@@ -167,20 +173,24 @@ class _Searching:
         limit = 3 * room // usual // len(texts) + SPARE_HITS
         while True:
             searched = [
-                self._found(question, boost, min(limit, total + 1), enough)
+                self._found(question, boost, min(limit, total + 1), (enough, room))
                 for question, boost in zip(questions, boosts, strict=True)
             ]
             found = [one for one in searched if one is not None]
             if len(found) < len(searched):
                 return None
             pages = self._pages(found)
-            full = sum(page.tokens for page in pages) >= room
+            full = sum(page.tokens for page in pages if page.tokens <= room) >= room
             if full or all(one.complete for one in found):
                 return pages, names
             limit *= 2
 
     def _found(
-        self, question: Sequence[str], boosts: Sequence[tuple[float, Sequence[int]]], limit: int, enough: int
+        self,
+        question: Sequence[str],
+        boosts: Sequence[tuple[float, Sequence[int]]],
+        limit: int,
+        wanted: tuple[int, int],
     ) -> Found | None:
         ordinals = {member.ordinal for member in self.asked.members}
         return self.ctx.index.search(
@@ -189,7 +199,8 @@ class _Searching:
             limit=limit,
             entries=self.entries,
             boosts=boosts,
-            enough_tokens=enough,
+            enough_tokens=wanted[0],
+            largest_tokens=wanted[1],
             only=ordinals if len(ordinals) < len(self.entries) else None,
         )
 

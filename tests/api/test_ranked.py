@@ -298,6 +298,28 @@ def test_where_nothing_can_be_indexed_everything_else_goes_on(
     assert server.client.delete(f"/v1/corpora/{corpus}").status_code == 204
 
 
+def test_a_page_that_alone_passes_the_budget_is_told_of(server: Server) -> None:
+    ctx = server.context
+    large = store(ctx, "tables.pdf", [Leaf("lighthouse " * 9_000), *leaves(41, 3)])
+    corpus = server.corpus(large, store(ctx, "notes.pdf", [Leaf("One lighthouse."), *leaves(42, 20)]))
+    plan = ranked(server, corpus, question="Which lighthouse?", budget_tokens=6_000)
+    (told,) = [one for one in plan["warnings"] if one["code"] == "pages_too_large"]
+    assert "Page 1 of tables.pdf" in told["detail"]
+    (fix,) = told["fixes"]
+    again = ranked(server, corpus, question="Which lighthouse?", budget_tokens=fix["budget_tokens"])
+    assert (large, 1) in pages_of(server, again)
+    assert "pages_too_large" not in {one["code"] for one in again["warnings"]}
+
+
+def test_of_questions_together_each_is_to_name_something(server: Server, corpus: str) -> None:
+    def codes(*questions: str) -> set[str]:
+        plan = ranked(server, corpus, question=None, questions=questions, budget_tokens=4_000)
+        return {one["code"] for one in plan["warnings"]}
+
+    assert "question_names_nothing" not in codes("What of Plzen?", "And Ostrava?")
+    assert "question_names_nothing" in codes("What of Plzen?", "How many lighthouses burnt?")
+
+
 def test_a_question_that_matches_nothing_is_refused_with_a_way_out(server: Server, corpus: str) -> None:
     refused = answer(server, corpus, question="zzyzx?", strategy="ranked")
     assert refused.status_code == 422

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain import advice, planner, ranked, ranking
+from service.domain import advice, planner, ranked, ranking, terms
 from service.domain.corpora import Member
 from service.domain.planner import Plan
 from service.domain.ranking import RankedPage
@@ -225,3 +225,25 @@ def test_several_questions_get_their_pages_by_turns() -> None:
     second = [RankedPage("doc_1", 2, 10), RankedPage("doc_2", 1, 10)]
     assert ranking.in_turn([first, second]) == [first[0], first[1], second[1], first[2]]
     assert ranking.in_turn([]) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [("What does the report say of dues?", False), ("What does the Brno report say?", True)],
+)
+def test_a_word_that_says_nothing_of_a_document_names_none(asked: str, names: bool) -> None:  # noqa: FBT001 - drawn
+    members = [
+        replace(paged(ordinal, [10])[0], filename=name)
+        for ordinal, name in enumerate(["brno report.pdf", "plzen minutes.pdf"], 1)
+    ]
+    assert ranking.names_a_document(terms.of_question(asked), members, {}) == names
+
+
+def test_pages_are_too_large_that_would_be_read_were_they_shorter() -> None:
+    corpus = [paged(1, [900, 400]), paged(2, [450, 950])]
+    first, second, third, last = pages_of(corpus)
+    members = [one for one, _ in corpus]
+    packed = ranked.pack([first, second, third, last], members, AROUND + 500, TERMS)
+    assert [(page.document_id, page.number) for page in packed.too_large] == [(first.document_id, 1)]
+    (told,) = packed.too_large
+    assert ranked.pack([first], members, told.needed_tokens, TERMS).slices

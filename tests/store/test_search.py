@@ -134,6 +134,13 @@ def test_no_more_pages_are_handed_out_than_count_enough(filled: PageIndex) -> No
         assert found.complete
 
 
+def test_a_page_that_is_too_large_to_be_read_takes_no_other_pages_place(filled: PageIndex) -> None:
+    first = len(BOOK[2][1]) + 1
+    found = filled.search(COR, ("harbour",), limit=9, enough_tokens=1, largest_tokens=first - 3)
+    assert found is not None
+    assert [(hit.page.ordinal, hit.page.page) for hit in found.hits] == [(2, 2), (1, 1)]
+
+
 def test_only_the_rarest_terms_of_a_pasted_page_are_asked(index: PageIndex) -> None:
     common = [f"word{n}" for n in range(search.MAX_TERMS + 5)]
     assert update(index, {1: [" ".join(common)], 2: [" ".join([*common, "rare"])]})
