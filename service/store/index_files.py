@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import re
 import shutil
 import zlib
 from pathlib import Path
 
 PIECE_BYTES = 1 << 20
+_SYSTEM = re.compile(r"([A-Z][a-z][\w -]*?) \(os error \d+\)")
 
 
 def state_of(place: Path) -> str:
@@ -30,6 +32,14 @@ def _sum(path: Path) -> int:
         while piece := file.read(PIECE_BYTES):
             found = zlib.crc32(piece, found)
     return found
+
+
+def in_a_word(error: OSError | ValueError) -> str:
+    """Return what an error says without the places on the disk that it names: callers are told it."""
+    found = _SYSTEM.search(str(error))
+    if found:
+        return found[1]
+    return (error.strerror if isinstance(error, OSError) else None) or "the service's log says why"
 
 
 def tidy(folder: Path, kept: str) -> None:

@@ -27,7 +27,7 @@ from typing import Any, Final, NamedTuple
 import tantivy
 
 from service.domain import terms
-from service.store.index_files import lock, state_of, tidy
+from service.store.index_files import in_a_word, lock, state_of, tidy
 
 LAYOUT: Final = f"2/{terms.ANALYSIS}/{version('tantivy')}"
 """Of an index: one of another layout is built anew."""
@@ -176,7 +176,7 @@ class PageIndex:
                 )
         except (OSError, ValueError) as error:  # tantivy tells of the disk by ValueError
             log.warning("the page index of %s could not be written: %s", corpus_id, error)
-            self._failures[corpus_id] = str(error)
+            self._failures[corpus_id] = in_a_word(error)
             return False
         self._failures.pop(corpus_id, None)
         return ready
@@ -305,6 +305,7 @@ class PageIndex:
         known = self._opened(corpus_id)
         wanted = _members(entries)
         held = {} if known is None else dict(known.members)
+        tidy(folder, "" if known is None else known.folder)  # what earlier tries left takes room
         if known is None or any(wanted.get(ordinal) != sha for ordinal, sha in held.items()):
             held, place = {}, folder / secrets.token_hex(8)
             place.mkdir()

@@ -302,6 +302,19 @@ def test_a_folder_that_can_not_be_written_is_no_error(tmp_path: Path) -> None:
     assert index.search(COR, ("harbour",), limit=5) is None
 
 
+def test_what_a_try_left_on_a_full_disk_is_removed_by_the_next(
+    index: PageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_place: Path, *_more: object) -> None:
+        raise ValueError("An IO error occurred: 'No space left on device (os error 28) at path \"/x/y\"'")
+
+    monkeypatch.setattr(search, "_add", full)
+    for _ in range(3):
+        assert not update(index, BOOK)
+        assert index.failure(COR) == "No space left on device"
+        folder(tmp_path)
+
+
 def test_an_index_that_can_not_be_removed_is_no_error(filled: PageIndex, tmp_path: Path) -> None:
     lock = tmp_path / "search" / COR / "lock"
     lock.unlink()
