@@ -75,34 +75,88 @@ def _reaching(sizes: Sequence[int], order: Sequence[int], within: int, *, wanted
         wanted: the sum; trying ends where it is reached.
     """
     runs: list[_Run] = []
-    kept = {0: 1}
-    reachable = 1
+    sums = _Sums()
+    kept = {0: sums}
+    largest = max(sizes)
     for size, places in groupby(order, key=sizes.__getitem__):
-        if reachable >> wanted & 1:
+        if sums.holds(wanted):
             break
         runs.append(_Run(size, tuple(places)))
-        reachable = runs[-1].added_to(reachable, within)
+        sums = sums.added(runs[-1], within).folded(largest, within)
         if len(runs) % CHECKPOINT == 0:
-            kept[len(runs)] = reachable
-    beyond = reachable >> wanted
-    total = wanted + (beyond & -beyond).bit_length() - 1 if beyond else reachable.bit_length() - 1
+            kept[len(runs)] = sums
+    total = wanted
+    if not sums.holds(wanted):
+        reachable = sums.spread(within)
+        beyond = reachable >> wanted
+        total = wanted + (beyond & -beyond).bit_length() - 1 if beyond else reachable.bit_length() - 1
     yield from _walk_back(runs, kept, total=total)
 
 
-def _walk_back(runs: Sequence[_Run], kept: Mapping[int, int], *, total: int) -> Iterator[int]:
+def _walk_back(runs: Sequence[_Run], kept: Mapping[int, _Sums], *, total: int) -> Iterator[int]:
     """Yield the places whose sizes add up to `total`, from the sums that were reachable before each run."""
     for start in sorted((start for start in kept if start < len(runs)), reverse=True):
-        if kept[start] >> total & 1:
+        if kept[start].holds(total):
             continue
         steps = runs[start : start + CHECKPOINT]
         within = (1 << total + 1) - 1
-        before = [kept[start] & within]
+        before = [kept[start]]
         for run in steps[:-1]:
-            before.append(run.added_to(before[-1], within))
-        for run, reachable in zip(reversed(steps), reversed(before), strict=True):
-            needed = run.needed_for(total, reachable)
+            before.append(before[-1].added(run, within))
+        for run, sums in zip(reversed(steps), reversed(before), strict=True):
+            needed = run.needed_for(total, sums)
             total -= needed * run.size
             yield from run.places[:needed]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Sums that can be reached with some of the sizes so far.
+
+    They are the same from either end: what some sizes add up to, the others add up to the rest. Of many sizes
+    every sum is soon reached but for a few near both ends; then those near zero are all that is held.
+
+    Attributes:
+        bits: bit n of the sum n; once folded, of those below `edge` alone.
+        total: of all sizes so far.
+        edge: from here to as far below the total, every sum is reached; None where that is not known.
+    """
+
+    bits: int = 1
+    total: int = 0
+    edge: int | None = None
+
+    def holds(self, wanted: int) -> bool:
+        """Whether a sum is reached."""
+        if self.edge is None:
+            return wanted >= 0 and bool(self.bits >> wanted & 1)
+        near = min(wanted, self.total - wanted)
+        return near >= self.edge or (near >= 0 and bool(self.bits >> near & 1))
+
+    def added(self, run: _Run, within: int) -> _Sums:
+        """Return the sums that are reached with a run of sizes too; larger ones than within may be missing."""
+        mask = within if self.edge is None else (1 << self.edge) - 1
+        reachable = run.added_to(self.bits, mask)
+        return _Sums(reachable, self.total + run.size * len(run.places), self.edge)
+
+    def folded(self, largest: int, within: int) -> _Sums:
+        """Return the same with the middle left out where every sum of it is reached.
+
+        It must be as long as the largest size: then it has no gap after another size either.
+        """
+        if self.edge is not None or self.total >= within.bit_length():
+            return self
+        gaps = ~self.bits & (1 << self.total // 2 + 1) - 1
+        edge = gaps.bit_length()
+        if self.total - 2 * edge + 1 < largest:
+            return self
+        return _Sums(self.bits & (1 << edge) - 1, self.total, edge)
+
+    def spread(self, within: int) -> int:
+        """Return the bits of all sums up to half the total, or of all, as far as they are within."""
+        if self.edge is None:
+            return self.bits
+        return (self.bits | (1 << self.total // 2 + 1) - (1 << self.edge)) & within
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +177,7 @@ class _Run:
             some *= 2
         return reachable
 
-    def needed_for(self, total: int, reachable: int) -> int:
-        """Return how few of them reach the sum, which all can, beside what is reachable without them."""
+    def needed_for(self, total: int, sums: _Sums) -> int:
+        """Return how few of them reach the sum, which all can, beside what is reached without them."""
         every = len(self.places)
-        return next((n for n in range(every) if reachable >> total - n * self.size & 1), every)
+        return next((n for n in range(every) if sums.holds(total - n * self.size)), every)

@@ -104,3 +104,18 @@ def test_of_equal_losses_the_latest_is_taken(runs: list[tuple[int, int]], data: 
         assert gone == list(max(same))
     else:
         assert every - set(gone) == min((every - set(one) for one in same), key=lambda one: sorted(one)[::-1])
+
+
+def reached(sizes: Sequence[int]) -> set[int]:
+    sums = {0}
+    for size in sizes:
+        sums |= {one + size for one in sums}
+    return sums
+
+
+@given(sizes=st.lists(st.integers(1, 40), min_size=12, max_size=120), share=st.floats(0, 1))
+def test_of_many_sizes_the_sum_is_the_least_that_does_too(sizes: list[int], share: float) -> None:
+    need = round(share * sum(sizes))
+    chosen = least(sizes, need)
+    assert len(set(chosen)) == len(chosen)
+    assert sum(sizes[place] for place in chosen) == min(one for one in reached(sizes) if one >= need)
