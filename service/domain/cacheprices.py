@@ -135,5 +135,4 @@ def _usd(amount: int, scale: int) -> str:
     """As `pricing.usd` says it, from a whole number of the smallest part; nothing of less than that."""
     if amount <= 0:
         return "0.00"
-    digits = str(amount).zfill(scale + 1)
-    return f"{digits[:-scale]}.{digits[-scale:].rstrip('0').ljust(2, '0')}"
+    return pricing.usd_of_parts(amount, scale)

@@ -156,11 +156,12 @@ def chain_of(blocks: Iterable[Block]) -> Chain:
     """Return the chain of a pack, in one pass over its documents."""
     digest = hashlib.sha256(f"{packing.FORMAT}\n{prompts.ANSWERING}\x00".encode())
     tokens = 0
-    found = [_BOUNDARY.pack(digest.digest(), tokens)]
+    boundary = _BOUNDARY.pack
+    found = [boundary(digest.digest(), tokens)]
     for opening, identity, count in blocks:
         digest.update(f"{opening}{identity}\n".encode("utf-8", "surrogatepass"))
         tokens += count
-        found.append(_BOUNDARY.pack(digest.digest(), tokens))
+        found.append(boundary(digest.digest(), tokens))
     return Chain(b"".join(found))
 
 

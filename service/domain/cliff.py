@@ -134,7 +134,7 @@ class _Sums:
         return near >= self.edge or (near >= 0 and bool(self.bits >> near & 1))
 
     def added(self, run: _Run, within: int) -> _Sums:
-        """Return the sums that are reached with a run of sizes too; larger ones than within may be missing."""
+        """Return the sums that are reached with a run too; larger ones than within may be missing."""
         mask = within if self.edge is None else (1 << self.edge) - 1
         reachable = run.added_to(self.bits, mask)
         return _Sums(reachable, self.total + run.size * len(run.places), self.edge)

@@ -15,6 +15,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, overload
 
 from service.domain import prompts
@@ -78,11 +79,11 @@ def defuse(text: str) -> str:
     return _LOOKALIKE.sub("\u2039", text)
 
 
+@lru_cache(maxsize=1 << 14)
 def open_document(ordinal: int, filename: str) -> str:
     """Return a document's opening block; the name is made one line and escaped."""
-    name = _UNSAFE_NAME.sub(" ", filename)
-    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
-        name = name.replace(char, entity)
+    name = filename if filename.isprintable() else _UNSAFE_NAME.sub(" ", filename)
+    name = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     return f'<document id="D{ordinal}" name="{name}">\n'
 
 

@@ -21,7 +21,7 @@ from service.domain.manner import NO_IMAGES, Images, sum_of
 from service.domain.observations import EXACT, Counting
 from service.domain.obstacles import Obstacle
 from service.domain.rates import UNLIMITED, RateLimits
-from service.domain.slices import Slice
+from service.domain.slices import Slice, whole_slice
 from service.domain.vision import MAX_PICTURES
 from service.errors import Fix
 
@@ -236,8 +236,21 @@ def price_whole(tokens: int, terms: Terms, *, spread: int = 0) -> pricing.Estima
     return pricing.estimate(terms.model, [call], tier=terms.tier, on=terms.on)
 
 
-def plan_whole(members: Sequence[Member], terms: Terms, *, strategy: Strategy = "whole") -> Plan:
-    """Plan every one of these documents whole, in one call."""
+def plan_whole(
+    members: Sequence[Member],
+    terms: Terms,
+    *,
+    strategy: Strategy = "whole",
+    slices: Sequence[Slice] | None = None,
+) -> Plan:
+    """Plan every one of these documents whole, in one call.
+
+    Args:
+        members: in order.
+        terms: as for every plan.
+        strategy: `selected` where they are those that the caller named.
+        slices: all of each of them, where they were made already.
+    """
     tokens = whole_input(members, terms.counts)
     if tokens > max_input(terms):
         return Plan(
@@ -247,8 +260,8 @@ def plan_whole(members: Sequence[Member], terms: Terms, *, strategy: Strategy = 
             infeasible_because=f"{tokens:,} input tokens do not fit {terms.model.id}'s limit of "
             f"{max_input(terms):,}. Split the question over several calls, or leave documents out.",
         )
-    slices = tuple(whole_slice(member) for member in members)
-    call = _call("answer", slices, terms, task=terms.counts.task)
+    pieces = tuple(map(whole_slice, members) if slices is None else slices)
+    call = _call("answer", pieces, terms, task=terms.counts.task)
     if call.images.pages > MAX_PICTURES:
         return _infeasible(strategy, obstacles.too_many_pictures(call.images.pages), tokens=tokens)
     return _priced(strategy, (call,), terms)
@@ -260,6 +273,7 @@ def plan_split(
     *,
     page_tokens: Mapping[str, Sequence[int]],
     page_images: Mapping[str, Mapping[int, Images]] | None = None,
+    slices: Sequence[Slice] | None = None,
 ) -> Plan:
     """Plan every document whole, in as few calls as possible at or below the threshold, then one that merges.
 
@@ -269,25 +283,26 @@ def plan_split(
         page_tokens: counts of each document that `oversized` names, by page as it is packed (0 where it is
             not): it is cut between pages.
         page_images: of the same documents, by page, where it is sent as a picture.
+        slices: all of each document, where they were made already.
     """
     capacity = split_capacity(terms)
     if capacity <= 0:
         return _infeasible("split", obstacles.no_room(terms.counts.part_task))
-    slices: list[Slice] = []
-    for member in members:
-        if member.most_tokens <= capacity:
-            slices.append(whole_slice(member))
+    pieces: list[Slice] = []
+    for member, whole in zip(members, slices or map(whole_slice, members), strict=True):
+        if whole.most_tokens <= capacity:
+            pieces.append(whole)
             continue
         shown = (page_images or {}).get(member.document_id, {})
         try:
-            slices.extend(_cut(member, page_tokens[member.document_id], shown, capacity))
+            pieces.extend(_cut(member, page_tokens[member.document_id], shown, capacity))
         except _PageTooLarge as error:
             return _infeasible("split", error.why)
-    packs = bins.fewest([piece.most_tokens for piece in slices], capacity)
+    packs = bins.fewest([piece.most_tokens for piece in pieces], capacity)
     if len(packs) < 2:  # noqa: PLR2004 - one call is not a split
         return _infeasible("split", obstacles.not_needed())
     parts = [
-        _call("part", tuple(slices[place] for place in places), terms, task=terms.counts.part_task)
+        _call("part", tuple([pieces[place] for place in places]), terms, task=terms.counts.part_task)
         for places in packs
     ]
     fullest = max(parts, key=lambda part: part.images.pages)
@@ -342,21 +357,6 @@ class _PageTooLarge(Exception):
         self.why = why
 
 
-def whole_slice(member: Member) -> Slice:
-    """Return all of a document, as it is packed."""
-    return Slice(
-        document_id=member.document_id,
-        ordinal=member.ordinal,
-        filename=member.filename,
-        first=1,
-        last=member.pages,
-        tokens=member.tokens,
-        identity=member.identity,
-        manner=member.manner,
-        images=member.images,
-    )
-
-
 def _cut(
     member: Member, page_tokens: Sequence[int], page_images: Mapping[int, Images], capacity: int
 ) -> list[Slice]:
@@ -390,8 +390,8 @@ def _cut(
 
 
 def _call(kind: CallKind, slices: tuple[Slice, ...], terms: Terms, *, task: int) -> PlannedCall:
-    images = sum_of(piece.images for piece in slices)
-    material = sum(piece.tokens for piece in slices) + images.tokens_min
+    images = sum_of([piece.images for piece in slices])
+    material = sum([piece.tokens for piece in slices]) + images.tokens_min
     least = packing.CALL_OVERHEAD + terms.counts.correction + terms.counts.instructions + material + task
     tokens = least + images.spread
     prefix = packing.prefix_sha256(
@@ -409,7 +409,7 @@ def _call(kind: CallKind, slices: tuple[Slice, ...], terms: Terms, *, task: int)
         reserved_output_tokens=terms.reserved_output_tokens,
         correction_tokens=terms.counts.correction,
         doubt_tokens=terms.counting.more,
-        expected_cached_tokens=min(terms.cached.get((kind, prefix), 0), least),
+        expected_cached_tokens=_held(kind, prefix, terms, least),
         expected_output_tokens=terms.expected_output_tokens,
     )
 
@@ -454,6 +454,26 @@ def _priced(strategy: Strategy, calls: tuple[PlannedCall, ...], terms: Terms) ->
         if any(extra is None for extra in extras)
         else sum((extra for extra in extras if extra is not None), Decimal(0)),
     )
+
+
+def warmed(plan: Plan, terms: Terms) -> Plan:
+    """Return the same calls priced with what the provider most probably holds of them (`Terms.cached`)."""
+    if not plan.calls or not plan.feasible:
+        return plan
+    calls = tuple(
+        replace(
+            call,
+            expected_cached_tokens=_held(call.kind, call.prefix_sha256, terms, call.expected_input_tokens),
+        )
+        if call.slices
+        else call
+        for call in plan.calls
+    )
+    return replace(_priced(plan.strategy, calls, terms), budget_tokens=plan.budget_tokens)
+
+
+def _held(kind: CallKind, prefix: str, terms: Terms, most: int) -> int:
+    return min(terms.cached.get((kind, prefix), 0), most)
 
 
 def price_calls(calls: Iterable[PlannedCall], terms: Terms) -> pricing.Estimate | None:

@@ -190,6 +190,28 @@ def input_usd(tokens: int, rates: Rates) -> Decimal:
     return _usd(tokens * rates.input)
 
 
+def input_shares(tokens: Iterable[tuple[str, int, Decimal]]) -> dict[str, str]:
+    """Return what tokens of input cost uncached, by name: `usd` of the sum of `input_usd`, in whole numbers.
+
+    Args:
+        tokens: of each name, maybe several times, with the rate they are billed at: USD per million.
+    """
+    told = list(tokens)
+    exponents = {rate: rate.as_tuple().exponent for rate in {rate for _, _, rate in told}}
+    shift = max([0, *(-one for one in exponents.values() if isinstance(one, int))])
+    whole = {rate: int(rate.scaleb(shift)) for rate in exponents}
+    sums: dict[str, int] = {}
+    for name, count, rate in told:
+        sums[name] = sums.get(name, 0) + count * whole[rate]
+    return {name: usd_of_parts(parts, 6 + shift) for name, parts in sums.items()}
+
+
+def usd_of_parts(parts: int, scale: int) -> str:
+    """Return `usd` of a whole number, not negative, of the smallest parts; so many decimals make a dollar."""
+    digits = str(parts).zfill(scale + 1)
+    return f"{digits[:-scale]}.{digits[-scale:].rstrip('0').ljust(2, '0')}"
+
+
 def cacheable(prefix_tokens: int, *, at_breakpoint: bool = False) -> int:
     """How much of an equal prefix the provider's cache can serve: whole steps, from `CACHE_FROM` up.
 

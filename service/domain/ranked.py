@@ -15,7 +15,7 @@ from service.domain.corpora import Member
 from service.domain.manner import sum_of
 from service.domain.planner import MARGIN_TOKENS, Plan, Terms
 from service.domain.ranking import Pack, RankedPage
-from service.domain.slices import Chosen, Slice
+from service.domain.slices import Chosen, Slice, whole_slice
 from service.errors import Fix
 
 BUDGETS = (128_000, 32_000)
@@ -226,7 +226,7 @@ def _slice(member: Member, chosen: Mapping[str, Sequence[RankedPage]]) -> Slice:
     """Return a document's slice; with every page chosen that is packed, it is the whole document."""
     pages = chosen.get(member.document_id)
     if pages is None or len(pages) == member.packed_pages == member.pages:
-        return planner.whole_slice(member)
+        return whole_slice(member)
     runs = _runs([page.number for page in pages])
     named = ",".join(f"{first}-{last}" for first, last in runs)
     return Slice(

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from service.domain import terms
 from service.domain.corpora import Member
@@ -40,8 +41,7 @@ _SAY_NOTHING = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RankedPage:
+class RankedPage(NamedTuple):
     """A page that matches, with what it counts as it is packed.
 
     Attributes:
@@ -95,15 +95,15 @@ def name_scores(
         titles: by document, of those whose names say nothing.
     """
     wanted = frozenset(asked)
-    named = [(member.ordinal, _name(member, titles)) for member in members]
-    held = Counter(term for _, name in named for term in name & wanted)
+    names = [(member.ordinal, _name(member, titles)) for member in members]
+    named = [(ordinal, len(name), name & wanted) for ordinal, name in names]
+    held = Counter(term for _, _, common in named for term in common)
     rarity = {term: math.log(1 + (len(named) - n + 0.5) / (n + 0.5)) for term, n in held.items()}
-    usual = sum(len(name) for _, name in named) / max(1, len(named)) or 1.0
+    usual = sum(length for _, length, _ in named) / max(1, len(named)) or 1.0
     scores = {}
-    for ordinal, name in named:
-        common = name & wanted
+    for ordinal, length, common in named:
         if common:
-            damp = 1 + _K1 * (1 - _B + _B * len(name) / usual)
+            damp = 1 + _K1 * (1 - _B + _B * length / usual)
             scores[ordinal] = sum(rarity[term] for term in sorted(common)) * (_K1 + 1) / damp
     return scores
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from service.domain.corpora import Member
 from service.domain.manner import NO_IMAGES, WHOLE, Images, Manner
 
 
@@ -27,9 +29,10 @@ class Chosen:
         return [number for first, last in self.runs for number in range(first, last + 1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(NamedTuple):
     """A document, or a run of its pages, or chosen ones, in one call.
+
+    A tuple, since thousands of them are made for every preview.
 
     Attributes:
         first, last: pages, both included.
@@ -63,3 +66,18 @@ class Slice:
     def runs(self) -> tuple[tuple[int, int], ...]:
         """First and last page of each run that is read."""
         return self.chosen.runs if self.chosen else ((self.first, self.last),)
+
+
+def whole_slice(member: Member) -> Slice:
+    """Return all of a document, as it is packed."""
+    return Slice(
+        member.document_id,
+        member.ordinal,
+        member.filename,
+        first=1,
+        last=member.pages,
+        tokens=member.tokens,
+        identity=member.identity,
+        manner=member.manner,
+        images=member.images,
+    )

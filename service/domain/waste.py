@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, get_args
 
@@ -164,7 +164,7 @@ def without(
     leaner = {manner: manner.leaving_out(switches) for manner in {member.manner for member in members}}
     for member in members:
         manner = leaner[member.manner]
-        packed = member if manner == member.manner else replace(member, manner=manner)
+        packed = member if manner == member.manner else member._replace(manner=manner)
         if packed.pages and not packed.packed_pages:
             out.append(LeftOut(member, "blank"))
         elif (found := kept.like(packed)) is not None:

@@ -139,6 +139,7 @@ def members_of(tx: Transaction, corpus_id: str) -> list[Member]:
             documents.c.pages_blank,
             documents.c.blank_tokens,
             documents.c.repeated_tokens,
+            documents.c.title,
         )
         .join(documents, documents.c.id == members.c.document_id)
         .where(members.c.corpus_id == corpus_id)

@@ -1,14 +1,14 @@
-"""Texts and titles of many documents at once, for what looks at a corpus as a whole."""
+"""Texts of many documents at once, for what looks at a corpus as a whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import select
 
 from service.store.search import Counted
 from service.store.session import Transaction
-from service.store.tables import documents, page_texts, pages
+from service.store.tables import page_texts, pages
 
 
 def texts_of_many(tx: Transaction, ordinals: Mapping[str, int]) -> Iterator[tuple[Counted, str]]:
@@ -31,9 +31,3 @@ def texts_of_many(tx: Transaction, ordinals: Mapping[str, int]) -> Iterator[tupl
         named = flags.split()
         page = Counted(ordinals[document_id], number, tokens, repeated, "no_text" in named, "blank" in named)
         yield page, text
-
-
-def titles_of(tx: Transaction, document_ids: Sequence[str]) -> dict[str, str]:
-    """Return the titles of those of these documents that have one."""
-    query = select(documents.c.id, documents.c.title).where(documents.c.id.in_(document_ids))
-    return {name: title for name, title in tx.execute(query) if title}

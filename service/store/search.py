@@ -58,8 +58,7 @@ _MANIFEST = "manifest.json"
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A document that is to be searched.
 
     Attributes:

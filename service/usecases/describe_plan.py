@@ -231,16 +231,14 @@ def _asked(frame: Frame) -> list[int]:
 
 
 def _per_document(plan: Plan, terms: Terms) -> list[dict[str, Any]]:
-    shares: dict[str, Decimal] = {}
+    billed: list[tuple[str, int, Decimal]] = []
     for call in plan.calls:
         rates = terms.model.rates(terms.tier, call.band, terms.on)
-        if rates is None:
-            continue
-        for part in call.slices:
-            share = pricing.input_usd(part.tokens + part.images.tokens_min, rates)
-            before = shares.get(part.document_id)
-            shares[part.document_id] = share if before is None else before + share
-    return [{"document_id": document_id, "usd": usd(share)} for document_id, share in shares.items()]
+        if rates is not None:
+            billed += [
+                (part.document_id, part.tokens + part.images.tokens_min, rates.input) for part in call.slices
+            ]
+    return [{"document_id": name, "usd": usd} for name, usd in pricing.input_shares(billed).items()]
 
 
 def _threshold(plan: Plan, terms: Terms) -> dict[str, Any]:
@@ -258,10 +256,11 @@ def _threshold(plan: Plan, terms: Terms) -> dict[str, Any]:
 
 def _coverage(plan: Plan, frame: Frame) -> dict[str, Any]:
     asked = frame.asked
-    read = {part.document_id for call in plan.calls for part in call.slices if part.chosen is None}
-    inside = [member for member in asked.members if member.document_id in read]
+    ranked = plan.strategy == "ranked" and plan.feasible
+    read = {part.document_id: part.chosen is None for call in plan.calls for part in call.slices}
+    inside = [member for member in asked.members if read.get(member.document_id)]
     unread = [member for member in asked.members if member.document_id not in read]
-    why = plan.infeasible_code or "plan_not_feasible"
+    why = describe_ranked.LOWER if ranked else plan.infeasible_code or "plan_not_feasible"
     wasted = [one.member for one in asked.left_out]
     members = [*asked.members, *asked.not_selected, *wasted]
     tokens = sum(member.full_tokens for member in members)
@@ -293,7 +292,7 @@ def _coverage(plan: Plan, frame: Frame) -> dict[str, Any]:
         "pages_without_text": _without_text(inside, asked),
         "pages_as_images": sum(member.images.pages for member in inside),
     }
-    if plan.strategy != "ranked" or not plan.feasible:
+    if not ranked:
         return told
     return describe_ranked.coverage(told, plan, asked.members, blank_out=asked.blank_out, tokens=tokens)
 

@@ -51,7 +51,7 @@ def coverage(
     """Return what is told of a ranked plan's documents, page by page where it reads chosen pages of them.
 
     Args:
-        told: the same, with the documents that are read in part among those that are not read.
+        told: the same, with the documents that are read in part neither in nor out.
         plan: feasible.
         members: the documents that are asked.
         blank_out: pages of them that are left out as blank.
@@ -61,16 +61,10 @@ def coverage(
     chosen = {piece.document_id: piece.chosen for piece in call.slices if piece.chosen is not None}
     cut = [(one, held) for one in members if (held := chosen.get(one.document_id)) is not None]
     read = {piece.document_id for piece in call.slices}
-    asked = {one.document_id for one in members}
     blank = {one.document_id: {page.number for page in blank_out.get(one.document_id, ())} for one, _ in cut}
     return {
         **told,
         "documents_in": [one.document_id for one in members if one.document_id in read],
-        "documents_out": [
-            {**one, "reason": LOWER} if one["document_id"] in asked else one
-            for one in told["documents_out"]
-            if one["document_id"] not in read
-        ],
         "pages_in": told["pages_in"] + sum(len(held.numbers) for _, held in cut),
         "pages_out": [
             *told["pages_out"],

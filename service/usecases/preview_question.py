@@ -15,8 +15,9 @@ from service.domain.corpora import Member
 from service.domain.documents import DocumentStatus, PageCount
 from service.domain.enclosures import in_order
 from service.domain.manner import Manner
-from service.domain.planner import Plan, Terms
+from service.domain.planner import Plan, Strategy, Terms
 from service.domain.questions import Question, check_together
+from service.domain.slices import Slice, whole_slice
 from service.errors import (
     DocumentFailed,
     DocumentNotReady,
@@ -130,7 +131,7 @@ def preview_in(
     held = forecast(tx, ctx, Asking(tenant, corpus_id, model, question.system_prompt), drafts)
     if any(held.cached.values()):
         terms = replace(terms, cached=held.cached)
-        drafts = _drafts(tx, asked.members, terms, question, ranked)
+        drafts = [planner.warmed(draft, terms) for draft in drafts]
     if asked.spare is not None:
         leaner = _plans(tx, asked.spare.lean.kept, terms, question)
         asked = replace(asked, leaner={plan.strategy: plan.estimate for plan in leaner})
@@ -425,19 +426,20 @@ def _drafts(
 
 def _plans(tx: Transaction, asked: Sequence[Member], terms: Terms, question: Question) -> list[Plan]:
     selected = bool(question.document_ids)
-    single = "selected" if selected else "whole"
+    single: Strategy = "selected" if selected else "whole"
     wanted = question.strategies or (single, "split")
     drafts: list[Plan] = []
+    slices = [whole_slice(member) for member in asked]
     if "selected" in wanted and not selected:
         raise Invalid("Strategy selected needs document_ids: the documents to ask.")
     if {"whole", "selected"} & set(wanted):
-        drafts.append(planner.plan_whole(asked, terms, strategy="selected" if selected else "whole"))
+        drafts.append(planner.plan_whole(asked, terms, strategy=single, slices=slices))
     if "split" in wanted:
-        drafts.append(_split(tx, asked, terms))
+        drafts.append(_split(tx, asked, terms, slices))
     return drafts
 
 
-def _split(tx: Transaction, asked: Sequence[Member], terms: Terms) -> Plan:
+def _split(tx: Transaction, asked: Sequence[Member], terms: Terms, slices: Sequence[Slice]) -> Plan:
     """Plan a split; pages are only looked at of the documents that have to be cut."""
     cut = [(one, documents.page_counts(tx, one.document_id)) for one in planner.oversized(asked, terms)]
     return planner.plan_split(
@@ -445,6 +447,7 @@ def _split(tx: Transaction, asked: Sequence[Member], terms: Terms) -> Plan:
         terms,
         page_tokens={one.document_id: [one.manner.tokens(page) for page in pages] for one, pages in cut},
         page_images={one.document_id: of_each_page(one, pages) for one, pages in cut},
+        slices=slices,
     )
 
 

@@ -16,7 +16,7 @@ from service.domain.planner import Plan, PlannedCall, Terms
 from service.domain.questions import Question
 from service.domain.ranked import Packed, Refused
 from service.domain.ranking import Pack, RankedPage
-from service.store import documents, page_texts
+from service.store import documents
 from service.store.plans import StoredPlan
 from service.store.search import Entry, Found, Hit
 from service.store.session import Transaction
@@ -161,8 +161,9 @@ class _Searching:
         corpus = self.asked.corpus
         held = {entry.document_id for entry in self.entries}
         members = [member for member in corpus if member.document_id in held]
-        nameless = [one.document_id for one in members if ranking.says_nothing(one.filename)]
-        titles = page_texts.titles_of(self.tx, nameless) if nameless else {}
+        titles = {
+            one.document_id: one.title for one in members if one.title and ranking.says_nothing(one.filename)
+        }
         questions = [words.of_question(text) for text in texts]
         scores = [ranking.name_scores(question, members, titles) for question in questions]
         names = all(ranking.names_a_document(question, members, titles) for question in questions)

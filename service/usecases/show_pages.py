@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from service.domain import vision
 from service.domain.corpora import Member
@@ -23,7 +22,7 @@ def with_pictures(tx: Transaction, members: Sequence[Member], manner: Manner) ->
         source, pages = pictured.get(member.document_id, ("", []))
         return manner.images_of(pages, source=source)
 
-    return [replace(member, manner=manner, images=images(member)) for member in members]
+    return [member._replace(manner=manner, images=images(member)) for member in members]
 
 
 def of_each_page(member: Member, pages: Sequence[PageCount]) -> dict[int, Images]:

@@ -46,7 +46,7 @@ def test_a_question_that_leaves_no_room_is_to_be_shortened() -> None:
 
 @pytest.mark.parametrize("split", [False, True])
 def test_too_many_pictures_are_sent_as_text(*, split: bool) -> None:
-    shown = replace(member(1, 500), images=Images(MAX_PICTURES + 1, 10, 10, 0, "x"))
+    shown = member(1, 500)._replace(images=Images(MAX_PICTURES + 1, 10, 10, 0, "x"))
     members = [shown, member(2, 500)]
     plan = planner.plan_split(members, SMALL, page_tokens={}) if split else planner.plan_whole(members, SMALL)
     assert ways(plan) == ["send_fewer_page_images", "leave_out"]

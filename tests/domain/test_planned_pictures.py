@@ -32,7 +32,7 @@ documents = st.lists(st.lists(page, min_size=1, max_size=9), min_size=1, max_siz
 def member(ordinal: int, drawn: Sequence[Page]) -> Member:
     made, _ = paged(ordinal, [tokens for tokens, _ in drawn])
     images = sum_of(one for _, one in drawn)
-    return replace(made, images=replace(images, identity="x" if images.pages else ""))
+    return made._replace(images=replace(images, identity="x" if images.pages else ""))
 
 
 def members_of(drawn: Sequence[Sequence[Page]]) -> list[Member]:
@@ -57,7 +57,7 @@ def test_a_whole_plan_holds_every_picture_in_its_range(drawn: list[list[Page]]) 
     members = members_of(drawn)
     plan = planner.plan_whole(members, SMALL)
     (call,) = plan.calls
-    bare = planner.plan_whole([replace(one, images=NO_IMAGES) for one in members], SMALL)
+    bare = planner.plan_whole([one._replace(images=NO_IMAGES) for one in members], SMALL)
     images = sum_of(one for pages in drawn for _, one in pages)
     assert call.images == images
     assert call.expected_input_tokens == bare.input_tokens + images.tokens_min
@@ -123,9 +123,9 @@ def test_one_picture_can_be_too_large_for_a_call() -> None:
 
 @pytest.mark.parametrize(("pages", "feasible"), [(MAX_PICTURES, True), (MAX_PICTURES + 1, False)])
 def test_no_call_holds_more_pictures_than_one_may(pages: int, *, feasible: bool) -> None:
-    one = replace(paged(1, [10])[0], images=Images(pages, 10 * pages, 12 * pages, 0, "x"))
+    one = paged(1, [10])[0]._replace(images=Images(pages, 10 * pages, 12 * pages, 0, "x"))
     roomy = replace(SMALL, model=replace(SMALL.model, threshold_tokens=40_000))
-    other = replace(paged(2, [39_000])[0])
+    other = paged(2, [39_000])[0]
     whole = planner.plan_whole([one], roomy)
     split = planner.plan_split([one, other], roomy, page_tokens={})
     assert (whole.feasible, split.feasible) == (feasible, feasible)

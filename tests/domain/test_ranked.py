@@ -186,7 +186,7 @@ def test_a_plan_that_can_not_be_asked_costs_nothing() -> None:
 
 def test_a_rarer_word_in_a_name_counts_more_and_a_word_in_all_names_tells_nothing_apart() -> None:
     names = ["Apple_report.pdf", "Pear_report.pdf", "Plum_report.pdf"]
-    members = [replace(paged(n, [10])[0], filename=name) for n, name in enumerate(names, 1)]
+    members = [paged(n, [10])[0]._replace(filename=name) for n, name in enumerate(names, 1)]
     scores = ranking.name_scores(("appl", "report"), members, {})
     assert scores[1] > scores[2] == scores[3] > 0
     assert ranking.tells_apart(scores, 3)
@@ -203,7 +203,7 @@ def test_a_title_is_asked_where_the_name_says_nothing(name: str, nothing: bool) 
 
 
 def test_a_title_counts_as_a_name() -> None:
-    members = [replace(paged(n, [10])[0], filename=f"scan{n}.pdf") for n in (1, 2)]
+    members = [paged(n, [10])[0]._replace(filename=f"scan{n}.pdf") for n in (1, 2)]
     scores = ranking.name_scores(("harbour",), members, {"doc_2": "The Harbour in 1912"})
     assert set(scores) == {2}
 

@@ -100,7 +100,7 @@ mixed = st.tuples(
     lambda drawn: [
         member(ordinal, text=text, pages=pages, tokens=tokens + 5 * pages, blank=blank)
         if pages
-        else replace(member(ordinal, text=text, pages=0, tokens=0, blank=blank + 1), chars=0)
+        else member(ordinal, text=text, pages=0, tokens=0, blank=blank + 1)._replace(chars=0)
         for ordinal, text in enumerate(drawn[1], 1)
         for pages, tokens, blank in [drawn[0][text]]
     ]
@@ -159,8 +159,8 @@ def test_only_the_same_text_is_all_of_it() -> None:
 
 
 def test_documents_without_text_are_never_the_same() -> None:
-    scans = [replace(member(n, text=1), pages_without_text=4) for n in (1, 2)]
-    empty = [replace(member(n, text=1), chars=0) for n in (1, 2)]
+    scans = [member(n, text=1)._replace(pages_without_text=4) for n in (1, 2)]
+    empty = [member(n, text=1)._replace(chars=0) for n in (1, 2)]
     for members in (scans, empty):
         near = likeness(members, [[1, 2, 3], [1, 2, 3]])
         assert len(waste.without(members, SWITCHES, likeness=near).kept) == 2
@@ -171,7 +171,7 @@ def test_a_sample_that_misses_most_of_the_text_proves_nothing() -> None:
     values = tuple(range(20))
 
     def kept(chars: int, of: float) -> int:
-        members = [replace(member(n), chars=chars) for n in (1, 2)]
+        members = [member(n)._replace(chars=chars) for n in (1, 2)]
         near = Likeness({one.document_id: Sample(values, of) for one in members}, resemblance)
         return len(waste.without(members, ["near_duplicates"], likeness=near).kept)
 
@@ -180,7 +180,7 @@ def test_a_sample_that_misses_most_of_the_text_proves_nothing() -> None:
 
 
 def test_a_blank_document_goes_with_its_tags() -> None:
-    blank = replace(member(2, pages=0, tokens=0, blank=3), chars=0)
+    blank = member(2, pages=0, tokens=0, blank=3)._replace(chars=0)
     lean = waste.without([member(1), blank], ["blank"])
     assert [one.document_id for one in lean.kept] == ["doc_1"]
     assert [(one.member, one.reason, one.of) for one in lean.out] == [(blank, "blank", None)]
@@ -246,7 +246,7 @@ def test_counts_tell_of_every_switch_that_saves(members: list[Member]) -> None:
 
 @pytest.mark.parametrize(("repeated", "told"), [(9, False), (10, True)])
 def test_less_than_a_hundredth_is_not_worth_telling(repeated: int, *, told: bool) -> None:
-    one = replace(member(1, tokens=980), repeated_tokens=repeated)
+    one = member(1, tokens=980)._replace(repeated_tokens=repeated)
     assert (waste.worth_telling([one]) is not None) is told
 
 
