@@ -1,30 +1,38 @@
 """What a preview costs as a corpus grows: python benchmarks/preview.py [--plot docs/preview.svg].
 
-Documents are made up as rows, since a preview reads no text; the time is of the whole use case, from reading
-the members to storing the plans. It grows with the number of documents, not with their tokens and pages.
+Documents are made up as rows, since a preview reads no text; their page index is up to date, so that ranked
+plans are among those made. The time is of the whole use case, from reading the members to storing the plans.
+It grows with the number of documents, not with their tokens and pages. With a provider that charges, each
+plan is also held against what was sent before.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from service import factory, jobs
+from service.domain.caching import KEPT, Sent
 from service.domain.documents import Document, DocumentStatus, PageCount, Progress
 from service.domain.questions import Question
+from service.provider.offline import OfflineProvider
 from service.settings import Settings
-from service.store import documents
+from service.store import corpora, documents, prefixes
+from service.store.search import Counted, Entry
 from service.usecases import arrange_corpus
 from service.usecases.context import LOCAL, Context
-from service.usecases.preview_question import meter, preview_question
+from service.usecases.forecast_cache import chain_of, lead_of, names_of
+from service.usecases.index_pages import entries_of
+from service.usecases.preview_question import Preview, meter, preview_question
 
-QUESTION = Question(text="What changed between the years?", model="gpt-5.5")
+QUESTION = Question(text="How did cost and revenue change between the years?", model="gpt-5.5")
 RUNS = 9
 SIZES = (125, 250, 500, 1000, 2000)
 """Documents of one page; from 1,000 on they are over the threshold."""
@@ -33,33 +41,82 @@ PAGES = (2, 20, 200)
 FIXED = 250
 """So many documents with more and more pages: below the threshold, over it, over the window."""
 
-PAGE_TOKENS = 400
+LARGEST = (2000, 50)
+"""Documents and pages each of a corpus that no call holds: 100,000 pages."""
+
+WORDS = ("annual", "report", "cost", "revenue", "change", "year", "margin", "table", "figure", "note", "part")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Milliseconds of one use case: the median, and the least processor time (busy)."""
+
+    elapsed: float
+    busy: float
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """What one corpus took, in milliseconds: the median, and the least processor time (busy)."""
+    """What one corpus took.
+
+    Attributes:
+        cold, warm: previews with a provider that charges, when nothing was sent and when everything was.
+    """
 
     documents: int
     pages: int
     tokens: int
     status: str
-    meter: float
-    preview: float
-    busy_meter: float
-    busy_preview: float
+    meter: Times
+    preview: Times
+    cold: Times
+    warm: Times
 
 
 def fill(ctx: Context, corpus_id: str, numbers: Iterable[int], *, pages: int = 1) -> None:
-    """Add documents with these numbers to a corpus, of so many pages of 400 tokens each."""
-    for number in numbers:
-        add(ctx, corpus_id, number, pages)
+    """Add documents with these numbers, of so many pages of 200 to 600 tokens each, and index them."""
+    with ctx.db.write() as tx:
+        for number in numbers:
+            document = made_up(number, pages)
+            documents.add(tx, document)
+            documents.start(tx, document.id)
+            counted = [
+                (PageCount(page, tokens=tokens_of(number, page), chars=1600), "text")
+                for page in range(1, pages + 1)
+            ]
+            documents.add_pages(tx, document.id, counted)
+            documents.finish(
+                tx,
+                document.id,
+                pack_sha256=document.sha256,
+                encoding="o200k_base",
+                title=None,
+                warnings=[],
+                at=document.created_at,
+            )
+            arrange_corpus.append_in(tx, corpus_id, document)
+    with ctx.db.read() as tx:
+        entries = entries_of(corpora.members_of(tx, corpus_id))
+    ctx.index.update(corpus_id, entries, texts_of)
 
 
-def add(ctx: Context, corpus_id: str, number: int, pages: int) -> None:
-    """Add a document that looks as if it had been read."""
-    now = datetime.now(UTC)
-    document = Document(
+def tokens_of(number: int, page: int) -> int:
+    """Return what a page counts: 400 on the average, and another number than its neighbours."""
+    return 200 + (number * 211 + page * 97) % 401
+
+
+def texts_of(entries: Sequence[Entry]) -> Iterator[tuple[Counted, str]]:
+    """Yield each page with a few words, some of them asked for."""
+    for one in entries:
+        number = int(one.document_id.rpartition("-")[2])
+        for page in range(1, one.pages + 1):
+            said = [WORDS[(number * step + page) % len(WORDS)] for step in (1, 3, 5, 7)]
+            yield Counted(one.ordinal, page, tokens_of(number, page)), " ".join(said)
+
+
+def made_up(number: int, pages: int) -> Document:
+    """Return a document that is waiting to be read."""
+    return Document(
         id=f"doc_{pages:03}-{number:08}",
         tenant=LOCAL,
         sha256=f"{pages:032x}{number:032x}",
@@ -68,51 +125,78 @@ def add(ctx: Context, corpus_id: str, number: int, pages: int) -> None:
         bytes=1,
         status=DocumentStatus.QUEUED,
         progress=Progress(),
-        created_at=now,
+        created_at=datetime.now(UTC),
     )
-    counted = [(PageCount(number + 1, tokens=PAGE_TOKENS, chars=4), "text") for number in range(pages)]
-    with ctx.db.write() as tx:
-        documents.add(tx, document)
-        documents.start(tx, document.id)
-        documents.add_pages(tx, document.id, counted)
-        documents.finish(
-            tx,
-            document.id,
-            pack_sha256=document.sha256,
-            encoding="o200k_base",
-            title=None,
-            warnings=[],
-            at=now,
-        )
-        arrange_corpus.append_in(tx, corpus_id, document)
 
 
-def times_ms(run: Callable[[], object]) -> tuple[float, float]:
-    """Return the median time of several runs and the least processor time, in milliseconds."""
-    times, busy = [], []
+class Charging(OfflineProvider):
+    """A provider that charges; it is never called."""
+
+    @property
+    def name(self) -> str:
+        """Another than the offline engine's."""
+        return "openai"
+
+    @property
+    def charges(self) -> bool:
+        """It does."""
+        return True
+
+    @property
+    def takes_tiers(self) -> bool:
+        """It does."""
+        return True
+
+
+def send(ctx: Context, corpus_id: str, preview: Preview) -> None:
+    """Remember the calls of a preview's plans as sent just now."""
+    now = datetime.now(UTC)
+    calls = [call for offer in preview.offers for call in offer.plan.calls if call.slices]
+    for call in calls:
+        lead = lead_of(call.kind, None).identity
+        sent = Sent(call.prefix_sha256, corpus_id, now, lead, chain_of(call))
+        with ctx.db.write() as tx:
+            prefixes.remember(
+                tx,
+                sent,
+                names_of(call),
+                tenant=LOCAL,
+                engine=ctx.provider.name,
+                model=QUESTION.model,
+                oldest=now - KEPT - timedelta(days=1),
+            )
+
+
+def times(run: Callable[[], object]) -> Times:
+    """Return what a run takes, of several."""
+    elapsed, busy = [], []
     for _ in range(RUNS):
         began, worked = time.perf_counter(), time.process_time()
         run()
-        times.append((time.perf_counter() - began) * 1000)
+        elapsed.append((time.perf_counter() - began) * 1000)
         busy.append((time.process_time() - worked) * 1000)
-    return statistics.median(times), min(busy)
+    return Times(statistics.median(elapsed), min(busy))
 
 
 def measured(ctx: Context, corpus_id: str, pages: int) -> Timed:
-    """Time the meter and the preview of a corpus."""
+    """Time the meter and the previews of a corpus."""
+    charging = replace(ctx, provider=Charging())
     gauge = meter(ctx, LOCAL, corpus_id, model_name=None)
-    meters, busy_meter = times_ms(lambda: meter(ctx, LOCAL, corpus_id, model_name=None))
-    previews, busy_preview = times_ms(lambda: preview_question(ctx, LOCAL, corpus_id, QUESTION))
+    meters = times(lambda: meter(ctx, LOCAL, corpus_id, model_name=None))
+    previews = times(lambda: preview_question(ctx, LOCAL, corpus_id, QUESTION))
+    cold = times(lambda: preview_question(charging, LOCAL, corpus_id, QUESTION))
+    send(charging, corpus_id, preview_question(charging, LOCAL, corpus_id, QUESTION))
+    warm = times(lambda: preview_question(charging, LOCAL, corpus_id, QUESTION))
     over = [name for name in ("window", "threshold") if gauge[name]["status"] == "over"]
     return Timed(
         documents=len(gauge["documents"]),
         pages=pages,
         tokens=gauge["input_tokens"],
-        status=f"over the {over[0]}" if over else "below",
+        status=f"over the {over[0]}" if over else "below the threshold",
         meter=meters,
         preview=previews,
-        busy_meter=busy_meter,
-        busy_preview=busy_preview,
+        cold=cold,
+        warm=warm,
     )
 
 
@@ -128,22 +212,26 @@ def by_documents(ctx: Context) -> list[Timed]:
 
 def by_tokens(ctx: Context) -> list[Timed]:
     """Time corpora of as many documents, with more and more pages each."""
-    found = []
-    for pages in PAGES:
-        corpus = arrange_corpus.create(ctx, LOCAL, name=f"{pages} pages")
-        fill(ctx, corpus.id, range(FIXED), pages=pages)
-        found.append(measured(ctx, corpus.id, pages))
-    return found
+    return [of_size(ctx, FIXED, pages) for pages in PAGES]
 
 
-def show(found: Sequence[Timed]) -> None:
-    """Print the times."""
-    heads = ("documents", "pages each", "tokens", "", "meter ms", "busy", "preview ms", "busy")
-    print("  ".join(f"{head:>18}" if not head else f"{head:>11}" for head in heads))
+def of_size(ctx: Context, size: int, pages: int) -> Timed:
+    """Time a corpus of so many documents of so many pages."""
+    corpus = arrange_corpus.create(ctx, LOCAL, name=f"{size} of {pages} pages")
+    fill(ctx, corpus.id, range(size), pages=pages)
+    return measured(ctx, corpus.id, pages)
+
+
+def show(found: Sequence[Timed], *, busy: bool) -> None:
+    """Print the times as a table of docs/benchmarks.md."""
+    print("| documents | pages each | tokens | | meter | preview | with a provider, cold | warm |")
+    print("|---|---|---|---|---|---|---|---|")
     for one in found:
+        told = [each.busy if busy else each.elapsed for each in (one.meter, one.preview, one.cold, one.warm)]
         print(
-            f"{one.documents:11,}  {one.pages:11,}  {one.tokens:11,}  {one.status:>18}  {one.meter:11.1f}  "
-            f"{one.busy_meter:11.1f}  {one.preview:11.1f}  {one.busy_preview:11.1f}"
+            f"| {one.documents:,} | {one.pages:,} | {one.tokens:,} | {one.status} | "
+            + " | ".join(f"{each:.1f} ms" for each in told)
+            + " |"
         )
 
 
@@ -176,10 +264,10 @@ def panel(
 
 def plot(growing: Sequence[Timed], longer: Sequence[Timed]) -> str:
     """Return both curves as SVG, on one scale of milliseconds of processor time."""
-    top = 10 * (max(one.busy_preview for one in (*growing, *longer)) // 10 + 1)
-    sizes = [(one.documents / growing[-1].documents, one.busy_preview) for one in growing]
-    tokens = [(one.pages / longer[-1].pages, one.busy_preview) for one in longer]
-    fixed = f"documents of {PAGE_TOKENS} tokens"
+    top = 10 * (max(one.preview.busy for one in (*growing, *longer)) // 10 + 1)
+    sizes = [(one.documents / growing[-1].documents, one.preview.busy) for one in growing]
+    tokens = [(one.pages / longer[-1].pages, one.preview.busy) for one in longer]
+    fixed = "documents of 400 tokens"
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 290" font-family="sans-serif" '
         'font-size="12" text-anchor="middle"><style>.line{fill:none;stroke:#246}circle{fill:#246}</style>'
@@ -206,12 +294,15 @@ def main() -> None:
     """Print the times, and draw them where that is wanted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plot", type=Path, help="write the curves to this SVG file")
+    parser.add_argument("--busy", action="store_true", help="tell the least processor time, not the median")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         ctx = factory.open_context(Settings(data=Path(folder)), queue=jobs.JobQueue)
+        gc.freeze()  # as the service does
         growing, longer = by_documents(ctx), by_tokens(ctx)
+        largest = of_size(ctx, *LARGEST)
         ctx.close()
-    show([*growing, *longer])
+    show([*growing, *longer, largest], busy=args.busy)
     if args.plot:
         args.plot.write_text(plot(growing, longer), encoding="utf-8")
 

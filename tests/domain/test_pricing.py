@@ -485,3 +485,19 @@ def test_money_as_text(amount: str, text: str) -> None:
 @given(money)
 def test_money_as_text_is_exact(amount: Decimal) -> None:
     assert Decimal(usd(amount)) == amount
+
+
+@given(
+    shares=st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "c"]),
+            st.integers(0, 10**9),
+            st.sampled_from([Decimal(text) for text in ("0", "0.005", "1.25", "5.00", "10", "1E+1")]),
+        )
+    )
+)
+def test_shares_in_whole_numbers_are_the_exact_sums(shares: list[tuple[str, int, Decimal]]) -> None:
+    sums: dict[str, Decimal] = {}
+    for name, tokens, rate in shares:
+        sums[name] = sums.get(name, Decimal(0)) + (tokens * rate).scaleb(-6)
+    assert pricing.input_shares(shares) == {name: pricing.usd(amount) for name, amount in sums.items()}
