@@ -23,6 +23,7 @@ from service.domain.pricing import (
     cost,
     estimate,
     from_micros,
+    input_shares,
     input_usd,
     threshold_extra,
     to_micros_up,
@@ -500,4 +501,4 @@ def test_shares_in_whole_numbers_are_the_exact_sums(shares: list[tuple[str, int,
     sums: dict[str, Decimal] = {}
     for name, tokens, rate in shares:
         sums[name] = sums.get(name, Decimal(0)) + (tokens * rate).scaleb(-6)
-    assert pricing.input_shares(shares) == {name: pricing.usd(amount) for name, amount in sums.items()}
+    assert input_shares(shares) == {name: usd(amount) for name, amount in sums.items()}
