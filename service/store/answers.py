@@ -209,9 +209,16 @@ def add_call(tx: Transaction, call: Call, *, input_tokens: int, prefix_sha256: s
 
 
 def was_crowded(
-    tx: Transaction, call_id: str, prefix_sha256: str, sent_at: datetime, *, engine: str, model: str
+    tx: Transaction,
+    call_id: str,
+    prefix_sha256: str,
+    sent_at: datetime,
+    *,
+    tenant: str,
+    engine: str,
+    model: str,
 ) -> bool:
-    """Whether another call with that prefix had left before this one, and had not ended yet."""
+    """Whether another call of the tenant with that prefix had left before this one, and had not ended yet."""
     query = (
         select(calls.c.id)
         .join(answers, answers.c.id == calls.c.answer_id)
@@ -221,6 +228,7 @@ def was_crowded(
             calls.c.sent_at <= sent_at,
             or_(calls.c.finished_at.is_(None), calls.c.finished_at > sent_at),
             calls.c.state.in_([CallState.SENT.value, CallState.DONE.value]),
+            answers.c.tenant == tenant,
             answers.c.model == model,
             answers.c.engine == engine,
         )

@@ -59,8 +59,8 @@ def _crowded(tx: Transaction, run: Run, call: Call) -> bool:
     if call.sent_at is None:
         return False
     prefix = run.planned[call.part].prefix_sha256
-    engine, model = run.answer.engine, run.answer.model
-    return answers.was_crowded(tx, call.id, prefix, call.sent_at, engine=engine, model=model)
+    at = {"tenant": run.answer.tenant, "engine": run.answer.engine, "model": run.answer.model}
+    return answers.was_crowded(tx, call.id, prefix, call.sent_at, **at)
 
 
 def _served(calls: Sequence[Call]) -> int | None:

@@ -208,9 +208,11 @@ def test_a_call_is_crowded_while_another_with_its_prefix_is_under_way(db: Databa
     done(db, 5, one, at=19, state=CallState.FAILED)
     done(db, 6, one, at=19, model="gpt-5.4")
     done(db, 7, one, at=19, engine="offline")
+    done(db, 8, one, at=19, tenant="another")
 
     def crowded(call: Call, at: float) -> bool:
         with db.read() as tx:
-            return answers.was_crowded(tx, call.id, one, rows.later(at), engine="openai", model="gpt-5.5")
+            where = {"tenant": rows.TENANT, "engine": "openai", "model": "gpt-5.5"}
+            return answers.was_crowded(tx, call.id, one, rows.later(at), **where)
 
     assert [crowded(first, 10), crowded(meanwhile, 12), crowded(afterwards, 20)] == [False, True, False]
