@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any
 
 from service.domain.manner import PageImages
@@ -69,12 +69,56 @@ class Question:
         """JSON-ready."""
         return asdict(self)
 
+    def said(self) -> dict[str, Any]:
+        """What differs from the defaults, JSON-ready: fields that are added later change nothing of it."""
+        usual = self._at_default()
+        return {name: value for name, value in asdict(self).items() if name not in usual}
+
+    def earlier_forms(self) -> Iterator[dict[str, Any]]:
+        """Yield it as earlier versions wrote it, with all fields they had, where those say all of it."""
+        every, usual = asdict(self), self._at_default()
+        for number in range(len(_FIELDS_BY_VERSION), 0, -1):
+            had = {name for added in _FIELDS_BY_VERSION[:number] for name in added}
+            if every.keys() - had <= usual:
+                yield {name: value for name, value in every.items() if name in had}
+
+    def _at_default(self) -> set[str]:
+        return {one.name for one in fields(self) if getattr(self, one.name) == _default(one)}
+
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Question:
         """The question back from its JSON form."""
         tuples = {name: tuple(values.get(name, ())) for name in _TUPLES}
         return Question(**{**values, **tuples})
 
+
+def _default(one: Field[Any]) -> object:
+    return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+_FIELDS_BY_VERSION = (
+    (
+        "text",
+        "model",
+        "strategies",
+        "document_ids",
+        "service_tier",
+        "reasoning_effort",
+        "verbosity",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "system_prompt",
+        "response_format",
+        "expected_questions",
+    ),
+    ("citations",),
+    ("leave_out", "page_images", "image_detail"),
+    ("priorities",),
+    ("questions",),
+    ("budget_tokens",),
+)
+"""What each version added, as long as requests were known again by all fields; complete, nothing joins it."""
 
 _TUPLES = ("strategies", "document_ids", "leave_out", "questions")
 

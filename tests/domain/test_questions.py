@@ -1,0 +1,56 @@
+"""A question is known again by what was said, whatever fields later versions have."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pytest
+
+from service.domain.questions import Question
+
+BASE = [
+    "text",
+    "model",
+    "strategies",
+    "document_ids",
+    "service_tier",
+    "reasoning_effort",
+    "verbosity",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "system_prompt",
+    "response_format",
+    "expected_questions",
+]
+
+
+def test_what_nobody_said_is_no_part_of_it() -> None:
+    assert Question("Who?", "gpt-5.5").said() == {"text": "Who?", "model": "gpt-5.5"}
+    said = Question("Who?", "gpt-5.5", citations=False, priorities={"doc_1": 2}).said()
+    assert said == {"text": "Who?", "model": "gpt-5.5", "citations": False, "priorities": {"doc_1": 2}}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        (),
+        ("budget_tokens",),
+        ("budget_tokens", "questions", "priorities"),
+        ("budget_tokens", "questions", "priorities", "leave_out", "page_images", "image_detail"),
+    ],
+    ids=["now", "before ranked", "before priorities", "before leaving out"],
+)
+def test_earlier_versions_wrote_all_fields_that_they_had(later: tuple[str, ...]) -> None:
+    question = Question("Who?", "gpt-5.5", citations=False)
+    known = {name: value for name, value in asdict(question).items() if name not in later}
+    assert known in list(question.earlier_forms())
+
+
+def test_a_version_without_a_field_never_asked_what_it_says() -> None:
+    question = Question("Who?", "gpt-5.5", leave_out=("blank",))
+    forms = list(question.earlier_forms())
+    assert forms
+    assert all("leave_out" in form for form in forms)
+    first = list(Question("Who?", "gpt-5.5").earlier_forms())[-1]
+    assert set(first) == set(BASE)
