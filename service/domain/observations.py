@@ -77,6 +77,17 @@ def usual_output(seen: Sequence[int]) -> int | None:
     return -(-sum(latest) // len(latest)) if len(latest) >= ANSWERS else None
 
 
+def most_reasoning(seen: Sequence[int], usual: int) -> int:
+    """Return the tokens of reasoning to book for a reply that does not tell them.
+
+    Args:
+        seen: of the last answers that told them, latest first; few teach nothing.
+        usual: what is guessed of an answer.
+    """
+    latest = seen[:LATEST]
+    return max(latest) if len(latest) >= ANSWERS else max([usual, *latest])
+
+
 def _most_common(differences: Sequence[int]) -> tuple[int, int]:
     """The difference that most calls show, the smallest among equals, and how many show it."""
     counts = Counter(differences)

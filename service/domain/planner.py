@@ -197,6 +197,11 @@ def usual_output(effort: str | None, questions: int = 1) -> int:
     return questions * EXPECTED_OUTPUT.get(effort or DEFAULT_EFFORT, EXPECTED_OUTPUT[DEFAULT_EFFORT])
 
 
+def usual_reasoning(effort: str | None, questions: int = 1) -> int:
+    """Of a usual answer's tokens those that nobody is shown."""
+    return usual_output(effort, questions) - usual_output("none", questions)
+
+
 def expected_output(effort: str | None, reserved: int, *, questions: int = 1) -> int:
     """Tokens of a usual answer, never more than are reserved."""
     return min(usual_output(effort, questions), reserved)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from sqlalchemy import insert, select
 
 from service.store.session import Transaction
-from service.store.tables import observations
+from service.store.tables import calls, observations
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +87,19 @@ def completions(tx: Transaction, *, engine: str, model: str, effort: str, latest
         .limit(latest)
     )
     return list(tx.execute(query).scalars())
+
+
+def reasonings(tx: Transaction, *, engine: str, model: str, effort: str, latest: int) -> list[int]:
+    """Return how many tokens of the last answers were reasoning, latest first."""
+    query = (
+        select(calls.c.usage)
+        .join(observations, observations.c.call_id == calls.c.id)
+        .where(
+            observations.c.engine == engine,
+            observations.c.model == model,
+            observations.c.effort == effort,
+        )
+        .order_by(observations.c.at.desc())
+        .limit(latest)
+    )
+    return [usage.get("reasoning_tokens", 0) for usage in tx.execute(query).scalars() if usage]

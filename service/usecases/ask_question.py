@@ -78,14 +78,14 @@ def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) ->
         IndexNotReady: the pages are still being indexed, and a plan of the best of them would be taken.
         DocumentNotReady, DocumentFailed, Invalid: see `preview_question`.
     """
-    request_sha256 = _fingerprint(corpus_id, request)
+    request_sha256 = _fingerprint(corpus_id, request, request.question.said() if request.question else None)
     if request.plan_id is None and request.question is not None:
         make_searchable(ctx, tenant, corpus_id, request.question)
     with ctx.db.write() as tx:
         if request.idempotency_key:
             known = answers.get_by_key(tx, tenant, request.idempotency_key)
             if known is not None:
-                return _same(known, request_sha256)
+                return _same(known, corpus_id, request)
         stored = _stored_plan(tx, ctx, tenant, corpus_id, request)
         question = _question(request, stored)
         preview = _preview(tx, ctx, tenant, corpus_id, question=question, stored=stored)
@@ -146,20 +146,23 @@ def _told_what_is_gone(tx: Transaction, found: Sequence[Answer]) -> list[Answer]
     ]
 
 
-def _fingerprint(corpus_id: str, request: Request) -> str:
+def _fingerprint(corpus_id: str, request: Request, question: dict[str, Any] | None) -> str:
+    """Of what was said: what nobody said is no part of it, so a newer version knows the request again."""
     said = {
         "corpus": corpus_id,
         "plan": request.plan_id,
-        "question": request.question.as_dict() if request.question else None,
+        "question": question,
         "long": request.allow_long_context,
         "max": str(request.max_cost_usd),
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _same(known: tuple[Answer, str], request_sha256: str) -> Answer:
+def _same(known: tuple[Answer, str], corpus_id: str, request: Request) -> Answer:
     answer, made_by = known
-    if made_by != request_sha256:
+    question = request.question
+    forms = [question.said(), *question.earlier_forms()] if question else [None]
+    if made_by not in {_fingerprint(corpus_id, request, form) for form in forms}:
         raise Invalid("This Idempotency-Key was used for another request. Take a new key.")
     return answer
 
@@ -276,12 +279,14 @@ def _check_price(offer: Offer, request: Request, frame: Frame, *, chosen: bool) 
     plan = offer.plan
     if plan.crosses_threshold and not (request.allow_long_context or chosen):
         threshold = offer.description["threshold"]
+        extra = threshold["extra_usd"]
+        more = ", whose price is unknown" if extra is None else f", ${extra} more"
         raise OverThreshold(
             f"{plan.largest_call:,} input tokens pass the threshold of {threshold['at']:,}: the whole call "
-            f"would be billed at the long-context rate, ${threshold['extra_usd']} more. Accept it with "
+            f"would be billed at the long-context rate{more}. Accept it with "
             "allow_long_context, choose such a plan, or ask with strategy split.",
             fixes=(
-                Fix("allow_long_context", values=(("extra_usd", threshold["extra_usd"]),)),
+                Fix("allow_long_context", values=(("extra_usd", extra),)),
                 *ways_below(
                     frame.asked.members,
                     plan.largest_call - threshold["at"],
@@ -337,6 +342,8 @@ def _reserve(
 ) -> None:
     """Hold the ceiling of each call in every budget it falls under, and make the calls ready."""
     scopes = ("tenant", f"corpus:{answer.corpus_id}", *([f"key:{key_id}"] if key_id else ()))
+    if ctx.provider.charges:
+        _refuse_unbounded(offer.plan, ledger.budgets_of(tx, answer.tenant, scopes), terms)
     for part, planned in enumerate(offer.plan.calls):
         micros = _ceiling_micros(planned, terms) if ctx.provider.charges else 0
         call = Call(
@@ -362,6 +369,22 @@ def _reserve(
             at=ctx.now(),
             key_id=key_id,
         )
+
+
+def _refuse_unbounded(plan: Plan, limits: Sequence[StoredBudget], terms: Terms) -> None:
+    """Refuse a question whose price nobody knows where a budget has to be held: it could pass any."""
+    if plan.estimate is not None or not limits:
+        return
+    scope = limits[0].scope
+    raise BudgetExceeded(
+        f"No price is published for {terms.model.id} at {terms.tier}, so the budget of {scope} can't be "
+        "held. Ask a model whose price is known, name this one's prices, or lift the budget.",
+        fixes=(
+            Fix("use_model", "Ask a model, at a service tier, whose price is known."),
+            Fix("name_prices", "Name the model's prices in the file of UNABRIDGED_MODELS_FILE."),
+            Fix("remove_budget", "Lift the budget.", (("scope", scope),)),
+        ),
+    )
 
 
 def _ceiling_micros(planned: PlannedCall, terms: Terms) -> int:

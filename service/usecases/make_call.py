@@ -46,6 +46,7 @@ async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool
     request = await asyncio.to_thread(pack_prompt, run, planned, findings)
     if run.channel.cancelled.is_set():
         raise Cancelled
+    call = replace(call, sent_at=run.ctx.now())
     if not await asyncio.to_thread(_take, run, call):
         raise Stopped(AnswerStatus.IN_DOUBT, IN_DOUBT)
     return await _send(run, call, request, aloud=aloud)
@@ -137,4 +138,4 @@ def _stored_call(run: Run, part: int) -> Call:
 def _take(run: Run, call: Call) -> bool:
     """Commit that the call is sent, before it is."""
     with run.ctx.db.write() as tx:
-        return answers.take_for_sending(tx, call.id, run.ctx.now())
+        return answers.take_for_sending(tx, call.id, call.sent_at or run.ctx.now())

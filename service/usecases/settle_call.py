@@ -7,15 +7,17 @@ from decimal import Decimal
 from typing import Any, cast
 
 from ingest import count_tokens
-from service.domain import packing, pricing, rates
+from service.domain import packing, planner, pricing, rates
 from service.domain.answers import AnswerStatus, Call, CallState
 from service.domain.catalog import Tier
 from service.domain.documents import Failure
+from service.domain.observations import LATEST, most_reasoning
 from service.domain.usage import Usage
 from service.errors import Invalid, ProviderError, ProviderInDoubt
 from service.provider import ChatRequest, Reply
-from service.store import answers, ledger
+from service.store import answers, ledger, observations
 from service.store.session import Transaction
+from service.usecases.learn_terms import effort_of
 from service.usecases.observe_call import heed_refusal, observe
 from service.usecases.running import IN_DOUBT, Run, Stopped
 
@@ -25,8 +27,8 @@ CANCELLED = "cancelled"
 
 def settle(run: Run, call: Call, request: ChatRequest, reply: Reply) -> Call:
     """Keep the reply, and settle the reservation to what it cost."""
-    usage = reply.usage or _counted(run, call, request, reply.text)
-    actual = _actual(run, usage, reply.service_tier)
+    usage = reply.usage or _reasoned(run, call, _counted(run, call, request, reply.text))
+    actual = _actual(run, call, usage, reply.service_tier)
     done = replace(
         call,
         state=CallState.DONE,
@@ -59,7 +61,7 @@ def settle_cancelled(run: Run, call: Call, request: ChatRequest | None) -> None:
         call,
         state=CallState.DONE,
         usage=usage,
-        actual_usd=_actual(run, usage, None),
+        actual_usd=_actual(run, call, usage, None),
         finish_reason=CANCELLED,
     )
     _close_settled(run, ended, reply=None)
@@ -104,7 +106,7 @@ def _close_settled(
 
 
 def _counted(run: Run, call: Call, request: ChatRequest, text: str) -> Usage:
-    """Usage by our own counts, where the provider sent none; reasoning can't be counted, so an estimate."""
+    """Usage by our own counts, where the provider sent none; an estimate: reasoning can't be counted."""
     planned = run.planned[call.part]
     prompt = planned.input_tokens  # of pictures the most they can be
     if planned.kind == "merge":
@@ -113,16 +115,34 @@ def _counted(run: Run, call: Call, request: ChatRequest, text: str) -> Usage:
     return Usage(prompt_tokens=prompt, completion_tokens=count_tokens(text), estimated=True)
 
 
-def _actual(run: Run, usage: Usage, replied_tier: str | None) -> Decimal | None:
-    """What the usage costs by the catalog, in USD; None where no price is known, 0 where none is charged."""
+def _reasoned(run: Run, call: Call, usage: Usage) -> Usage:
+    """Add the reasoning of a whole reply that tells no usage: it is billed, so budgets must not miss it."""
     if not run.ctx.provider.charges:
+        return usage
+    question = run.question
+    at = {"engine": run.ctx.provider.name, "model": run.answer.model, "effort": effort_of(question)}
+    with run.ctx.db.read() as tx:
+        seen = observations.reasonings(tx, latest=LATEST, **at)
+    usual = planner.usual_reasoning(question.reasoning_effort, question.count)
+    room = max(run.planned[call.part].reserved_output_tokens - usage.completion_tokens, 0)
+    more = min(most_reasoning(seen, usual), room)
+    return replace(usage, completion_tokens=usage.completion_tokens + more, reasoning_tokens=more)
+
+
+def _actual(run: Run, call: Call, usage: Usage, replied_tier: str | None) -> Decimal | None:
+    """What the usage costs by the catalog, in USD; None where no price is known, 0 where none is charged."""
+    provider = run.ctx.provider
+    if not provider.charges:
         return Decimal(0)
     asked = cast("Tier", run.answer.plan["service_tier"])
+    tier = pricing.billed_tier(replied_tier, asked) if provider.takes_tiers else asked
+    if tier is None:
+        return None
     cached = min(usage.cached_tokens, usage.prompt_tokens)
     return pricing.cost(
         run.ctx.catalog.model(run.answer.model),
-        tier=pricing.billed_tier(replied_tier, asked) or asked,
-        on=run.ctx.now().date(),
+        tier=tier,
+        on=(call.sent_at or run.ctx.now()).date(),
         input_tokens=usage.prompt_tokens,
         cached_tokens=cached,
         output_tokens=usage.completion_tokens,

@@ -161,3 +161,23 @@ def test_without_usage_own_counts_price_it(server: Server, corpus: str, upstream
     assert Decimal(answer["cost"]["actual_usd"]) == upstream.invoice[0].usd
     ((*_, settled),) = server.entries(answer["id"]).values()
     assert settled.micros == pricing.to_micros_up(upstream.invoice[0].usd)
+
+
+def test_reasoning_that_is_not_told_is_booked_all_the_same(
+    server: Server, corpus: str, upstream: Upstream
+) -> None:
+    upstream.script.append(acts.no_usage())
+    answer = server.ask(corpus, question="When?", reasoning_effort="xhigh").json()
+    written = count_tokens(answer["text"])
+    assert answer["usage"]["estimated"]
+    assert answer["usage"]["completion_tokens"] == written + answer["usage"]["reasoning_tokens"]
+    cost = answer["cost"]
+    assert upstream.invoice[0].usd <= Decimal(cost["actual_usd"]) <= Decimal(cost["max_usd"])
+
+
+def test_reasoning_that_is_not_told_never_passes_what_is_reserved(
+    server: Server, corpus: str, upstream: Upstream
+) -> None:
+    upstream.script.append(acts.no_usage())
+    answer = server.ask(corpus, question="When?", reasoning_effort="high", max_completion_tokens=600).json()
+    assert answer["usage"]["completion_tokens"] == 600

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from ingest import count_tokens
 from service.domain import packing, pricing
+from service.store import answers, tables
+from service.usecases.context import LOCAL
 from tests.api.conftest import prose
 from tests.support.billing import text_of
 from tests.support.server import Json, Server, stored
@@ -250,6 +255,24 @@ def test_budget_that_holds_some_calls_of_a_split(
     assert upstream.requests == []
 
 
+def test_no_budget_is_held_by_a_question_of_unknown_price(
+    server: Server, upstream: Upstream, large: list[str]
+) -> None:
+    corpus = server.corpus(*large)
+    unpriced: Json = {"question": "Which?", "service_tier": "priority", "strategy": "whole"}
+    problem = problem_of(server.ask(corpus, **unpriced), 409, "over_threshold")
+    assert "whose price is unknown" in problem["detail"]
+    server.limit(f"corpus:{corpus}", 10**9)
+    problem = problem_of(server.ask(corpus, **unpriced, allow_long_context=True), 402, "budget_exceeded")
+    assert [fix["do"] for fix in problem["fixes"]] == ["use_model", "name_prices", "remove_budget"]
+    assert server.budget(f"corpus:{corpus}").reserved_micros == 0
+    assert upstream.requests == []
+    assert server.client.delete(f"/v1/budgets/corpus:{corpus}").status_code == 204
+    accepted = server.ask(corpus, **unpriced, allow_long_context=True, wait=False)
+    assert accepted.status_code == 202, "no budget is to be held"
+    server.finished(accepted.json()["id"])
+
+
 def test_plan_does_not_outlive_its_documents(server: Server, upstream: Upstream, harbour: str) -> None:
     other = server.add("moving.txt", b"This one comes and goes.")["id"]
     corpus = server.corpus(harbour)
@@ -300,6 +323,23 @@ def test_same_key_pays_once(server: Server, upstream: Upstream, corpus: str) -> 
     assert len(upstream.requests) == 1
     problem_of(server.ask(corpus, question="Where?", headers=headers), 422, "invalid_request")
     assert server.ask(corpus, question="When?").json()["id"] != first.json()["id"]
+
+
+def test_a_key_of_an_earlier_version_still_pays_once(server: Server, upstream: Upstream, corpus: str) -> None:
+    headers = {"Idempotency-Key": f"old-{corpus}"}
+    first = server.ask(corpus, question="When?", headers=headers).json()
+    with server.context.db.write() as tx:
+        known = answers.get(tx, LOCAL, first["id"])
+        assert known is not None
+        asked = {name: value for name, value in known.request.items() if name != "budget_tokens"}
+        said = {"corpus": corpus, "plan": None, "question": asked, "long": False, "max": "None"}
+        old = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        tx.execute(update(tables.answers).values(request_sha256=old).where(tables.answers.c.id == known.id))
+    assert server.ask(corpus, question="When?", headers=headers).json()["id"] == first["id"]
+    problem_of(
+        server.ask(corpus, question="When?", budget_tokens=2_000, headers=headers), 422, "invalid_request"
+    )
+    assert len(upstream.requests) == 1
 
 
 def test_empty_key_is_none(server: Server, upstream: Upstream, corpus: str) -> None:

@@ -11,6 +11,7 @@ from service.domain.observations import (
     UNKNOWN_TOKENS,
     Counting,
     counting,
+    most_reasoning,
     usual_output,
 )
 
@@ -54,3 +55,10 @@ def test_the_mean_of_five_answers_replaces_the_guess() -> None:
     assert usual_output([10, 20, 30, 41]) is None
     assert usual_output([10, 20, 30, 41, 50]) == 31
     assert usual_output([10] * 50 + [9_000] * 50) == 10
+
+
+def test_reasoning_that_is_not_told_is_booked_as_the_most_seen() -> None:
+    assert most_reasoning([], 1_500) == 1_500
+    assert most_reasoning([20, 1_900], 1_500) == 1_900, "few teach nothing less"
+    assert most_reasoning([20, 30, 10, 40, 0], 1_500) == 40
+    assert most_reasoning([0] * 50 + [9_999], 1_500) == 0, "only the latest are looked at"
