@@ -332,6 +332,7 @@ app.add_typer(exporting.app)
 app.command()(mcp.mcp)
 app.command()(spending.spend)
 app.command()(spending.budget)
+app.command()(spending.resolve)
 app.add_typer(admitting.app, name="keys")
 
 

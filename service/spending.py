@@ -1,4 +1,4 @@
-"""The commands about money: what was spent, and what may be."""
+"""The commands about money: what was spent, what may be, and what became of what is in doubt."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from service import console, opening, terminal
+from service.domain.usage import Usage
 from service.errors import Invalid
 from service.usecases import arrange_corpus, manage_budgets
 from service.usecases.context import LOCAL, Context
+from service.usecases.describe_answer import describe_answer
 from service.usecases.manage_budgets import Limit
 from service.usecases.report_spend import Span, report_spend
+from service.usecases.resolve_answer import Verdict, resolve_answer
 
 CORPUS = "corpus:"
 
@@ -37,6 +40,7 @@ class PeriodName(StrEnum):
     TOTAL = "total"
 
 
+Tokens = Annotated[int | None, typer.Option(min=0, max=10**9, help="As it was billed; of one call.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -93,6 +97,41 @@ def budget(
         console.as_json(budgets)
     else:
         console.show_budgets(budgets)
+
+
+def resolve(
+    answer_id: Annotated[str, typer.Argument(metavar="ANSWER_ID", help="An answer in doubt, ans_….")],
+    billed: Annotated[
+        bool, typer.Option("--billed/--not-billed", help="What the provider's own records show.")
+    ],
+    prompt_tokens: Tokens = None,
+    completion_tokens: Tokens = None,
+    cached_tokens: Tokens = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Say whether an answer in doubt was billed, so that what is held for it is booked or free again.
+
+    Billed without its tokens it is booked at its ceiling.
+
+    Example: unabridged resolve ans_… --not-billed
+    """
+    ctx = opening.context(opening.settings())
+    usage = _usage(prompt_tokens, completion_tokens, cached_tokens)
+    answer = describe_answer(resolve_answer(ctx, LOCAL, answer_id, Verdict(billed, usage)))
+    if json:
+        console.as_json(answer)
+    else:
+        console.say(answer["error"]["detail"])
+
+
+def _usage(prompt: int | None, completion: int | None, cached: int | None) -> Usage | None:
+    """Return the usage that was told; None where none was."""
+    if prompt is None and completion is None and cached is None:
+        return None
+    if prompt is None or completion is None:
+        raise Invalid("Name both --prompt-tokens and --completion-tokens, or neither.")
+    return Usage(prompt, completion, cached or 0)
 
 
 def _show_estimates(estimate: dict[str, Any] | None) -> None:

@@ -13,13 +13,14 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from service.api import events, problems
-from service.api.access import caller, tenant
-from service.api.schemas import AnswerRequest, Listing, Parameters
+from service.api.access import caller, manager, tenant
+from service.api.schemas import AnswerRequest, Listing, Parameters, Resolution
 from service.api.wiring import StartAnswer, context, start_answer
 from service.domain.answers import Answer, AnswerStatus
 from service.domain.documents import Failure
 from service.domain.keys import Caller
 from service.domain.questions import Question
+from service.domain.usage import Usage
 from service.errors import Invalid
 from service.store.answers import Event
 from service.usecases import ask_question
@@ -29,12 +30,14 @@ from service.usecases.context import Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.export_answer import Exported, describe_export, export_answer, file_name
 from service.usecases.follow_answer import follow_answer, wait_for_answer
+from service.usecases.resolve_answer import Verdict, resolve_answer
 from service.usecases.write_markdown import write_markdown
 
 router = APIRouter(prefix="/v1", tags=["answers"])
 
 Ctx = Annotated[Context, Depends(context)]
 Tenant = Annotated[str, Depends(tenant)]
+Manager = Annotated[Caller, Depends(manager)]
 Who = Annotated[Caller, Depends(caller)]
 Start = Annotated[StartAnswer, Depends(start_answer)]
 
@@ -115,6 +118,14 @@ async def follow(
 def cancel(ctx: Ctx, owner: Tenant, answer_id: str) -> dict[str, Any]:
     """Stop a running answer; what was surely consumed is settled."""
     return describe_answer(cancel_answer(ctx, owner, answer_id))
+
+
+@router.post("/answers/{answer_id}/resolve")
+def resolve(ctx: Ctx, who: Manager, answer_id: str, body: Resolution) -> dict[str, Any]:
+    """Say whether an answer in doubt was billed: what is held for it is settled or released."""
+    usage = None if body.usage is None else Usage(**body.usage.model_dump())
+    verdict = Verdict(body.billed, usage, body.service_tier)
+    return describe_answer(resolve_answer(ctx, who.tenant, answer_id, verdict))
 
 
 def _attachment(exported: Exported, form: str) -> str:

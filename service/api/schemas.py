@@ -342,3 +342,25 @@ class AnswerRequest(Parameters):
     stream: bool = False
     wait: bool = True
     citations: bool = True
+
+
+Count = Annotated[int, Field(ge=0, le=10**9)]
+"""Tokens of one call."""
+
+
+class BilledUsage(Body):
+    """What the provider charged one call for, as its records show; the details are part of the first two."""
+
+    prompt_tokens: Count
+    completion_tokens: Count
+    cached_tokens: Count = 0
+    reasoning_tokens: Count = 0
+    cache_write_tokens: Count = 0
+
+
+class Resolution(Body):
+    """What became of an answer in doubt."""
+
+    billed: bool
+    usage: BilledUsage | None = None
+    service_tier: Literal["default", "flex", "priority"] | None = None

@@ -13,7 +13,10 @@ from service.domain.usage import Usage
 
 
 class AnswerStatus(StrEnum):
-    """queued → running → done | failed | cancelled | in_doubt; in_doubt may still become done."""
+    """queued → running → done | failed | cancelled | in_doubt.
+
+    What is in doubt becomes done by a late reply, or failed once the user says whether it was billed.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"

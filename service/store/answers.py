@@ -128,11 +128,16 @@ def cancel_requested(tx: Transaction, answer_id: str) -> bool:
     return bool(tx.execute(select(answers.c.cancel_requested).where(answers.c.id == answer_id)).scalar_one())
 
 
-def conclude(tx: Transaction, answer: Answer) -> None:
-    """Write an answer's end (or its doubt): everything that was not known when it was asked."""
-    tx.execute(
+def conclude(tx: Transaction, answer: Answer) -> bool:
+    """Write an answer's end (or its doubt): everything that was not known when it was asked.
+
+    Returns:
+        False, and nothing is written, where it has ended for good already.
+    """
+    open_ones = [AnswerStatus.QUEUED.value, AnswerStatus.RUNNING.value, AnswerStatus.IN_DOUBT.value]
+    result = tx.execute(
         update(answers)
-        .where(answers.c.id == answer.id)
+        .where(answers.c.id == answer.id, answers.c.status.in_(open_ones))
         .values(
             status=answer.status.value,
             text=answer.text,
@@ -148,6 +153,7 @@ def conclude(tx: Transaction, answer: Answer) -> None:
             cache=answer.cache,
         )
     )
+    return result.rowcount == 1
 
 
 def add_events(tx: Transaction, answer_id: str, events: Iterable[Event]) -> None:

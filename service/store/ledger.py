@@ -279,6 +279,14 @@ def settled(
         yield Settled(**row._asdict())
 
 
+def is_held(tx: Transaction, call_id: str) -> bool:
+    """Whether a call's reservation has not ended."""
+    query = select(reservations.c.call_id).where(
+        reservations.c.call_id == call_id, reservations.c.state == HELD
+    )
+    return tx.execute(query).one_or_none() is not None
+
+
 def held_micros(tx: Transaction, tenant: str) -> int:
     """Return what is reserved for calls that have not ended, those in doubt included."""
     query = select(func.coalesce(func.sum(reservations.c.micros), 0)).where(

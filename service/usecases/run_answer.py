@@ -256,7 +256,8 @@ def _conclude(run: Run, ended: Answer) -> None:
     ended = replace(ended, finished_at=run.ctx.now())
     last = _last_words(ended)
     with run.ctx.db.write() as tx:
-        answers.conclude(tx, ended)
+        if not answers.conclude(tx, ended):
+            return  # decided meanwhile, and the stream has had its last event
         answers.add_events(tx, ended.id, [*run.channel.unsaved(), *run.channel.to_follow(last)])
     for name, data in last:
         run.channel.publish(name, data)

@@ -13,7 +13,9 @@ from service.usecases.context import Context
 from service.usecases.feed import Channel
 
 IN_DOUBT = Failure(
-    "in_doubt", "The reply never came whole: the call may have been billed. It is not repeated."
+    "in_doubt",
+    "The reply never came whole: the call may have been billed. It is not repeated, "
+    "and its price stays held until you resolve the answer as billed or not.",
 )
 
 

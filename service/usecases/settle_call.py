@@ -82,26 +82,30 @@ def close_failed(run: Run, call: Call, error: ProviderError | Invalid) -> Stoppe
 
 def release(tx: Transaction, run: Run, call: Call, raw: dict[str, Any] | None) -> None:
     """End a call that surely was not billed, within the caller's transaction."""
-    answers.close_call(tx, replace(call, state=CallState.FAILED), reply=raw, at=run.ctx.now())
-    ledger.release(tx, call.id, at=run.ctx.now())
+    if ledger.release(tx, call.id, at=run.ctx.now()):
+        answers.close_call(tx, replace(call, state=CallState.FAILED), reply=raw, at=run.ctx.now())
 
 
 def doubt(run: Run, call: Call, detail: str) -> None:
     """Record that nobody knows: the reservation stays held, the user sees it and decides."""
     in_doubt = replace(call, state=CallState.IN_DOUBT, error=Failure(IN_DOUBT.code, detail))
     with run.ctx.db.write() as tx:
-        answers.close_call(tx, in_doubt, reply=None, at=run.ctx.now())
+        if ledger.is_held(tx, call.id):
+            answers.close_call(tx, in_doubt, reply=None, at=run.ctx.now())
 
 
 def _close_settled(
     run: Run, call: Call, *, reply: dict[str, Any] | None, limit_tokens: int | None = None
 ) -> None:
-    """An unknown price takes the whole reservation from the budgets: it may have cost that much."""
+    """An unknown price takes the whole reservation from the budgets: it may have cost that much.
+
+    Where the reservation has ended already, the user decided what became of the call, and that stays.
+    """
     known = call.actual_usd
     micros = call.reserved_micros if known is None else pricing.to_micros_up(known)
     with run.ctx.db.write() as tx:
-        answers.close_call(tx, call, reply=reply, at=run.ctx.now())
         if ledger.settle(tx, call.id, actual_micros=micros, actual_usd=call.actual_usd, at=run.ctx.now()):
+            answers.close_call(tx, call, reply=reply, at=run.ctx.now())
             observe(tx, run, call, limit_tokens)
 
 
