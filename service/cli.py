@@ -418,8 +418,7 @@ async def _ask(
             terminal.leave()  # its record says the rest: the request to stop is kept with it
         return terminal.STOPPED
     if ended["status"] != "done":
-        detail = (ended["error"] or {}).get("detail", ended["status"])
-        console.errors().print(f"[red]{ended['status']}[/] {escape(detail)}")
+        console.show_failed(ended)
         return 1
     return UNREADABLE if unreadable else 0
 

@@ -324,6 +324,14 @@ def show_stopped(answer: dict[str, Any]) -> None:
     errors().print(f"Stopped. Answer {answer['id']}: {status.replace('_', ' ')}; {money}.")
 
 
+def show_failed(answer: dict[str, Any]) -> None:
+    """Say why there is no answer, and what to do where nobody knows whether it was billed."""
+    status, console = answer["status"], errors()
+    console.print(f"[red]{status}[/] {escape((answer['error'] or {}).get('detail', status))}")
+    if status == "in_doubt":
+        console.print(f"  → unabridged resolve {answer['id']} --billed (or --not-billed)", markup=False)
+
+
 def show_error(error: UnabridgedError) -> None:
     """Say what went wrong, and each way out."""
     console = errors()

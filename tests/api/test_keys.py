@@ -304,6 +304,8 @@ def test_a_key_with_a_limit_manages_nothing(server: Server) -> None:
     scope = f"key:{made['id']}"
     with server.calling_with(made["secret"]) as called:
         limit = {"limit_usd": "1000"}
+        freed = called.client.post("/v1/answers/ans_1/resolve", json={"billed": False})
+        assert (freed.status_code, freed.json()["code"]) == (403, "not_allowed")
         refused = [
             called.client.post("/v1/keys", json={"name": "free"}),
             called.client.delete(f"/v1/keys/{made['id']}"),

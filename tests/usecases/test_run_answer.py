@@ -28,6 +28,7 @@ from service.usecases.ask_question import Request, ask_question
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context, Terms
 from service.usecases.remove_document import remove_document
+from service.usecases.resolve_answer import Verdict, resolve_answer
 from service.usecases.run_answer import FIRST_NUMBERS, run_answer
 from tests.support.server import serving, settings_in, stored
 from tests.support.upstream import Upstream, slow, stall_after
@@ -127,6 +128,37 @@ def test_sent_is_in_doubt_and_never_sent_again(settings: Settings, upstream: Ups
     assert (ended.status, call.state) == (AnswerStatus.IN_DOUBT, CallState.IN_DOUBT)
     assert upstream.requests == []
     assert held == {call.id: call.reserved_micros}
+
+
+@pytest.mark.parametrize("billed", [None, True, False], ids=["undecided", "billed", "not billed"])
+def test_a_reply_that_comes_late(settings: Settings, upstream: Upstream, *, billed: bool | None) -> None:
+    """Another process takes an answer for lost that is still under way, and the user decides meanwhile."""
+    upstream.script.append(slow(0.5, between_s=0.2))
+
+    async def overtaken(first: Context, second: Context) -> None:
+        running = asyncio.create_task(run_answer(first, answer.id))
+        await asyncio.to_thread(until, lambda: len(upstream.requests) == 1)
+        await asyncio.to_thread(run, second, answer)
+        assert after(second, answer)[0].status is AnswerStatus.IN_DOUBT
+        if billed is not None:
+            resolve_answer(second, LOCAL, answer.id, Verdict(billed))
+        await running
+
+    with process(settings) as first, process(settings) as second:
+        answer = asked(first)
+        asyncio.run(overtaken(first, second))
+        ended, (call,) = after(first, answer)
+        booked, terminal = books(first)[call.id], [one.name for one in after_events(first, answer)]
+        with first.db.read() as tx:
+            assert ledger.held_micros(tx, LOCAL) == 0
+    assert len(upstream.requests) == 1
+    if billed is None:
+        assert (ended.status, call.actual_usd) == (AnswerStatus.DONE, upstream.invoice[0].usd)
+        assert booked == pricing.to_micros_up(upstream.invoice[0].usd)
+    else:
+        assert (ended.status, call.actual_usd) == (AnswerStatus.FAILED, None)
+        assert booked == (call.reserved_micros if billed else 0)
+        assert "done" not in terminal
 
 
 def test_shown_text_is_kept_when_the_reply_breaks(settings: Settings, upstream: Upstream) -> None:
