@@ -333,6 +333,7 @@ app.command()(mcp.mcp)
 app.command()(spending.spend)
 app.command()(spending.budget)
 app.command()(spending.resolve)
+app.command("forget-limits")(spending.limits_forgotten)
 app.add_typer(admitting.app, name="keys")
 
 

@@ -14,6 +14,7 @@ from service.errors import Invalid
 from service.usecases import arrange_corpus, manage_budgets
 from service.usecases.context import LOCAL, Context
 from service.usecases.describe_answer import describe_answer
+from service.usecases.forget_limits import forget_limits
 from service.usecases.manage_budgets import Limit
 from service.usecases.report_spend import Span, report_spend
 from service.usecases.resolve_answer import Verdict, resolve_answer
@@ -123,6 +124,19 @@ def resolve(
         console.as_json(answer)
     else:
         console.say(answer["error"]["detail"])
+
+
+def limits_forgotten(
+    model: Annotated[str | None, typer.Argument(help="The model; the usual one unless named.")] = None,
+) -> None:
+    """Forget the provider's limits of tokens per minute, so that a larger request is tried again.
+
+    Example: unabridged forget-limits gpt-5.5
+    """
+    ctx = opening.context(opening.settings())
+    name = ctx.catalog.model(model or ctx.terms.model).id
+    forget_limits(ctx, name)
+    console.say(f"The limits of {name} are forgotten: the next question is tried.")
 
 
 def _usage(prompt: int | None, completion: int | None, cached: int | None) -> Usage | None:

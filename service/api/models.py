@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
 from service.api.access import caller, tenant
 from service.api.openai_requests import split_model
@@ -13,6 +13,7 @@ from service.api.wiring import context
 from service.usecases import arrange_corpus
 from service.usecases.context import Context
 from service.usecases.describe_model import describe_model
+from service.usecases.forget_limits import forget_limits
 
 router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[Depends(caller)])
 
@@ -24,6 +25,13 @@ Tenant = Annotated[str, Depends(tenant)]
 def list_models(ctx: Ctx) -> dict[str, Any]:
     """List the models of the catalog."""
     return {"object": "list", "data": [_listed(model.id, ctx) for model in ctx.catalog.models]}
+
+
+@router.delete("/{name:path}/limits", status_code=204)
+def forget(ctx: Ctx, name: str) -> Response:
+    """Forget the provider's limits of tokens per minute, as far as it told them: they are tried again."""
+    forget_limits(ctx, name)
+    return Response(status_code=204)
 
 
 @router.get("/{name:path}")

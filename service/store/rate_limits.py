@@ -32,3 +32,8 @@ def known(tx: Transaction, *, engine: str, model: str, since: datetime) -> RateL
     )
     found = {row.band: row.limit_tokens for row in tx.execute(query)}
     return RateLimits(short=found.get("short"), long=found.get("long"))
+
+
+def forget(tx: Transaction, *, engine: str, model: str) -> None:
+    """Forget what a provider told of a model."""
+    tx.execute(delete(rate_limits).where(rate_limits.c.engine == engine, rate_limits.c.model == model))

@@ -38,6 +38,7 @@ from service.store import answers, documents, ledger, plans
 from service.store.ledger import StoredBudget
 from service.store.plans import StoredPlan
 from service.store.session import Transaction
+from service.usecases.bind_terms import passes_ceiling
 from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Frame
 from service.usecases.index_pages import make_searchable
@@ -256,17 +257,16 @@ def _still_holds(preview: Preview, stored: StoredPlan) -> Offer:
     same_prices = now is not None and _ceiling(now.description) == _ceiling(stored.plan)
     if now is None or now.plan.fingerprint != stored.fingerprint or not same_prices:
         moved = "the prices" if now and not same_prices else "the documents"
-        if now is not None and _correction(now.description) != _correction(stored.plan):
-            moved = "what is known of the provider's count"
-        raise PlanChanged(
-            f"Since the plan was made, {moved} changed. Ask for a new plan.", fixes=(Fix("plan_again"),)
-        )
+        raise _moved(moved)
+    if preview.learnt is not None and passes_ceiling(preview.learnt, stored):
+        raise _moved("what is known of the provider's count")
     return now
 
 
-def _correction(plan: dict[str, Any]) -> set[int]:
-    """What a plan's counts were corrected by, as learnt until then."""
-    return {call.get("correction_tokens", 0) for call in plan["calls"]}
+def _moved(what: str) -> PlanChanged:
+    return PlanChanged(
+        f"Since the plan was made, {what} changed. Ask for a new plan.", fixes=(Fix("plan_again"),)
+    )
 
 
 def _ceiling(plan: dict[str, Any]) -> tuple[str, str | None]:

@@ -23,7 +23,7 @@ from service.domain.tasks import Together
 from service.domain.vision import Detail
 from service.domain.waste import LeftOut, Spare
 from service.errors import Fix
-from service.usecases import describe_ranked
+from service.usecases import bind_terms, describe_ranked
 from service.usecases.describe_ranked import NO_HINTS, Hints
 from service.usecases.forecast_cache import NOTHING_HELD, Forecast
 from service.usecases.judge_doubt import doubt_warnings
@@ -115,6 +115,7 @@ def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
         "coverage": _coverage(plan, frame),
         "cache": {**frame.forecast.get(plan.key, NOTHING_HELD).as_dict(), "reusable": plan.reusable},
         "warnings": _warnings(plan, frame),
+        "counting": bind_terms.described(terms),
         "price_catalog": {
             "version": frame.catalog.version,
             "sha256": frame.catalog.sha256,

@@ -46,7 +46,8 @@ def rate_fixes(strategy: str, terms: Terms) -> tuple[Fix, ...]:
         ),
         Fix(
             "raise_provider_limit",
-            "Raise the account's rate limit: what was told is tried again after a day.",
+            "Raise the account's rate limit, then have it tried again: DELETE "
+            f"/v1/models/{terms.model.id}/limits, or unabridged forget-limits. After a day it is by itself.",
         ),
     ]
     if strategy == "ranked":

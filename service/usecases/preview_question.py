@@ -17,6 +17,7 @@ from service.domain.enclosures import in_order
 from service.domain.manner import Manner
 from service.domain.planner import Plan, Strategy, Terms
 from service.domain.questions import Question, check_together
+from service.domain.rates import RateLimits
 from service.domain.slices import Slice, whole_slice
 from service.errors import (
     DocumentFailed,
@@ -28,6 +29,7 @@ from service.errors import (
 from service.store import corpora, documents, enclosures, plans
 from service.store.plans import StoredPlan
 from service.store.session import Transaction
+from service.usecases.bind_terms import as_offered
 from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Asked, Frame, calls_of, describe, window_of
 from service.usecases.forecast_cache import Asking, Forecasts, forecast
@@ -66,6 +68,7 @@ class Preview:
     Attributes:
         index_behind: pages could not be ranked, for the index has to be brought up to date first.
         premature: another plan would be recommended, were the index up to date.
+        learnt: the terms by what is known now; an offered plan is held on those it was made on.
     """
 
     offers: tuple[Offer, ...]
@@ -74,6 +77,7 @@ class Preview:
     because: str | None = None
     index_behind: bool = False
     premature: bool = False
+    learnt: Terms | None = None
 
 
 def preview_question(ctx: Context, tenant: str, corpus_id: str, question: Question) -> Preview:
@@ -124,10 +128,11 @@ def preview_in(
     model = ctx.catalog.model(question.model)
     manner = Manner(images=question.page_images, detail=model.detail(question.image_detail))
     asked = _asked(tx, corpus_id, question, manner)
-    terms = learn_terms(tx, ctx, terms_of(ctx, model, question), question)
+    learnt = learn_terms(tx, ctx, terms_of(ctx, model, question), question)
+    terms = as_offered(learnt, offered)
     ranked = rank_or_repeat(tx, ctx, corpus_id, asked, terms=terms, question=question, offered=offered)
     asked = replace(asked, hints=ranked.hints(question))
-    drafts = _drafts(tx, asked.members, terms, question, ranked)
+    drafts = _drafts(tx, asked.members, terms, question, ranked, limits=learnt.limits)
     held = forecast(tx, ctx, Asking(tenant, corpus_id, model, question.system_prompt), drafts)
     if any(held.cached.values()):
         terms = replace(terms, cached=held.cached)
@@ -137,7 +142,7 @@ def preview_in(
         asked = replace(asked, leaner={plan.strategy: plan.estimate for plan in leaner})
     frame = _frame(ctx, terms, asked, question=question, held=held)
     offers = tuple(_offer(plan, frame) for plan in drafts)
-    return replace(_advised(offers, frame, question), index_behind=ranked.behind)
+    return replace(_advised(offers, frame, question), index_behind=ranked.behind, learnt=learnt)
 
 
 def _advised(offers: tuple[Offer, ...], frame: Frame, question: Question) -> Preview:
@@ -417,11 +422,17 @@ def _tier(ctx: Context, name: str | None) -> Tier:
 
 
 def _drafts(
-    tx: Transaction, asked: Sequence[Member], terms: Terms, question: Question, ranked: Ranked
+    tx: Transaction,
+    asked: Sequence[Member],
+    terms: Terms,
+    question: Question,
+    ranked: Ranked,
+    *,
+    limits: RateLimits,
 ) -> list[Plan]:
-    """Plan in every way, and refuse what the provider never takes."""
+    """Plan in every way, and refuse what the provider never takes by the limits that are known now."""
     every = [*_plans(tx, asked, terms, question), *ranked.plans(terms)]
-    return [within_rate(draft, terms) for draft in every]
+    return [within_rate(draft, replace(terms, limits=limits)) for draft in every]
 
 
 def _plans(tx: Transaction, asked: Sequence[Member], terms: Terms, question: Question) -> list[Plan]:

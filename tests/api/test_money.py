@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from ingest import count_tokens
 from service.domain import packing, pricing
-from service.store import answers, tables
+from service.store import answers, rate_limits, tables
 from service.usecases.context import LOCAL
 from tests.api.conftest import prose
 from tests.support.billing import text_of
@@ -349,3 +349,21 @@ def test_empty_key_is_none(server: Server, upstream: Upstream, corpus: str) -> N
     problem_of(
         server.ask(corpus, question="q", headers={"Idempotency-Key": "k" * 201}), 422, "invalid_request"
     )
+
+
+def test_a_limit_that_was_told_is_forgotten_on_request(
+    server: Server, upstream: Upstream, large: list[str]
+) -> None:
+    now = server.context.now()
+    with server.context.db.write() as tx:
+        rate_limits.remember(tx, 50_000, band="short", engine="openai", model="gpt-5.5", at=now)
+    corpus = server.corpus(large[0])
+    refused = problem_of(
+        server.ask(corpus, question="When?", strategy="whole"), 422, "request_exceeds_provider_rate"
+    )
+    (raised,) = [fix for fix in refused["fixes"] if fix["do"] == "raise_provider_limit"]
+    assert "DELETE /v1/models/gpt-5.5/limits" in raised["detail"]
+    assert server.client.delete("/v1/models/gpt-5.5/limits").status_code == 204
+    assert server.client.delete("/v1/models/gpt-none/limits").status_code == 404
+    assert server.ask(corpus, question="When?", strategy="whole").status_code == 201
+    assert len(upstream.requests) == 1

@@ -30,3 +30,8 @@ def test_an_answer_in_doubt_is_decided(tmp_path: Path) -> None:
         again = run(data, "resolve", answer_id, "--billed", **key)
         assert (again.returncode, "Only an answer in doubt" in again.stderr) == (1, True)
         assert len(upstream.requests) == 1
+
+
+def test_limits_are_forgotten(tmp_path: Path) -> None:
+    done = run(tmp_path / "data", "forget-limits", "gpt-5.5")
+    assert (done.returncode, "limits of gpt-5.5 are forgotten" in done.stdout) == (0, True), done.stderr

@@ -233,7 +233,7 @@ def test_several_questions_get_their_pages_by_turns() -> None:
 )
 def test_a_word_that_says_nothing_of_a_document_names_none(asked: str, names: bool) -> None:  # noqa: FBT001 - drawn
     members = [
-        replace(paged(ordinal, [10])[0], filename=name)
+        paged(ordinal, [10])[0]._replace(filename=name)
         for ordinal, name in enumerate(["brno report.pdf", "plzen minutes.pdf"], 1)
     ]
     assert ranking.names_a_document(terms.of_question(asked), members, {}) == names

@@ -330,7 +330,7 @@ def test_only_the_index_of_just_these_documents_is_searched(filled: PageIndex) -
 
 
 def test_other_counts_of_the_same_pages_begin_anew(filled: PageIndex) -> None:
-    counted = [replace(one, counted=":3") for one in entries(BOOK)]
+    counted = [one._replace(counted=":3") for one in entries(BOOK)]
     assert not filled.is_ready(COR, counted)
     assert filled.update(COR, counted, texts(BOOK))
     assert hits(filled, "harbour") == [(2, 2), (1, 1)]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from service.domain.questions import Question
-from service.errors import RequestExceedsProviderRate
+from service.errors import PlanChanged, RequestExceedsProviderRate
 from service.factory import open_context
 from service.settings import Settings
 from service.store import ledger, rate_limits
@@ -20,6 +20,7 @@ from service.usecases import arrange_corpus, preview_question
 from service.usecases.ask_question import Request, ask_question, get_answer
 from service.usecases.context import LOCAL, Context
 from service.usecases.describe_answer import describe_answer
+from service.usecases.forget_limits import forget_limits
 from service.usecases.remove_document import remove_document
 from service.usecases.report_spend import Span, report_spend
 from service.usecases.run_answer import run_answer
@@ -203,6 +204,47 @@ def test_how_the_provider_counts_is_learnt_after_three_replies(ctx: Context, ups
     assert off == [9, 9, 9, 0, 0]
 
 
+def accept(ctx: Context, corpus: str, plan: dict[str, Any]) -> dict[str, Any]:
+    """Ask by an offered plan."""
+    answer = ask_question(ctx, LOCAL, corpus, Request(plan_id=plan["id"]))
+    asyncio.run(run_answer(ctx, answer.id))
+    return describe_answer(get_answer(ctx, LOCAL, answer.id))
+
+
+def offered(ctx: Context, corpus: str, strategy: str = "whole") -> dict[str, Any]:
+    question = Question(text="What came?", model="gpt-5.5", strategies=(strategy,))
+    return preview_question.preview_question(ctx, LOCAL, corpus, question).offers[0].description
+
+
+@pytest.mark.parametrize("extra", [(0,) * 6, (-9, -9, -9), (0, -40, 0, -70)], ids=["exact", "less", "unlike"])
+@pytest.mark.parametrize("strategy", ["whole", "split"])
+def test_what_other_answers_teach_moves_no_offered_plan(
+    ctx: Context, upstream: Upstream, extra: tuple[int, ...], strategy: str
+) -> None:
+    upstream.tokens_per_minute = 2_000 if strategy == "split" else 2_000_000
+    small, _ = corpus_of(ctx, 900, name="Small")
+    ask(ctx, small)
+    corpus, _ = corpus_of(ctx, 900, 800, 700)
+    plan = offered(ctx, corpus, strategy)
+    assert plan["feasible"], plan["infeasible_because"]
+    for n, upstream.extra_tokens in enumerate(extra):
+        ask(ctx, small, f"Question {n}?")
+    answer = accept(ctx, corpus, plan)
+    assert answer["status"] == "done", answer["error"]
+    assert answer["cost"]["max_usd"] == plan["cost"]["max_usd"]
+    assert Decimal(answer["cost"]["actual_usd"]) <= Decimal(plan["cost"]["max_usd"])
+
+
+def test_a_plan_whose_ceiling_is_none_any_more_is_refused(ctx: Context, upstream: Upstream) -> None:
+    corpus, _ = corpus_of(ctx, 1_300)
+    plan = offered(ctx, corpus)
+    upstream.extra_tokens = 9
+    for n in range(3):
+        ask(ctx, corpus, f"Question {n}?")
+    with pytest.raises(PlanChanged, match="the provider's count"):
+        accept(ctx, corpus, plan)
+
+
 @pytest.fixture
 def edge(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> str:
     """A corpus whose one call comes to 30 tokens below the threshold, which lies lower than usual."""
@@ -284,6 +326,12 @@ def test_a_limit_is_learnt_from_a_refusal_and_tried_again_after_a_day(
     with pytest.raises(RequestExceedsProviderRate):
         ask(ctx, corpus)
     upstream.tokens_per_minute = 2_000_000
+    with pytest.raises(RequestExceedsProviderRate):
+        ask(ctx, corpus)
+    forget_limits(ctx, "gpt-5.5")
+    assert ask(ctx, corpus)["status"] == "done", "whoever knows better has it tried at once"
+    with ctx.db.write() as tx:
+        rate_limits.remember(tx, 2_000, engine="openai", model="gpt-5.5", band="short", at=ctx.now())
     tomorrow = replace(ctx, now=lambda: datetime.now(UTC) + timedelta(hours=25))
     assert ask(tomorrow, corpus)["status"] == "done"
 
