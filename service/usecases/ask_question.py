@@ -25,6 +25,7 @@ from service.errors import (
     Fix,
     IndexNotReady,
     Invalid,
+    KeyNeeded,
     NotFound,
     OverMaxCost,
     OverThreshold,
@@ -34,7 +35,7 @@ from service.errors import (
     RequestExceedsProviderRate,
     UnabridgedError,
 )
-from service.store import answers, documents, ledger, plans
+from service.store import answers, documents, keys, ledger, plans
 from service.store.ledger import StoredBudget
 from service.store.plans import StoredPlan
 from service.store.session import Transaction
@@ -75,8 +76,9 @@ def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) ->
         PlanChanged, PlanExpired: the offered plan does not hold any more.
         OverThreshold: a call passes the threshold, and neither the request nor the chosen plan accepts that.
         OverWindow: no plan fits the model's window.
-        OverMaxCost, BudgetExceeded: the ceiling does not fit the money.
+        OverMaxCost, BudgetExceeded: the ceiling does not fit the money, or nobody knows it.
         IndexNotReady: the pages are still being indexed, and a plan of the best of them would be taken.
+        KeyNeeded: the key was revoked meanwhile.
         DocumentNotReady, DocumentFailed, Invalid: see `preview_question`.
     """
     request_sha256 = _fingerprint(corpus_id, request, request.question.said() if request.question else None)
@@ -341,6 +343,8 @@ def _reserve(
     tx: Transaction, ctx: Context, answer: Answer, offer: Offer, terms: Terms, *, key_id: str | None
 ) -> None:
     """Hold the ceiling of each call in every budget it falls under, and make the calls ready."""
+    if key_id is not None:
+        _refuse_revoked(tx, answer.tenant, key_id)
     scopes = ("tenant", f"corpus:{answer.corpus_id}", *([f"key:{key_id}"] if key_id else ()))
     if ctx.provider.charges:
         _refuse_unbounded(offer.plan, ledger.budgets_of(tx, answer.tenant, scopes), terms)
@@ -369,6 +373,13 @@ def _reserve(
             at=ctx.now(),
             key_id=key_id,
         )
+
+
+def _refuse_revoked(tx: Transaction, tenant: str, key_id: str) -> None:
+    """Refuse a key that was revoked since it was recognised: its budget went with it, and holds nothing."""
+    key = keys.get(tx, tenant, key_id)
+    if key is None or key.revoked_at is not None:
+        raise KeyNeeded("The key was revoked just now. Send one that holds.")
 
 
 def _refuse_unbounded(plan: Plan, limits: Sequence[StoredBudget], terms: Terms) -> None:

@@ -378,9 +378,10 @@ BODIES: dict[tuple[str, str], Json] = {
     ("POST", "/v1/corpora/{corpus_id}/plans"): {"question": "What?"},
     ("POST", "/v1/corpora/{corpus_id}/answers"): {"question": "What?"},
     ("PUT", "/v1/budgets/{scope}"): {"limit_usd": "1"},
+    ("POST", "/v1/answers/{answer_id}/resolve"): {"billed": False},
 }
 QUERIES = {("PUT", "/v1/uploads/{upload_id}/parts/{number}"): {"sha256": "0" * 64}}
-OF_ALL = {"/v1/models/{name:path}"}
+OF_ALL = {"/v1/models/{name:path}", "/v1/models/{name:path}/limits"}
 
 
 def unknown(value: str) -> str:

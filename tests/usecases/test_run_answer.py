@@ -19,14 +19,17 @@ import pytest
 from service.domain import pricing
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.questions import Question
+from service.errors import KeyNeeded
 from service.factory import open_context
 from service.settings import Settings
 from service.store import answers, ledger
 from service.store.session import Database, Transaction
-from service.usecases import arrange_corpus
+from service.usecases import arrange_corpus, manage_keys
 from service.usecases.ask_question import Request, ask_question
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context, Terms
+from service.usecases.manage_budgets import Limit
+from service.usecases.manage_keys import NewKey
 from service.usecases.remove_document import remove_document
 from service.usecases.resolve_answer import Verdict, resolve_answer
 from service.usecases.run_answer import FIRST_NUMBERS, run_answer
@@ -113,6 +116,21 @@ def test_ready_is_sent_once(settings: Settings, upstream: Upstream) -> None:
     assert (ended.status, states(calls), calls[0].attempts) == (AnswerStatus.DONE, ["done"], 1)
     assert len(upstream.requests) == 1
     assert ended.actual_usd == upstream.invoice[0].usd
+
+
+def test_a_key_that_was_revoked_meanwhile_spends_nothing(settings: Settings, upstream: Upstream) -> None:
+    with process(settings) as ctx:
+        manage_keys.add_key(ctx, NewKey("other"))
+        key_id = manage_keys.add_key(ctx, NewKey("mine", limit=Limit(Decimal(5), "total")))["id"]
+        corpus = arrange_corpus.create(
+            ctx, LOCAL, name="Tests", document_ids=[stored(ctx, pages=1, tokens=50)]
+        )
+        request = Request(question=Question(text="What?", model="gpt-5.5"), key_id=key_id)
+        assert ask_question(ctx, LOCAL, corpus.id, request).status is AnswerStatus.QUEUED
+        manage_keys.revoke_key(ctx, key_id)
+        with pytest.raises(KeyNeeded):
+            ask_question(ctx, LOCAL, corpus.id, request)
+    assert upstream.requests == []
 
 
 def test_sent_is_in_doubt_and_never_sent_again(settings: Settings, upstream: Upstream) -> None:
