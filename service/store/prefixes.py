@@ -56,7 +56,10 @@ def remember(
 def resembling(
     tx: Transaction, *, tenant: str, engine: str, model: str, corpus_id: str, heads: Collection[str]
 ) -> list[Sent]:
-    """Return packs of a corpus, and those that begin as one of these heads, latest first."""
+    """Return packs of a corpus, and those that begin as one of these heads, latest first.
+
+    Where there are many, those that begin so: packs of ranked pages, each for its question, are no news.
+    """
     what = prefixes.c
     query = (
         select(what.prefix_sha256, what.corpus_id, what.used_at, what.lead, what.chain)
@@ -66,10 +69,10 @@ def resembling(
             prefixes.c.model == model,
             or_(prefixes.c.corpus_id == corpus_id, prefixes.c.head.in_(heads)),
         )
-        .order_by(prefixes.c.used_at.desc())
+        .order_by(prefixes.c.head.in_(heads).desc(), prefixes.c.used_at.desc())
         .limit(MOST)
     )
-    return [
+    found = [
         Sent(
             prefix_sha256=row.prefix_sha256,
             corpus_id=row.corpus_id,
@@ -79,6 +82,7 @@ def resembling(
         )
         for row in tx.execute(query)
     ]
+    return sorted(found, key=lambda one: one.used_at, reverse=True)
 
 
 def documents_of(tx: Transaction, prefix_sha256: str, *, tenant: str, engine: str, model: str) -> list[Named]:

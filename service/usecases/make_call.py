@@ -14,8 +14,15 @@ from service.errors import Conflict, Invalid, ProviderError, StoreUnavailable
 from service.provider import ChatRequest, Delta, OnWire, Reply
 from service.store import answers
 from service.usecases.pack_prompt import pack_prompt
-from service.usecases.running import IN_DOUBT, INTERRUPTED, Cancelled, Run, Stopped
-from service.usecases.settle_call import CANCELLED, close_failed, doubt, settle, settle_cancelled
+from service.usecases.running import DEARER, IN_DOUBT, INTERRUPTED, Cancelled, Run, Stopped
+from service.usecases.settle_call import (
+    CANCELLED,
+    ceiling_has_risen,
+    close_failed,
+    doubt,
+    settle,
+    settle_cancelled,
+)
 
 STORE_SECONDS = 2.0
 """Between two attempts to record a call's end while the store is out of reach."""
@@ -136,6 +143,12 @@ def _stored_call(run: Run, part: int) -> Call:
 
 
 def _take(run: Run, call: Call) -> bool:
-    """Commit that the call is sent, before it is."""
+    """Commit that the call is sent, before it is.
+
+    Raises:
+        Stopped: it may cost more now than is held for it.
+    """
+    if ceiling_has_risen(run, call):
+        raise Stopped(AnswerStatus.FAILED, DEARER)
     with run.ctx.db.write() as tx:
         return answers.take_for_sending(tx, call.id, call.sent_at or run.ctx.now())

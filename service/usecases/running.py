@@ -25,6 +25,13 @@ INTERRUPTED = Failure(
 )
 
 
+DEARER = Failure(
+    "plan_changed",
+    "The price rose between the question and its sending: nothing more was sent, and what was held for it is "
+    "free again. Ask again.",
+)
+
+
 class Cancelled(Exception):
     """The user asked to stop."""
 

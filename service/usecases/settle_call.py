@@ -119,6 +119,21 @@ def _counted(run: Run, call: Call, request: ChatRequest, text: str) -> Usage:
     return Usage(prompt_tokens=prompt, completion_tokens=count_tokens(text), estimated=True)
 
 
+def ceiling_has_risen(run: Run, call: Call) -> bool:
+    """Whether a call may cost more on the day it is sent than was held for it when it was accepted."""
+    if not run.ctx.provider.charges or not call.reserved_micros:
+        return False
+    planned = run.planned[call.part]
+    top = pricing.ceiling(
+        run.ctx.catalog.model(run.answer.model),
+        tier=cast("Tier", run.answer.plan["service_tier"]),
+        on=(call.sent_at or run.ctx.now()).date(),
+        input_tokens=planned.ceiling_input_tokens,
+        output_tokens=planned.reserved_output_tokens,
+    )
+    return top is not None and pricing.to_micros_up(top) > call.reserved_micros
+
+
 def _reasoned(run: Run, call: Call, usage: Usage) -> Usage:
     """Add the reasoning of a whole reply that tells no usage: it is billed, so budgets must not miss it."""
     if not run.ctx.provider.charges:

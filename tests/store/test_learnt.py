@@ -104,6 +104,15 @@ def test_packs_come_back_by_corpus_and_by_beginning_latest_first(db: Database) -
         assert prefixes.documents_of(tx, "9", **OWN) == []
 
 
+def test_many_other_packs_of_a_corpus_hide_none_that_begins_so(db: Database) -> None:
+    remember(db, pack("whole", chain("a", "b"), at=1))
+    for number in range(40):
+        remember(db, pack(f"ranked {number}", chain(f"c{number}"), at=2 + number))
+    packs = found(db, chain("a").head)
+    assert packs[-1].prefix_sha256 == "whole"
+    assert [one.used_at for one in packs] == sorted((one.used_at for one in packs), reverse=True)
+
+
 def test_a_pack_is_kept_once_and_for_a_day(db: Database) -> None:
     remember(db, pack("1", chain("a"), at=1))
     remember(db, pack("1", chain("a"), at=5))

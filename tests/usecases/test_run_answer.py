@@ -18,6 +18,7 @@ import pytest
 
 from service.domain import pricing
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
+from service.domain.catalog import Rates
 from service.domain.questions import Question
 from service.errors import KeyNeeded
 from service.factory import open_context
@@ -116,6 +117,37 @@ def test_ready_is_sent_once(settings: Settings, upstream: Upstream) -> None:
     assert (ended.status, states(calls), calls[0].attempts) == (AnswerStatus.DONE, ["done"], 1)
     assert len(upstream.requests) == 1
     assert ended.actual_usd == upstream.invoice[0].usd
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["as dear", "dearer"])
+def test_a_price_that_rose_before_the_sending_is_not_paid(
+    settings: Settings, upstream: Upstream, times: int
+) -> None:
+    with process(settings) as ctx:
+        answer = asked(ctx)
+        catalog = ctx.catalog
+    model = catalog.model("gpt-5.5")
+    periods = [
+        replace(period, prices=tuple(replace(one, rates=dearer(one.rates, times)) for one in period.prices))
+        for period in model.price_periods
+    ]
+    risen = replace(model, price_periods=tuple(periods))
+    others = tuple(risen if one is model else one for one in catalog.models)
+    with process(settings) as ctx:
+        run(replace(ctx, catalog=replace(catalog, models=others)), answer)
+        ended, (call,) = after(ctx, answer)
+        booked = books(ctx)
+    if times == 1:
+        assert ended.status is AnswerStatus.DONE
+        return
+    assert ended.error is not None
+    assert (ended.status, ended.error.code) == (AnswerStatus.FAILED, "plan_changed")
+    assert (call.state, booked) == (CallState.FAILED, {call.id: 0})
+    assert upstream.requests == []
+
+
+def dearer(rates: Rates, times: int) -> Rates:
+    return replace(rates, input=rates.input * times, output=rates.output * times)
 
 
 def test_a_key_that_was_revoked_meanwhile_spends_nothing(settings: Settings, upstream: Upstream) -> None:
