@@ -330,9 +330,8 @@ app.command("list")(keeping.show)
 app.command()(keeping.remove)
 app.add_typer(exporting.app)
 app.command()(mcp.mcp)
-app.command()(spending.spend)
-app.command()(spending.budget)
-app.command()(spending.resolve)
+for command in (spending.spend, spending.budget, spending.resolve):
+    app.command()(command)
 app.command("forget-limits")(spending.limits_forgotten)
 app.add_typer(admitting.app, name="keys")
 
