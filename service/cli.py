@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -24,11 +22,12 @@ from service import (
     exporting,
     factory,
     folders,
-    jobs,
     keeping,
     opening,
+    serving,
     spending,
     terminal,
+    wording,
 )
 from service.console import Listed
 from service.domain.answers import AnswerStatus
@@ -44,6 +43,7 @@ from service.errors import (
     UnabridgedError,
 )
 from service.jobs import Worker
+from service.keeping import Part
 from service.mcp import command as mcp
 from service.settings import Settings
 from service.usecases import arrange_corpus, preview_question
@@ -91,8 +91,12 @@ PageImages = Annotated[
 ]
 BudgetTokens = Annotated[
     int | None,
-    typer.Option(min=MIN_BUDGET, help="Input of a ranked plan, instead of the budgets that are offered."),
+    typer.Option(min=MIN_BUDGET, help="Read only the most relevant pages, within so many tokens of input."),
 ]
+Only = Annotated[
+    list[str], typer.Option(metavar="NAME", help="Ask this document alone: file name, id or D7; repeatable.")
+]
+Without = Annotated[list[str], typer.Option(metavar="NAME", help="Leave this document out; repeatable.")]
 
 
 def main() -> NoReturn:
@@ -154,6 +158,8 @@ def ask(
     leave_out: LeaveOut = [],  # noqa: B006 - the form of an option's default
     page_images: PageImages = terminal.PageImagesName.NONE,
     budget_tokens: BudgetTokens = None,
+    only: Only = [],  # noqa: B006 - the form of an option's default
+    without: Without = [],  # noqa: B006 - the form of an option's default
     max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Refuse a higher ceiling.")] = None,
     confirm_above: Annotated[
         str, typer.Option(metavar="USD", help="Ask before a ceiling above this is spent.")
@@ -181,7 +187,8 @@ def ask(
     settings = opening.settings()
     asked = _question(question, settings, model, tier, effort, max_tokens)
     asked = _packed(terminal.together(asked, also), leave_out, page_images)
-    asked = replace(asked, strategies=(strategy.value,) if strategy else (), budget_tokens=budget_tokens)
+    strategies = terminal.strategies(strategy, budget_tokens)
+    asked = replace(asked, strategies=strategies, budget_tokens=budget_tokens)
     with (
         terminal.stopping_at_once(READING_STOPPED),
         opening.working(settings, extract=bool(paths)) as (
@@ -190,7 +197,9 @@ def ask(
         ),
     ):
         _model(ctx.catalog, asked.model)
-        code = asyncio.run(_ask(ctx, worker, paths, corpus, asked, limits, json=json))
+        code = asyncio.run(
+            _ask(ctx, worker, paths, corpus, asked, limits, part=Part(only, without), json=json)
+        )
     sys.exit(code)
 
 
@@ -206,6 +215,8 @@ def plan(
     leave_out: LeaveOut = [],  # noqa: B006 - the form of an option's default
     page_images: PageImages = terminal.PageImagesName.NONE,
     budget_tokens: BudgetTokens = None,
+    only: Only = [],  # noqa: B006 - the form of an option's default
+    without: Without = [],  # noqa: B006 - the form of an option's default
     json: Json = False,
 ) -> None:
     """Price a question in every way that applies, cold and warm. Costs nothing.
@@ -218,6 +229,7 @@ def plan(
     asked = replace(asked, budget_tokens=budget_tokens)
     ctx = opening.context(settings)
     found = arrange_corpus.find(ctx, LOCAL, corpus)
+    asked = replace(asked, document_ids=Part(only, without).of(ctx, found.id))
     _model(ctx.catalog, asked.model)
     make_searchable(ctx, LOCAL, found.id, asked, patient=True)
     preview = preview_question.preview_question(ctx, LOCAL, found.id, asked)
@@ -260,6 +272,7 @@ def add(
     """
     if corpus is not None and not corpus.strip():
         raise Invalid("--corpus: the name is empty. Say one, or leave the option out.")
+    folders.files_in(paths)  # refused before a corpus is made for them
     with terminal.stopping_at_once(READING_STOPPED), opening.working(opening.settings()) as (ctx, _worker):
         target = arrange_corpus.find_or_create(ctx, LOCAL, corpus) if corpus is not None else None
         listed = asyncio.run(folders.add(ctx, paths, target.id if target else None))
@@ -274,45 +287,13 @@ def add(
 
 
 @app.command()
-def serve(
-    host: Annotated[
-        str, typer.Option(help="Elsewhere than on loopback it takes a key: `unabridged keys`.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
-    no_worker: Annotated[
-        bool, typer.Option("--no-worker", help="Leave reading to `unabridged worker`.")
-    ] = False,
-) -> None:
-    """Run the HTTP service; its reference is at /docs."""
-    from service import server  # noqa: PLC0415 - its libraries would slow every other command
-
-    server.run(opening.settings(), host=host, port=port, work=not no_worker)
-
-
-@app.command()
-def worker() -> None:
-    """Read documents for a service that runs with --no-worker, until stopped."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    with opening.working(opening.settings(), serving=True) as (_ctx, working):
-        console.errors().print(f"working as {working.seat}; stop with Ctrl-C")
-        stop.wait()
-
-
-@app.command()
-def migrate() -> None:
-    """Bring the store's schema to this version's."""
-    ctx = opening.context(opening.settings(), migrate=True)
-    jobs.migrate(ctx.db)
-    console.errors().print("The store is up to date.")
-
-
-@app.command()
 def models(
     name: Annotated[str | None, typer.Argument(help="One model in full.")] = None, *, json: Json = False
 ) -> None:
-    """Show the models with their windows, thresholds and dated prices."""
+    """Show the models with their windows, thresholds and dated prices.
+
+    Example: unabridged models gpt-5.5
+    """
     settings = opening.settings()
     settings.check_models_file()
     catalog = factory.make_catalog(settings)
@@ -326,6 +307,9 @@ def models(
         out.print(console.models_table(catalog, chosen, catalog.as_of, width=out.width))
 
 
+app.command()(serving.serve)
+app.command()(serving.worker)
+app.command()(serving.migrate)
 app.command("list")(keeping.show)
 app.command()(keeping.remove)
 app.add_typer(exporting.app)
@@ -387,6 +371,7 @@ async def _ask(
     question: Question,
     limits: terminal.Limits,
     *,
+    part: Part,
     json: bool,
 ) -> int:
     unreadable = 0
@@ -398,6 +383,7 @@ async def _ask(
             return UNREADABLE
     else:
         corpus_id = arrange_corpus.find(ctx, LOCAL, corpus or "").id
+    question = replace(question, document_ids=part.of(ctx, corpus_id))
     make_searchable(ctx, LOCAL, corpus_id, question, patient=True)
     preview = preview_question.preview_question(ctx, LOCAL, corpus_id, question)
     _show(preview, ctx, to_results=False)
@@ -471,7 +457,9 @@ async def _follow(ctx: Context, answer_id: str, *, aloud: bool) -> dict[str, Any
 def _show(preview: Preview, ctx: Context, *, to_results: bool) -> None:
     target = console.results() if to_results else console.errors()
     described = _described(preview)
-    console.show_plans(target, described["data"], described["recommended"], engine=ctx.provider.name)
+    console.show_plans(
+        target, described["data"], described["recommended"], engine=ctx.provider.name, taken=not to_results
+    )
     for line in advising.lines(described):
         target.print(line, markup=False)
 
@@ -497,4 +485,4 @@ def _summarise(ctx: Context, listed: Sequence[Listed], corpus_id: str | None) ->
             out.print(f"left out of the corpus: {escape(', '.join(one.name for one in unread))}")
         gauge = preview_question.meter(ctx, LOCAL, corpus_id, model_name=None)
         for warning in gauge["warnings"]:
-            out.print(f"[yellow]![/] {warning['detail']}")
+            out.print(f"[yellow]![/] {escape(wording.in_options(warning['detail']))}")

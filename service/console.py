@@ -22,7 +22,8 @@ from service.columns import room as _room
 from service.domain.catalog import Catalog, Model
 from service.domain.documents import Document, DocumentStatus
 from service.domain.pricing import rounded_up
-from service.errors import Fix, UnabridgedError
+from service.errors import UnabridgedError
+from service.wording import in_options, way
 
 OFFLINE = "no key is set: closest passages are shown, nothing is spent"
 NONE = "-"
@@ -31,6 +32,9 @@ LEAST_WASTE = 0.001
 """Of all tokens; less is shown to programs alone, but for pages that can't be read."""
 
 MOST_NAME = 40
+SAME_FOR_ALL = frozenset({"waste", "question_names_nothing"})
+"""Warnings that every plan has, with figures of its own."""
+
 GOOD = {"exact": "green", "close": "green", "elsewhere": "yellow", "altered": "red", "missing": "red"}
 
 
@@ -151,7 +155,8 @@ def plan_table(plans: Sequence[dict[str, Any]], recommended: str | None, *, widt
         _Column("calls", tuple(str(len(plan["calls"])) for plan in plans), leaves=2),
         _Column("input tokens", tuple(f"{plan['input_tokens']:,}" for plan in plans), leaves=1),
         *_reads(plans),
-        _Column("rates", tuple("[red]long[/]" if one else "short" for one in long), leaves=3),
+        _Column("rates", tuple("[red]long[/]" if one else "short" for one in long), leaves=4),
+        *_now(plans, costs),
         *(
             _Column(title, tuple(dollars(cost.get(name)) for cost in costs))
             for title, name in (("cold", "cold_usd"), ("warm", "warm_usd"), ("at most", "max_usd"))
@@ -175,21 +180,36 @@ def _reads(plans: Sequence[dict[str, Any]]) -> list[_Column]:
     """The share of the corpus that is read, where a plan reads a part of it."""
     if not any(plan.get("budget_tokens") for plan in plans):
         return []
-    return [_Column("reads", tuple(_share(plan["coverage"]["tokens_share"]) for plan in plans), leaves=4)]
+    return [_Column("reads", tuple(_share(plan["coverage"]["tokens_share"]) for plan in plans), leaves=3)]
+
+
+def _now(plans: Sequence[dict[str, Any]], costs: Sequence[dict[str, Any]]) -> list[_Column]:
+    """What the question most probably costs now, where something is still cached."""
+    if not any((plan.get("cache") or {}).get("expected_cached_tokens") for plan in plans):
+        return []
+    return [_Column("now", tuple(dollars(cost.get("expected_usd")) for cost in costs))]
 
 
 def show_plans(
-    console: Console, plans: Sequence[dict[str, Any]], recommended: str | None, *, engine: str
+    console: Console,
+    plans: Sequence[dict[str, Any]],
+    recommended: str | None,
+    *,
+    engine: str,
+    taken: bool = False,
 ) -> None:
-    """Show the price before the question, with every warning."""
+    """Show the price before the question, with every warning; of a plan that is taken, its own alone."""
     feasible = [plan for plan in plans if plan["feasible"]]
     if feasible:
         console.print(plan_table(feasible, recommended, width=console.width))
     shown = [plan for plan in plans if plan["feasible"] or plan["infeasible_code"] != "not_needed"]
+    chosen = [plan for plan in shown if plan["id"] == recommended]
+    warned = chosen if taken and chosen else [*chosen, *(plan for plan in shown if plan not in chosen)]
+    said = {warning["detail"] for plan in warned for warning in plan["warnings"]}
     for plan in shown if feasible else plans:
-        if not plan["feasible"]:
-            console.print(f"[dim]{plan_name(plan)}: {escape(plan['infeasible_because'])}[/]")
-    _show_warnings(console, shown)
+        if not plan["feasible"] and plan["infeasible_because"] not in said:
+            console.print(f"[dim]{plan_name(plan)}: {escape(in_options(plan['infeasible_because']))}[/]")
+    _show_warnings(console, warned)
     first = next((plan for plan in plans if plan["feasible"]), None)
     if first is not None:
         note = OFFLINE if engine == "offline" else engine
@@ -200,22 +220,28 @@ def show_plans(
 
 
 def _show_warnings(console: Console, plans: Sequence[dict[str, Any]]) -> None:
-    """Show each warning once with the plans that it is of, unless it is of all, and each way out once."""
+    """Show each warning once with the plans that it is of, unless it is of all, and each way out once.
+
+    What several plans say of the same thing with other figures is told with the first plan's.
+    """
     of: dict[str, dict[str, None]] = {}
+    details: dict[str, str] = {}
     ways: dict[str, list[str]] = {}
     for plan in plans:
         for warning in plan["warnings"]:
-            detail = warning["detail"]
-            of.setdefault(detail, {})[plan_name(plan)] = None
-            ways.setdefault(detail, []).extend(map(_way, warning["fixes"]))
+            kind = warning["code"] if warning.get("code") in SAME_FOR_ALL else warning["detail"]
+            if kind not in details:
+                details[kind] = warning["detail"]
+                ways[kind] = list(map(way, warning["fixes"]))
+            of.setdefault(kind, {})[plan_name(plan)] = None
     said: set[str] = set()
-    for detail, strategies in of.items():
-        named = "" if 1 < len(strategies) == len(plans) else f"{', '.join(strategies)}: "
-        console.print(f"[yellow]![/] {escape(named + detail)}")
-        for way in dict.fromkeys(ways[detail]):
-            if way not in said:
-                console.print(f"  → {escape(way)}")
-        said.update(ways[detail])
+    for kind, names in of.items():
+        named = "" if kind == "waste" or len(names) == len(plans) else f"{', '.join(names)}: "
+        console.print(f"[yellow]![/] {escape(named + in_options(details[kind]))}")
+        for one in dict.fromkeys(ways[kind]):
+            if one not in said:
+                console.print(f"  → {escape(one)}")
+        said.update(ways[kind])
 
 
 def waste_table(items: Sequence[dict[str, Any]], *, width: int) -> Table:
@@ -248,9 +274,10 @@ def show_waste(report: dict[str, Any]) -> None:
     out.print(f"to leave out: {counted(report['tokens'], 'token')} ({report['share']:.1%}){money}{warm}")
     for fix in report["fixes"]:
         switches = " ".join(f"--leave-out {name}" for name in fix["leave_out"])
-        out.print(f"  → {switches}: {counted(fix['saves_tokens'], 'token')}, {dollars(fix['saves_usd'])}")
+        money = "" if fix["saves_usd"] is None else f", {dollars(fix['saves_usd'])}"
+        out.print(f"  → {switches}: {counted(fix['saves_tokens'], 'token')}{money}")
     for warning in report["warnings"]:
-        out.print(f"[yellow]![/] {escape(warning['detail'])}")
+        out.print(f"[yellow]![/] {escape(in_options(warning['detail']))}")
     if small := len(report["items"]) - len(items):
         out.print(f"{counted(small, 'line')} under {LEAST_WASTE:.1%} of the tokens left out: --json has all.")
 
@@ -262,16 +289,6 @@ def _short(name: str) -> str:
 
 def _share(similarity: float | None) -> str:
     return NONE if similarity is None else f"{similarity:.0%}"
-
-
-def _way(fix: dict[str, Any]) -> str:
-    """A way out with what it saves or adds."""
-    amounts = [
-        f"{verb} {counted(fix[f'{verb}_tokens'], 'token')}, {dollars(fix[f'{verb}_usd'])}"
-        for verb in ("saves", "adds")
-        if f"{verb}_tokens" in fix
-    ]
-    return " ".join([str(fix.get("detail", "")), *(f"It {amount}." for amount in amounts)])
 
 
 def show_answer_end(answer: dict[str, Any]) -> None:
@@ -327,7 +344,8 @@ def show_stopped(answer: dict[str, Any]) -> None:
 def show_failed(answer: dict[str, Any]) -> None:
     """Say why there is no answer, and what to do where nobody knows whether it was billed."""
     status, console = answer["status"], errors()
-    console.print(f"[red]{status}[/] {escape((answer['error'] or {}).get('detail', status))}")
+    detail = (answer["error"] or {}).get("detail", status)
+    console.print(f"[red]{status}[/] {escape(in_options(detail))}")
     if status == "in_doubt":
         console.print(f"  → unabridged resolve {answer['id']} --billed (or --not-billed)", markup=False)
 
@@ -335,14 +353,9 @@ def show_failed(answer: dict[str, Any]) -> None:
 def show_error(error: UnabridgedError) -> None:
     """Say what went wrong, and each way out."""
     console = errors()
-    console.print(f"[red]{error.title}.[/] {escape(error.detail)}")
+    console.print(f"[red]{in_options(error.title)}.[/] {escape(in_options(error.detail))}")
     for fix in error.fixes:
-        console.print(f"  → {escape(_said(fix))}")
-
-
-def _said(fix: Fix) -> str:
-    values = ", ".join(f"{name} {value}" for name, value in fix.values)
-    return fix.detail or " ".join(part for part in (fix.do.replace("_", " "), values) if part)
+        console.print(f"  → {escape(way(fix.as_dict()))}")
 
 
 def models_table(catalog: Catalog, models: Sequence[Model], on: date, *, width: int) -> Table:
@@ -389,7 +402,7 @@ def show_spend(report: dict[str, Any]) -> None:
             report["group_by"], tuple(escape(group["name"] or group["key"]) for group in groups), left=True
         ),
         _Column("spent", tuple(dollars(group["spent_usd"]) for group in groups)),
-        _Column("reserved", tuple(dollars(group["reserved_usd"]) for group in groups), leaves=3),
+        _Column("at most", tuple(dollars(group["reserved_usd"]) for group in groups), leaves=3),
         _Column("answers", tuple(f"{group['answers']:,}" for group in groups), leaves=1),
         _Column("input tokens", tuple(f"{group['prompt_tokens']:,}" for group in groups), leaves=2),
         _Column("cached", tuple(f"{group['cached_tokens']:,}" for group in groups), leaves=4),

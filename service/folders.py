@@ -64,7 +64,7 @@ async def add(ctx: Context, paths: Sequence[Path], corpus_id: str | None) -> lis
 
     Each document comes once: those added in the order of their names, then those inside.
     """
-    files = _files(paths)
+    files = files_in(paths)
     reading = _Reading(ctx)
     with console.progress() as bar:
         storing = bar.add_task("storing", total=len(files), note="files")
@@ -128,7 +128,7 @@ class _Reading:
             raise NotFound(f"Document {document_id} was deleted while it was read.")
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
+def files_in(paths: Sequence[Path]) -> list[Path]:
     """Return the files that these paths mean, without hidden ones and what systems leave behind.
 
     Raises:

@@ -62,6 +62,37 @@ def show(
         console.show_corpora(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The documents of a corpus that are asked, by what was typed; nothing typed means all.
+
+    Attributes:
+        only: these alone.
+        without: all but these.
+    """
+
+    only: Sequence[str] = ()
+    without: Sequence[str] = ()
+
+    def of(self, ctx: Context, corpus_id: str) -> tuple[str, ...]:
+        """Return the ids of those documents in the corpus's order; empty means all.
+
+        Raises:
+            NotFound: there is none of a name.
+            Invalid: there are several of a name, or none is left to ask.
+        """
+        if not self.only and not self.without:
+            return ()
+        corpus = arrange_corpus.get(ctx, LOCAL, corpus_id)
+        members = list(_members(ctx, corpus))
+        wanted = _meant(ctx, self.only, corpus) or members
+        gone = _meant(ctx, self.without, corpus)
+        left = tuple(one.id for one in members if one in wanted and one not in gone)
+        if not left:
+            raise Invalid("No document is left to ask: name fewer with --without.")
+        return left
+
+
 def remove(
     names: Annotated[
         list[str] | None,
@@ -111,11 +142,12 @@ def _forget(ctx: Context, corpus: Corpus, *, yes: bool) -> None:
 
 
 def _take_out(ctx: Context, corpus: Corpus, meant: Sequence[_Named]) -> None:
+    before = meter(ctx, LOCAL, corpus.id, model_name=None)["cache"]
     _each(meant, lambda one: arrange_corpus.take_out(ctx, LOCAL, corpus.id, one.id))
     left = console.counted(arrange_corpus.get(ctx, LOCAL, corpus.id).documents, "document")
     console.say(f"Taken out of {corpus.name}: {_listed(meant)}. It holds {left} now.")
     cache = meter(ctx, LOCAL, corpus.id, model_name=None)["cache"]
-    if cache["lost_tokens"]:
+    if cache["lost_tokens"] > before["lost_tokens"]:  # what a split left cold is not of this removal
         cost = console.dollars(cache["lost_usd"])
         console.say(f"{cache['because']} That costs the next question {cost} more.")
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from service import console, opening, terminal
+from service.domain.budgets import Period
 from service.domain.usage import Usage
 from service.errors import Invalid
 from service.usecases import arrange_corpus, manage_budgets
@@ -73,7 +74,10 @@ def budget(
         typer.Argument(help="`tenant` for everything, corpus:NAME or key:ID; all budgets without it."),
     ] = None,
     limit: Annotated[str | None, typer.Argument(metavar="USD", help="What may be spent.")] = None,
-    period: Annotated[PeriodName, typer.Option(help="How long it lasts (UTC).")] = PeriodName.TOTAL,
+    period: Annotated[
+        PeriodName | None,
+        typer.Option(help="How long it lasts (UTC); as it was before, or total, by default."),
+    ] = None,
     *,
     remove: Annotated[bool, typer.Option("--remove", help="Lift the limit.")] = False,
     json: Json = False,
@@ -88,8 +92,11 @@ def budget(
     if remove:
         manage_budgets.remove_budget(ctx, LOCAL, _scope(ctx, scope or ""))
     elif limit is not None:
-        amount = Limit(terminal.usd(limit, option="USD"), period.value)
-        manage_budgets.set_budget(ctx, LOCAL, _scope(ctx, scope or ""), amount)
+        amount, of = terminal.usd(limit, option="USD"), _scope(ctx, scope or "")
+        lasts = period.value if period else _period_of(ctx, of)
+        manage_budgets.set_budget(ctx, LOCAL, of, Limit(amount, lasts))
+    elif period is not None:
+        raise Invalid("Say how much for the period: unabridged budget tenant 50 --period month")
     budgets = manage_budgets.list_budgets(ctx, LOCAL)
     if scope is not None and not remove:
         wanted = _scope(ctx, scope)
@@ -98,6 +105,12 @@ def budget(
         console.as_json(budgets)
     else:
         console.show_budgets(budgets)
+
+
+def _period_of(ctx: Context, scope: str) -> Period:
+    """How long the limit lasts that is changed; total where it is new."""
+    budgets = manage_budgets.list_budgets(ctx, LOCAL)
+    return next((one["period"] for one in budgets if one["scope"] == scope), "total")
 
 
 def resolve(

@@ -78,24 +78,44 @@ class Limits:
     yes: bool
 
 
+class NotAgreed(OverMaxCost):
+    """Nobody agreed to the price."""
+
+    title = "The price was not agreed to"
+
+
 def confirm(chosen: dict[str, Any], limits: Limits, *, engine: str) -> None:
     """Ask before money above the limit is spent on a described plan.
 
     Raises:
-        OverMaxCost: nobody agreed.
+        NotAgreed: nobody agreed.
     """
     if limits.yes or limits.max_cost is not None:
         return
     cost = chosen["cost"]
     if cost is not None and Decimal(cost["max_usd"]) <= limits.confirm_above:
         return
-    ceiling = f"${cost['max_usd']}" if cost else "an unknown amount"
-    usual = f" (most likely ${cost['expected_usd']})" if cost else ""
+    ceiling = console.dollars(cost["max_usd"]) if cost else "an unknown amount"
+    usual = f" (most likely {console.dollars(cost['expected_usd'])})" if cost else ""
     asked = f"Spend up to {ceiling}{usual} on {engine}?"
     if not agrees(asked):
-        raise OverMaxCost(
-            f"Nothing was spent. {asked}", fixes=(Fix("agree", "Say --yes, or --max-cost USD."),)
+        raise NotAgreed(
+            f"Nothing was spent. {asked}",
+            fixes=(Fix("agree", "Say --yes, --max-cost USD, or --confirm-above USD."),),
         )
+
+
+def strategies(strategy: StrategyName | None, budget_tokens: int | None) -> tuple[str, ...]:
+    """Return the plans that are wanted; none named means all that apply. A budget is of a ranked plan.
+
+    Raises:
+        Invalid: the two contradict each other.
+    """
+    if budget_tokens is None:
+        return (strategy.value,) if strategy else ()
+    if strategy not in {None, StrategyName.RANKED}:
+        raise Invalid("--budget-tokens is of a ranked plan: leave it out, or --strategy.")
+    return (StrategyName.RANKED.value,)
 
 
 def together(question: Question, others: Sequence[str]) -> Question:

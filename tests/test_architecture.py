@@ -38,9 +38,11 @@ LAYERS = (
         "service.folders",
         "service.keeping",
         "service.opening",
+        "service.serving",
         "service.spending",
         "service.admitting",
         "service.terminal",
+        "service.wording",
         "service.__main__",
     ),
 )
@@ -93,6 +95,7 @@ IMPORTERS = {
         "service.exporting",
         "service.keeping",
         "service.mcp.command",
+        "service.serving",
         "service.spending",
     ),
     "uvicorn": ("service.server",),
@@ -107,8 +110,8 @@ LATE_IMPORTS = {
     ("ingest.formats.pdf_rescue", "pypdf"): "heavy, and needed for few files",
     ("service.__main__", "service"): "the reading processes start while it is imported",
     ("service.api.mcp", "service"): "the protocol's SDK takes a second, and many services never need it",
-    ("service.cli", "service"): "the server's libraries take as long as a short command",
     ("service.mcp.command", "service"): "the protocol's SDK takes a second",
+    ("service.serving", "service"): "the server's libraries take as long as a short command",
     ("service.factory", "service"): "so does the HTTP client, which many installations never need",
 }
 

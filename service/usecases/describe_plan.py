@@ -365,7 +365,8 @@ def _unseen(frame: Frame) -> list[dict[str, Any]]:
     if not unseen:
         return []
     pages = "1 page holds" if unseen == 1 else f"{unseen:,} pages hold"
-    said = f"{pages} no text that could be read: the answer will not see what is on them."
+    there = "it" if unseen == 1 else "them"
+    said = f"{pages} no text that could be read: the answer will not see what is on {there}."
     shown = asked.could_be_shown
     fix = send_page_images(asked.members, shown, asked.image_detail, frame.terms)
     return [_warning("pages_without_text", said, [fix] if shown.pages else ())]

@@ -172,9 +172,8 @@ def _why(pack: Pack, found: Held, did: Change, *, expired: bool) -> tuple[Code, 
             f"It is shorter than the {pricing.CACHE_FROM:,} tokens from which prefixes are cached.",
         )
     if did.lost_tokens:
-        what = "was taken out" if did.kind == "removed" else "changed or moved"
-        anew = f"{did.lost_tokens:,} tokens behind it are read anew, once"
-        return "changed", f"Since the last question {names} {what}: {anew}."
+        what = f"also read {names}" if did.kind == "removed" else f"was sent otherwise from {names} on"
+        return "changed", f"The last question {what}: {did.lost_tokens:,} tokens are read anew, once."
     if found.tokens and did.kind == "appended":
         return (
             "hit",

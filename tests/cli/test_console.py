@@ -80,6 +80,30 @@ def test_a_warning_of_several_plans_is_shown_once() -> None:
     ]
 
 
+def warned(name: str, code: str, detail: str) -> dict[str, Any]:
+    """A plan with one warning."""
+    return {**priced(name), "warnings": [{"code": code, "detail": detail, "fixes": []}]}
+
+
+def test_the_same_thing_with_other_figures_is_told_once() -> None:
+    whole, split = warned("whole", "waste", "$2 are wasted."), warned("split", "waste", "$1 is wasted.")
+    assert told(whole, split) == ["! $2 are wasted."]
+    assert told(whole, warned("split", "near", "It is near.")) == ["! $2 are wasted.", "! split: It is near."]
+
+
+def test_of_a_plan_that_is_taken_its_own_warnings_alone_are_told() -> None:
+    plans = [warned("whole", "over", "It is over."), warned("split", "near", "It is near.")]
+    out = io.StringIO()
+    console.show_plans(Console(file=out, width=160), plans, "split", engine="openai", taken=True)
+    assert ("It is near." in out.getvalue(), "It is over." in out.getvalue()) == (True, False)
+
+
+def test_what_is_cached_shows_in_a_price_for_now() -> None:
+    warm = {**plan("whole", cost={**USD, "expected_usd": "24.75"}), "cache": {"expected_cached_tokens": 128}}
+    assert "$24.75" in drawn(console.plan_table([warm, plan("split")], None, width=120), 120)
+    assert "now" not in drawn(console.plan_table([plan("whole")], None, width=120), 120)
+
+
 def test_a_plan_that_nobody_needs_says_so_only_where_it_was_asked_for_alone() -> None:
     split = priced("split", "A page is empty.", because="Nothing to split.")
     assert told(priced("whole"), split) == []

@@ -97,6 +97,6 @@ def test_what_a_removal_costs_the_cache_is_told(tmp_path: Path) -> None:
         assert "0 tokens from the cache: The first question reads everything" in asked.stderr, asked.stderr
         removed = run(data, "remove", "--corpus", "all", "1.txt", **paid)
         spent = run(data, "spend", **paid)
-    assert "1.txt was taken out" in removed.stdout, removed.stdout + removed.stderr
+    assert "also read 1.txt" in removed.stdout, removed.stdout + removed.stderr
     assert "That costs the next question $0.00" in removed.stdout
     assert "Estimates were off by $" in spent.stdout

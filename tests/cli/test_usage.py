@@ -77,6 +77,8 @@ def test_what_cannot_be_is_refused_before_anything_is_opened(tmp_path: Path) -> 
         (((*ask, "--leave-out", "foo"), {}), 2, "'duplicates', 'near_duplicates', 'repeated', 'blank'"),
         (((*ask, "--tier", "foo"), {}), 2, "'standard', 'flex', 'batch', 'priority'"),
         (((*ask, "--max-tokens", "0"), {}), 2, "--max-tokens"),
+        (((*ask, "--strategy", "split", "--budget-tokens", "5000"), {}), 2, "is of a ranked plan"),
+        ((("budget", "tenant", "--period", "day"), {}), 2, "Say how much for the period"),
         (((*ask, "--corpus", "x"), {}), 2, "either files or a corpus"),
         ((("ask", str(note), " \n"), {}), 2, "The question is empty"),
         ((("plan", "", "--corpus", "x"), {}), 2, "The question is empty"),

@@ -90,7 +90,7 @@ def test_removed_in_the_middle_what_follows_is_read_anew(ctx: Context) -> None:
     meter = preview_question.meter(ctx, LOCAL, corpus, model_name=None)
     cache = meter["cache"]
     assert cache["code"] == "changed"
-    assert "Tests 2.txt was taken out" in cache["because"]
+    assert "also read Tests 2.txt" in cache["because"]
     assert cache["lost_tokens"] == meter["documents"][1]["tokens"]
     told = Decimal(before["documents"][1]["if_removed"]["costs_usd"])
     assert abs(told - Decimal(cache["lost_usd"])) < Decimal("0.0015")
