@@ -22,7 +22,7 @@ _WORDS = (
     (r"`?expires_at`?", "--expires"),
     (r"Question (\d+) of `questions`", r"Question \1 (--also)"),
     (r"`questions`", "The questions"),
-    (r", or shorten system_prompt", ""),
+    (r"questions, or shorten system_prompt", "questions"),
     (r"allow_long_context, choose such a plan, or ask", "--strategy whole, or ask"),
     (r"`?allow_long_context`?", "--strategy whole"),
     (r"strategy (whole|split|ranked|selected)\b", r"--strategy \1"),
