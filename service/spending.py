@@ -88,6 +88,8 @@ def budget(
     """
     if remove and (scope is None or limit is not None):
         raise Invalid("Name the one budget to lift: unabridged budget tenant --remove")
+    if period is not None and limit is None:
+        raise Invalid("Say how much for the period: unabridged budget tenant 50 --period month")
     ctx = opening.context(opening.settings())
     if remove:
         manage_budgets.remove_budget(ctx, LOCAL, _scope(ctx, scope or ""))
@@ -95,8 +97,6 @@ def budget(
         amount, of = terminal.usd(limit, option="USD"), _scope(ctx, scope or "")
         lasts = period.value if period else _period_of(ctx, of)
         manage_budgets.set_budget(ctx, LOCAL, of, Limit(amount, lasts))
-    elif period is not None:
-        raise Invalid("Say how much for the period: unabridged budget tenant 50 --period month")
     budgets = manage_budgets.list_budgets(ctx, LOCAL)
     if scope is not None and not remove:
         wanted = _scope(ctx, scope)

@@ -72,7 +72,7 @@ def _amounts(fix: Mapping[str, Any]) -> list[str]:
     return said
 
 
-_SAY_ALL = frozenset({"leave_out_waste", "use_model"})
+_SAY_ALL = frozenset({"leave_out_waste"})
 """Ways out whose options say all that their sentences do."""
 
 
@@ -108,7 +108,6 @@ _TYPED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "raise_max_completion_tokens": _of("--max-tokens", "max_completion_tokens"),
     "use_strategy": _of("--strategy", "strategy"),
-    "use_model": _of("--model", "model"),
     "lower_budget": _of("--budget-tokens", "budget_tokens"),
     "lower_budget_tokens": _of("--budget-tokens", "most_tokens"),
     "lower_ceiling": _money("--max-tokens, --strategy or --tier for at most", "max_usd"),

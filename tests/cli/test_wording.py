@@ -96,7 +96,7 @@ def test_sentences_are_told_in_options(said: str, told: str) -> None:
             {"do": "use_strategy", "detail": "Ask with strategy split.", "strategy": "split"},
             "Ask with --strategy split.",
         ),
-        ({"do": "use_model", "detail": "use model gpt-5.5", "model": "gpt-5.5"}, "--model gpt-5.5"),
+        ({"do": "use_model", "detail": "use model gpt-5.5", "model": "gpt-5.5"}, "use model gpt-5.5"),
         ({"do": "wait", "detail": "Wait a moment."}, "Wait a moment."),
         ({"do": "turn_round", "pages": 3}, "turn round pages 3"),
     ],
