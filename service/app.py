@@ -15,6 +15,7 @@ from ingest import count_tokens
 from service import factory, jobs
 from service.api import (
     answers,
+    conversations,
     corpora,
     documents,
     health,
@@ -70,6 +71,7 @@ def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) 
         resumable,
         corpora,
         answers,
+        conversations,
         money,
         keys,
         models,

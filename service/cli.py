@@ -54,6 +54,7 @@ from service.usecases.describe_answer import describe_answer
 from service.usecases.describe_model import describe_model
 from service.usecases.follow_answer import follow_answer
 from service.usecases.index_pages import make_searchable
+from service.usecases.keep_conversation import to_continue
 from service.usecases.preview_question import Preview
 from service.usecases.report_waste import report_waste
 
@@ -160,6 +161,12 @@ def ask(
     budget_tokens: BudgetTokens = None,
     only: Only = [],  # noqa: B006 - the form of an option's default
     without: Without = [],  # noqa: B006 - the form of an option's default
+    conversation: Annotated[
+        str | None, typer.Option(metavar="ID", help="Ask in a conversation: its id, `last` or `new`.")
+    ] = None,
+    go_on: Annotated[
+        bool, typer.Option("--continue", help="Go on in the last conversation, or begin the first.")
+    ] = False,
     max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Refuse a higher ceiling.")] = None,
     confirm_above: Annotated[
         str, typer.Option(metavar="USD", help="Ask before a ceiling above this is spent.")
@@ -189,6 +196,7 @@ def ask(
     asked = _packed(terminal.together(asked, also), leave_out, page_images)
     strategies = terminal.strategies(strategy, budget_tokens)
     asked = replace(asked, strategies=strategies, budget_tokens=budget_tokens)
+    asked = replace(asked, conversation_id=terminal.conversation(conversation, go_on=go_on))
     with (
         terminal.stopping_at_once(READING_STOPPED),
         opening.working(settings, extract=bool(paths)) as (
@@ -384,6 +392,7 @@ async def _ask(
     else:
         corpus_id = arrange_corpus.find(ctx, LOCAL, corpus or "").id
     question = replace(question, document_ids=part.of(ctx, corpus_id))
+    question = to_continue(ctx, LOCAL, corpus_id, question)
     make_searchable(ctx, LOCAL, corpus_id, question, patient=True)
     preview = preview_question.preview_question(ctx, LOCAL, corpus_id, question)
     _show(preview, ctx, to_results=False)

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from service import console
 from service.domain.questions import Question, check_together, numbered
 from service.errors import Fix, Invalid, OverMaxCost
+from service.usecases.keep_conversation import LAST
 
 STOPPED = 130
 """The exit code after Ctrl-C, as shells have it."""
@@ -129,6 +130,17 @@ def together(question: Question, others: Sequence[str]) -> Question:
     questions = (question.text, *others)
     check_together(questions)
     return replace(question, text=numbered(questions), questions=questions)
+
+
+def conversation(name: str | None, *, go_on: bool) -> str | None:
+    """Return the conversation that was named: an id, `last` or `new`; None where the question stands alone.
+
+    Raises:
+        Invalid: it was named twice.
+    """
+    if name is not None and go_on:
+        raise Invalid("Say --continue or --conversation, not both.")
+    return LAST if go_on else name
 
 
 def usd(text: str, *, option: str) -> Decimal:

@@ -288,6 +288,7 @@ class Parameters(Body):
     page_images: PageImages = "none"
     image_detail: Detail = "high"
     budget_tokens: int | None = Field(default=None, ge=MIN_BUDGET)
+    conversation_id: str | None = None
 
     def as_question(self, default_model: str) -> Question:
         """Return the question in the domain's words.
@@ -315,6 +316,7 @@ class Parameters(Body):
             page_images=self.page_images,
             image_detail=self.image_detail,
             budget_tokens=self.budget_tokens,
+            conversation_id=self.conversation_id,
         )
 
     def _text(self) -> str:

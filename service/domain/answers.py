@@ -77,6 +77,7 @@ class Answer:
         plan: the plan it runs on, whole (JSON-ready): the receipt of what was read and for how much.
         citations: verified, JSON-ready.
         engine: who answered: a provider's name, or `offline`.
+        conversation_id: what it is a turn of.
         cache: the forecast of cached tokens held against what was served (JSON-ready), once it is done.
     """
 
@@ -104,3 +105,4 @@ class Answer:
     finished_at: datetime | None = None
     output: Any = field(default=None)
     cache: dict[str, Any] | None = None
+    conversation_id: str | None = None

@@ -95,12 +95,17 @@ class Chain:
         return self.boundaries[start : start + MARK_BYTES]
 
 
+NO_TALK: Final = Chain(_BOUNDARY.pack(bytes(MARK_BYTES), 0))
+"""Of a question that stands alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """A pack that was sent, and that the provider may hold.
 
     Attributes:
-        prefix_sha256: of all its documents.
+        prefix_sha256: of all its documents; in a conversation of all that was sent.
+        talk: in a conversation, of the messages behind the documents, its own question the last of them.
         lead: identity of what stood between its documents and its question (`lead_of`).
     """
 
@@ -109,6 +114,7 @@ class Sent:
     used_at: datetime
     lead: str
     chain: Chain
+    talk: Chain = NO_TALK
 
     @property
     def warm_until(self) -> datetime:
@@ -130,11 +136,18 @@ class Pack:
 
     Attributes:
         prefix_tokens: what comes before the task, with the chat format's share.
+        talk: of the messages between the documents and the task.
     """
 
     chain: Chain
     prefix_tokens: int
     lead: Lead
+    talk: Chain = NO_TALK
+
+    @property
+    def around_tokens(self) -> int:
+        """What comes before the documents, with the chat format's share."""
+        return self.prefix_tokens - self.chain.total - self.talk.total
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,17 +209,26 @@ def held(pack: Pack, sent: Iterable[Sent], *, at_breakpoint: bool = False) -> He
 def _held_by(pack: Pack, one: Sent, *, at_breakpoint: bool) -> Held:
     if at_breakpoint:
         same = pack.chain == one.chain
-        whole = pricing.cacheable(pack.prefix_tokens, at_breakpoint=True) if same else 0
+        before = pack.prefix_tokens - pack.talk.total
+        whole = pricing.cacheable(before, at_breakpoint=True) if same else 0
         return Held(whole, len(pack.chain), one) if whole else Held()
     shared = pack.chain.shared(one.chain)
-    tokens = pack.prefix_tokens - pack.chain.total + pack.chain.tokens(shared)
+    tokens = pack.around_tokens + pack.chain.tokens(shared)
     ours, theirs = len(pack.chain) > shared, len(one.chain) > shared
     if ours and theirs:
         tokens += OPENING_TOKENS
-    elif not ours and not theirs and one.lead == pack.lead.identity:
-        tokens += pack.lead.tokens
+    elif not ours and not theirs:
+        tokens += _behind(pack, one)
     served = pricing.cacheable(tokens)
     return Held(served, shared, one) if served else Held()
+
+
+def _behind(pack: Pack, one: Sent) -> int:
+    """Tokens that both hold behind equal documents: messages, then the beginning of the question."""
+    same = pack.talk.shared(one.talk)
+    at_their_question = same == len(pack.talk) == max(len(one.talk) - 1, 0)
+    leads = at_their_question and one.lead == pack.lead.identity
+    return pack.talk.tokens(same) + (pack.lead.tokens if leads else 0)
 
 
 @dataclass(frozen=True, slots=True)

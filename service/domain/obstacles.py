@@ -48,10 +48,11 @@ def too_many_pictures(pages: int) -> Obstacle:
 
 
 def no_room(task_tokens: int) -> Obstacle:
-    """The question alone takes what a call of a split may hold."""
+    """The question, with what was said before it, takes what a call of a split may hold."""
     return Obstacle(
-        f"The question and its instructions take {task_tokens:,} tokens: beside them a call at or below the "
-        "threshold has no room for documents. Ask fewer or shorter questions.",
+        f"The question and its instructions take {task_tokens:,} tokens, those of a conversation before it "
+        "included: beside them a call at or below the threshold has no room for documents. Ask fewer or "
+        "shorter questions.",
         (Fix("shorten_question", "Ask fewer or shorter questions, or shorten system_prompt."),),
     )
 

@@ -148,11 +148,14 @@ def parts_of(blocks: Iterable[Part], *, max_chars: int = MAX_PART_CHARS) -> Iter
         yield "".join(held)
 
 
-def messages(*, instructions: str, parts: Sequence[Part], task: str) -> tuple[Message, ...]:
-    """Return the messages of one call: instructions, material, task."""
+def messages(
+    *, instructions: str, parts: Sequence[Part], task: str, history: Sequence[Message] = ()
+) -> tuple[Message, ...]:
+    """Return the messages of one call: instructions, material, what was said before, task."""
     return (
         Message(role="system", parts=(instructions,)),
         Message(role="user", parts=tuple(parts)),
+        *history,
         Message(role="user", parts=(task,)),
     )
 
@@ -174,7 +177,7 @@ class ChatOverhead:
 
 OVERHEAD = ChatOverhead()
 CALL_OVERHEAD = OVERHEAD.of(messages=3)
-"""Of every call that `messages` builds."""
+"""Of every call that `messages` builds, a history aside: its messages are counted with their share."""
 
 
 def pack_sha256(blocks: Iterable[str]) -> str:
@@ -185,12 +188,14 @@ def pack_sha256(blocks: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def prefix_sha256(*, instructions: str, documents: Iterable[tuple[str, str]]) -> str:
+def prefix_sha256(*, instructions: str, documents: Iterable[tuple[str, str]], history: str = "") -> str:
     """Return the identity of a prefix without reading its text.
 
     Args:
         instructions: the system message.
         documents: per document, in order, its opening block and the hash of its framed pages that are sent.
+        history: identity of what was said before; empty where nothing was.
     """
     told = "".join([f"{opening}{pages}\n" for opening, pages in documents])
+    told += f"\x00{history}" if history else ""
     return hashlib.sha256(f"{FORMAT}\n{instructions}\x00{told}".encode("utf-8", "surrogatepass")).hexdigest()

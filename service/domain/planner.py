@@ -46,7 +46,12 @@ DEFAULT_EFFORT = "medium"
 
 @dataclass(frozen=True, slots=True)
 class PromptCounts:
-    """Exact counts of the texts around the documents, each a message; `correction` is learnt from replies."""
+    """Exact counts of the texts around the documents, each a message.
+
+    Attributes:
+        correction: learnt from replies.
+        history: of what was said before, with the chat format's share.
+    """
 
     instructions: int
     task: int
@@ -54,6 +59,7 @@ class PromptCounts:
     merge_instructions: int
     merge_task: int
     correction: int = 0
+    history: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class Terms:
         cached: tokens that the provider most probably still holds, by a call's kind and prefix.
         counting: how sure its count of the rest is.
         limits: its tokens per minute.
+        history: identity of what was said before.
     """
 
     model: Model
@@ -80,6 +87,7 @@ class Terms:
     cached: Mapping[tuple[CallKind, str], int] = field(default_factory=dict)
     counting: Counting = EXACT
     limits: RateLimits = UNLIMITED
+    history: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +223,8 @@ def max_input(terms: Terms) -> int:
 def whole_input(members: Sequence[Member], counts: PromptCounts) -> int:
     """Exact input of one call over all these documents; with pictures, the most it can be."""
     material = sum(member.most_tokens for member in members)
-    return packing.CALL_OVERHEAD + counts.correction + counts.instructions + counts.task + material
+    around = packing.CALL_OVERHEAD + counts.correction + counts.history
+    return around + counts.instructions + counts.task + material
 
 
 def price_whole(tokens: int, terms: Terms, *, spread: int = 0) -> pricing.Estimate | None:
@@ -292,7 +301,7 @@ def plan_split(
     """
     capacity = split_capacity(terms)
     if capacity <= 0:
-        return _infeasible("split", obstacles.no_room(terms.counts.part_task))
+        return _infeasible("split", obstacles.no_room(terms.counts.part_task + terms.counts.history))
     pieces: list[Slice] = []
     for member, whole in zip(members, slices or map(whole_slice, members), strict=True):
         if whole.most_tokens <= capacity:
@@ -335,7 +344,8 @@ def split_capacity(terms: Terms) -> int:
     most = max_input(terms)
     limit = min(terms.model.threshold_tokens or most, terms.limits.short or most, most)
     around = packing.CALL_OVERHEAD + terms.counts.instructions + terms.counts.part_task
-    return limit - around - terms.counts.correction - max(MARGIN_TOKENS, terms.counting.doubt)
+    around += terms.counts.correction + terms.counts.history
+    return limit - around - max(MARGIN_TOKENS, terms.counting.doubt)
 
 
 def oversized(members: Sequence[Member], terms: Terms) -> list[Member]:
@@ -397,18 +407,21 @@ def _cut(
 def _call(kind: CallKind, slices: tuple[Slice, ...], terms: Terms, *, task: int) -> PlannedCall:
     images = sum_of([piece.images for piece in slices])
     material = sum([piece.tokens for piece in slices]) + images.tokens_min
-    least = packing.CALL_OVERHEAD + terms.counts.correction + terms.counts.instructions + material + task
+    around = packing.CALL_OVERHEAD + terms.counts.correction + task
+    before = terms.counts.instructions + material + terms.counts.history
+    least = around + before
     tokens = least + images.spread
     prefix = packing.prefix_sha256(
         instructions=prompts.ANSWERING,
         documents=[(packing.open_document(one.ordinal, one.filename), one.identity) for one in slices],
+        history=terms.history,
     )
     return PlannedCall(
         kind=kind,
         slices=slices,
         input_tokens=tokens,
         expected_input_tokens=least,
-        prefix_tokens=terms.counts.instructions + material + packing.OVERHEAD.of(messages=2),
+        prefix_tokens=before + packing.OVERHEAD.of(messages=2),
         prefix_sha256=prefix,
         band=pricing.band_of(tokens, terms.model),
         reserved_output_tokens=terms.reserved_output_tokens,
@@ -421,7 +434,8 @@ def _call(kind: CallKind, slices: tuple[Slice, ...], terms: Terms, *, task: int)
 
 def _around_findings(terms: Terms) -> int:
     counts = terms.counts
-    return packing.CALL_OVERHEAD + counts.correction + counts.merge_instructions + counts.merge_task
+    around = packing.CALL_OVERHEAD + counts.correction + counts.history
+    return around + counts.merge_instructions + counts.merge_task
 
 
 def _merge_call(parts: int, terms: Terms) -> PlannedCall:

@@ -90,6 +90,14 @@ like "the exact words" [D12 p.137].
 </task>
 """
 
+EARLIER_TURNS = """\
+<task>
+This conversation began with the questions below. Their answers are left out here; behind each question \
+stand the marks of the pages that its answer cited.
+{turns}</task>
+"""
+"""Stands for the first turns of a conversation that was compacted, a line each."""
+
 REMINDERS = {"answer": REMINDER, "part": PART_REMINDER, "merge": MERGE_REMINDER}
 """By the kind of a call with one question."""
 

@@ -34,6 +34,7 @@ class Question:
         page_images, image_detail: which pages are sent as pictures too, and how closely the model looks.
         leave_out: waste that is not packed (`waste.SWITCHES`).
         budget_tokens: what the input of a ranked plan stays within, instead of the budgets that are offered.
+        conversation_id: it is asked behind what was asked and answered there before.
         citations: check the answer's quotes against the source.
         system_prompt: the caller's own instructions; they travel with the question, behind the documents,
             so that they never cost the cache.
@@ -59,6 +60,7 @@ class Question:
     image_detail: Detail = "high"
     questions: tuple[str, ...] = ()
     budget_tokens: int | None = None
+    conversation_id: str | None = None
 
     @property
     def count(self) -> int:

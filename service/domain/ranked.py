@@ -80,7 +80,7 @@ def room(budget: int, terms: Terms) -> int:
     margin = max(MARGIN_TOKENS, terms.counting.doubt)
     limit = threshold - margin if threshold is not None and at_threshold else budget
     around = packing.CALL_OVERHEAD + terms.counts.correction + terms.counts.instructions
-    return limit - around - terms.counts.task
+    return limit - around - terms.counts.history - terms.counts.task
 
 
 def refusal(everything: int, terms: Terms, *, asked: int | None = None) -> Refused | None:
@@ -164,7 +164,8 @@ def plan_refused(refused: Refused) -> Plan:
 
 def no_room(budget: int, terms: Terms) -> Refused:
     """Why a budget holds no documents at all."""
-    said = f"The question and the instructions alone pass the budget of {budget:,} tokens."
+    told = "The question, the conversation" if terms.counts.history else "The question"
+    said = f"{told} and the instructions alone pass the budget of {budget:,} tokens."
     shorter = Fix("shorten_question", "Ask fewer or shorter questions, or shorten system_prompt.")
     if budget >= planner.max_input(terms):
         return Refused("over_budget", f"{said} Shorten them.", (shorter,), budget)

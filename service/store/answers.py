@@ -52,6 +52,7 @@ def add(tx: Transaction, answer: Answer, *, request_sha256: str, idempotency_key
             citations=[],
             reserved_micros=answer.reserved_micros,
             created_at=answer.created_at,
+            conversation_id=answer.conversation_id,
         )
     )
 
@@ -299,6 +300,7 @@ def _answer(row: Row[Any]) -> Answer:
         finished_at=row.finished_at,
         output=row.output,
         cache=row.cache,
+        conversation_id=row.conversation_id,
     )
 
 

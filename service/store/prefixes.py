@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, or_, select
 
-from service.domain.caching import Chain, Named, Sent
+from service.domain.caching import NO_TALK, Chain, Named, Sent
 from service.store.session import Transaction
 from service.store.tables import prefixes
 
@@ -49,6 +49,7 @@ def remember(
             used_at=sent.used_at,
             chain=sent.chain.boundaries,
             documents=[list(document) for document in documents],
+            talk=None if sent.talk == NO_TALK else sent.talk.boundaries,
         )
     )
 
@@ -62,7 +63,7 @@ def resembling(
     """
     what = prefixes.c
     query = (
-        select(what.prefix_sha256, what.corpus_id, what.used_at, what.lead, what.chain)
+        select(what.prefix_sha256, what.corpus_id, what.used_at, what.lead, what.chain, what.talk)
         .where(
             prefixes.c.tenant == tenant,
             prefixes.c.engine == engine,
@@ -79,6 +80,7 @@ def resembling(
             used_at=row.used_at,
             lead=row.lead,
             chain=Chain(row.chain),
+            talk=Chain(row.talk) if row.talk else NO_TALK,
         )
         for row in tx.execute(query)
     ]

@@ -187,6 +187,20 @@ members = Table(
     UniqueConstraint("corpus_id", "ordinal"),
 )
 
+# Its turns are answers.
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(40), nullable=False, index=True),
+    Column("corpus_id", ForeignKey("corpora.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("title", Text),
+    # The last answer of the turns that are sent as a list alone.
+    Column("listed_through", String(40)),
+    Column("created_at", Moment, nullable=False),
+    Column("used_at", Moment, nullable=False),
+)
+
 plans = Table(
     "plans",
     metadata,
@@ -232,6 +246,7 @@ answers = Table(
     Column("finished_at", Moment),
     # What came of the forecast of cached tokens, and why.
     Column("cache", JSON),
+    Column("conversation_id", String(40), index=True),
     UniqueConstraint("tenant", "idempotency_key"),
 )
 
@@ -368,6 +383,8 @@ prefixes = Table(
     Column("used_at", Moment, nullable=False, index=True),
     Column("chain", LargeBinary, nullable=False),
     Column("documents", JSON, nullable=False),
+    # In a conversation, what stood behind the documents.
+    Column("talk", LargeBinary),
     Index("ix_prefixes_head", "tenant", "head"),
     Index("ix_prefixes_corpus", "tenant", "corpus_id"),
 )

@@ -14,9 +14,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
-from service.domain import budgets, pricing
+from service.domain import budgets, planner, pricing
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.budgets import Budget, Period
+from service.domain.conversations import title_of
 from service.domain.planner import Plan, PlannedCall, Terms
 from service.domain.questions import Question
 from service.domain.ranked import INDEX_BUILDING
@@ -35,7 +36,7 @@ from service.errors import (
     RequestExceedsProviderRate,
     UnabridgedError,
 )
-from service.store import answers, documents, keys, ledger, plans
+from service.store import answers, conversations, documents, keys, ledger, plans
 from service.store.ledger import StoredBudget
 from service.store.plans import StoredPlan
 from service.store.session import Transaction
@@ -45,6 +46,7 @@ from service.usecases.describe_plan import Frame
 from service.usecases.index_pages import make_searchable
 from service.usecases.judge_doubt import EXCEEDS_RATE
 from service.usecases.preview_question import Offer, Preview, preview_in, stored_plan
+from service.usecases.recall_conversation import ways_out
 from service.usecases.suggest_fixes import ways_below
 
 
@@ -72,7 +74,7 @@ def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) ->
     """Accept a question and reserve its ceiling; the answer is queued.
 
     Raises:
-        NotFound: no such corpus, plan or model.
+        NotFound: no such corpus, plan, model or conversation.
         PlanChanged, PlanExpired: the offered plan does not hold any more.
         OverThreshold: a call passes the threshold, and neither the request nor the chosen plan accepts that.
         OverWindow: no plan fits the model's window.
@@ -100,6 +102,8 @@ def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) ->
         answers.add(tx, answer, request_sha256=request_sha256, idempotency_key=request.idempotency_key)
         if stored is None:
             plans.add(tx, [stored_plan(offer, tenant, corpus_id, question, preview.frame)])
+        if answer.conversation_id is not None:
+            conversations.use(tx, answer.conversation_id, title=title_of(question.text), at=ctx.now())
         _reserve(tx, ctx, answer, offer, preview.frame.terms, key_id=request.key_id)
     return answer
 
@@ -228,11 +232,13 @@ def _chosen(preview: Preview, question: Question, stored: StoredPlan | None) -> 
     if INDEX_BUILDING in codes:
         raise IndexNotReady(codes[INDEX_BUILDING].infeasible_because or "", fixes=codes[INDEX_BUILDING].fixes)
     if "over_window" in codes:
-        raise OverWindow(reasons, fixes=_ways_into_the_window(question))
-    raise Invalid(reasons, fixes=_ways_out(preview))
+        over = codes["over_window"].input_tokens - planner.max_input(preview.frame.terms)
+        shorter = ways_out(preview.frame.recalled, over)
+        raise OverWindow(reasons, fixes=(*_ways_into_the_window(question), *shorter))
+    raise Invalid(reasons, fixes=_ways_of(preview))
 
 
-def _ways_out(preview: Preview) -> tuple[Fix, ...]:
+def _ways_of(preview: Preview) -> tuple[Fix, ...]:
     """Those of all plans, each once."""
     return tuple(dict.fromkeys(fix for offer in preview.offers for fix in offer.plan.fixes))
 
@@ -259,6 +265,8 @@ def _still_holds(preview: Preview, stored: StoredPlan) -> Offer:
     same_prices = now is not None and _ceiling(now.description) == _ceiling(stored.plan)
     if now is None or now.plan.fingerprint != stored.fingerprint or not same_prices:
         moved = "the prices" if now and not same_prices else "the documents"
+        if now is not None and now.description["conversation"] != stored.plan.get("conversation"):
+            moved = "the conversation"
         raise _moved(moved)
     if preview.learnt is not None and passes_ceiling(preview.learnt, stored):
         raise _moved("what is known of the provider's count")
@@ -281,6 +289,7 @@ def _check_price(offer: Offer, request: Request, frame: Frame, *, chosen: bool) 
     plan = offer.plan
     if plan.crosses_threshold and not (request.allow_long_context or chosen):
         threshold = offer.description["threshold"]
+        over = plan.largest_call - threshold["at"]
         extra = threshold["extra_usd"]
         more = ", whose price is unknown" if extra is None else f", ${extra} more"
         raise OverThreshold(
@@ -289,12 +298,8 @@ def _check_price(offer: Offer, request: Request, frame: Frame, *, chosen: bool) 
             "allow_long_context, choose such a plan, or ask with strategy split.",
             fixes=(
                 Fix("allow_long_context", values=(("extra_usd", extra),)),
-                *ways_below(
-                    frame.asked.members,
-                    plan.largest_call - threshold["at"],
-                    frame.terms,
-                    frame.asked.priorities,
-                ),
+                *ways_below(frame.asked.members, over, frame.terms, frame.asked.priorities),
+                *ways_out(frame.recalled, over),
             ),
         )
 
@@ -331,6 +336,7 @@ def _answer(
         engine=ctx.provider.name,
         created_at=ctx.now(),
         reserved_micros=_reserved_micros(ctx, offer.plan),
+        conversation_id=question.conversation_id,
     )
 
 

@@ -19,7 +19,7 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
         "id": answer.id,
         "status": answer.status.value,
         "corpus_id": answer.corpus_id,
-        "conversation_id": None,
+        "conversation_id": answer.conversation_id,
         "question": answer.question,
         "questions": list(answer.request.get("questions", ())),
         "model": answer.model,

@@ -28,6 +28,7 @@ from service.usecases.describe_ranked import NO_HINTS, Hints
 from service.usecases.forecast_cache import NOTHING_HELD, Forecast
 from service.usecases.judge_doubt import doubt_warnings
 from service.usecases.price_alternatives import alternatives, may_be_cut, one_by_one_usd, prices
+from service.usecases.recall_conversation import Recalled, will_cross, with_ways_out
 from service.usecases.suggest_fixes import names_of, saving, send_page_images, waste_warning, ways_below
 
 FORECAST = ("expected_cached_tokens", "expected_output_tokens", "correction_tokens", "doubt_tokens")
@@ -78,6 +79,7 @@ class Frame:
         questions: how often the like will be asked.
         together: the questions of a list; None where it is one.
         engine: who answers, where that can't be asked for a service tier.
+        recalled: the conversation that the question is a turn of.
     """
 
     terms: Terms
@@ -89,6 +91,7 @@ class Frame:
     together: Together | None = None
     engine: str | None = None
     forecast: Mapping[tuple[str, int | None], Forecast] = field(default_factory=dict)
+    recalled: Recalled | None = None
 
 
 def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
@@ -104,6 +107,8 @@ def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
         "service_tier": terms.tier,
         "questions": len(frame.together.tokens) if frame.together else 1,
         "budget_tokens": plan.budget_tokens,
+        "conversation_id": frame.recalled and frame.recalled.conversation.id,
+        "conversation": frame.recalled and frame.recalled.described(),
         "calls": [_call(call) for call in plan.calls],
         "input_tokens": plan.input_tokens,
         "images": {**_images(sum_of(call.images for call in plan.calls)), "detail": frame.asked.image_detail},
@@ -292,6 +297,7 @@ def _coverage(plan: Plan, frame: Frame) -> dict[str, Any]:
         "tokens_share": round(sum(member.tokens for member in inside) / tokens, 6) if tokens else 0.0,
         "pages_without_text": _without_text(inside, asked),
         "pages_as_images": sum(member.images.pages for member in inside),
+        "history_out": frame.recalled.out if frame.recalled else [],
     }
     if not ranked:
         return told
@@ -329,6 +335,7 @@ def _warnings(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
         found.extend(describe_ranked.warnings(plan, terms, frame.asked.members, frame.asked.hints))
     else:
         found.extend(_near_or_over(plan, frame))
+    found = _of_history(plan, frame, found)
     if frame.together and frame.together.may_be_cut and plan.feasible:
         said, ways = may_be_cut(frame.together)
         found.append(_warning("answer_may_be_cut", said, ways))
@@ -344,6 +351,21 @@ def _warnings(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
     if terms.model.encoding_assumed:
         said = f"The tokenizer of {terms.model.id} is assumed: counts may be off."
         found.append(_warning("encoding_assumed", said))
+    return found
+
+
+def _of_history(plan: Plan, frame: Frame, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add what the conversation has to do with a limit that is passed now, or by its next turn."""
+    at = frame.terms.model.threshold_tokens or 0
+    limit = planner.max_input(frame.terms) if plan.infeasible_code == "over_window" else at
+    if plan.strategy != "ranked":
+        over = plan.largest_call - limit if plan.input_tokens else 1
+        found = with_ways_out(found, frame.recalled, over)
+    if crossing := will_cross(plan, frame.terms, frame.recalled):
+        said, over = crossing
+        ways = ways_below(frame.asked.members, over, frame.terms, frame.asked.priorities)
+        warning = _warning("conversation_will_cross", said, ways)
+        found.extend(with_ways_out([warning], frame.recalled, over))
     return found
 
 

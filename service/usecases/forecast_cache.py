@@ -9,7 +9,7 @@ from typing import Any
 
 from ingest import count_tokens
 from service.domain import caching, packing, pricing, prompts
-from service.domain.caching import Block, Chain, Change, Code, Held, Lead, Named, Pack, Sent
+from service.domain.caching import NO_TALK, Block, Chain, Change, Code, Held, Lead, Named, Pack, Sent
 from service.domain.catalog import Model
 from service.domain.planner import CallKind, Plan, PlannedCall
 from service.domain.slices import Slice
@@ -66,12 +66,14 @@ class Asking:
 
     Attributes:
         system_prompt: the caller's own instructions, which stand between the documents and the question.
+        talk: of the conversation before the question.
     """
 
     tenant: str
     corpus_id: str
     model: Model
     system_prompt: str | None = None
+    talk: Chain = NO_TALK
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def forecast(tx: Transaction, ctx: Context, asking: Asking, drafts: Sequence[Pla
     for key, of_plan in calls.items():
         if not of_plan:
             continue
-        packs = [pack_of(call, asking.system_prompt, compared=bool(sent)) for call in of_plan]
+        packs = [pack_of(call, asking, compared=bool(sent)) for call in of_plan]
         looked = [
             look(tx, holder, pack, names_of(call), sent) for pack, call in zip(packs, of_plan, strict=True)
         ]
@@ -199,12 +201,13 @@ def _together(found: Sequence[Forecast]) -> Forecast:
     return Forecast(tokens, until, code, because, sum(one.lost_tokens for one in found))
 
 
-def pack_of(call: PlannedCall, system_prompt: str | None, *, compared: bool) -> Pack:
+def pack_of(call: PlannedCall, asking: Asking, *, compared: bool) -> Pack:
     """Return a planned call as a cache sees it; where nothing is compared with it, by its head."""
     return Pack(
         chain=caching.chain_of(map(_block, call.slices if compared else call.slices[:1])),
         prefix_tokens=call.prefix_tokens,
-        lead=lead_of(call.kind, system_prompt),
+        lead=lead_of(call.kind, asking.system_prompt),
+        talk=asking.talk,
     )
 
 

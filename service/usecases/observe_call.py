@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from decimal import Decimal
 from typing import cast
 
+from ingest import count_tokens
 from service.domain import caching, pricing
 from service.domain.answers import Call
-from service.domain.caching import Sent
+from service.domain.caching import NO_TALK, Sent
 from service.domain.catalog import Tier
+from service.domain.conversations import asked
 from service.domain.planner import PlannedCall
 from service.domain.usage import Usage
 from service.errors import ProviderError, RequestExceedsProviderRate
@@ -62,12 +65,18 @@ def _limit(tx: Transaction, run: Run, planned: PlannedCall, limit_tokens: int) -
 
 def _remember(tx: Transaction, run: Run, call: Call, planned: PlannedCall) -> None:
     now = run.ctx.now()
+    talk, prefix_sha256 = NO_TALK, planned.prefix_sha256
+    if run.answer.conversation_id is not None and planned.kind != "merge":
+        own = asked(run.question, planned.kind, count_tokens)
+        talk = run.history.chain(own)
+        prefix_sha256 = hashlib.sha256(f"{prefix_sha256}\n{own.text}".encode()).hexdigest()
     sent = Sent(
-        prefix_sha256=planned.prefix_sha256,
+        prefix_sha256=prefix_sha256,
         corpus_id=run.answer.corpus_id,
         used_at=call.sent_at or now,
         lead=lead_of(planned.kind, run.question.system_prompt).identity,
         chain=chain_of(planned),
+        talk=talk,
     )
     prefixes.remember(
         tx,

@@ -53,18 +53,25 @@ def _messages(run: Run, planned: PlannedCall, findings: Sequence[str]) -> tuple[
     task = task_of(run.question, planned.kind)
     if planned.kind == "merge":
         blocks = [packing.findings_block(n, text) for n, text in enumerate(findings, 1)]
-        _check_length(planned, "".join(blocks), task)
-        return packing.messages(instructions=prompts.MERGING, parts=list(packing.parts_of(blocks)), task=task)
+        _check_length(planned, "".join(blocks), task, history=run.history.tokens)
+        return packing.messages(
+            instructions=prompts.MERGING,
+            parts=list(packing.parts_of(blocks)),
+            task=task,
+            history=run.history.messages,
+        )
     return packing.messages(
         instructions=prompts.ANSWERING,
         parts=list(packing.parts_of(_blocks(run, planned))),
         task=task,
+        history=run.history.messages,
     )
 
 
-def _check_length(planned: PlannedCall, findings: str, task: str) -> None:
+def _check_length(planned: PlannedCall, findings: str, task: str, *, history: int) -> None:
     """Hold the ceiling: defusing hostile findings can make them longer than the output they came as."""
-    around = packing.CALL_OVERHEAD + planned.correction_tokens + planned.prefix_tokens + count_tokens(task)
+    around = packing.CALL_OVERHEAD + planned.correction_tokens + planned.prefix_tokens + history
+    around += count_tokens(task)
     if around + count_tokens(findings) > planned.input_tokens:
         raise PlanChanged("The findings are longer than was reserved for merging them. Ask again.")
 

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from ingest import count_tokens
 from service.domain import advice, planner, pricing, tasks, waste
+from service.domain.caching import NO_TALK
 from service.domain.catalog import Model, Tier
 from service.domain.corpora import Member
 from service.domain.documents import DocumentStatus, PageCount
@@ -39,6 +40,7 @@ from service.usecases.judge_doubt import within_rate
 from service.usecases.learn_terms import learn_terms
 from service.usecases.leave_out_waste import leave_out_of
 from service.usecases.rank_pages import Ranked, rank_or_repeat
+from service.usecases.recall_conversation import recall, with_history
 from service.usecases.show_pages import could_be_shown, of_each_page, with_pictures
 from service.usecases.suggest_fixes import (
     cold_saving,
@@ -84,7 +86,7 @@ def preview_question(ctx: Context, tenant: str, corpus_id: str, question: Questi
     """Plan a question in every way that applies, price it, and keep the plans for as long as they bind.
 
     Raises:
-        NotFound: no such corpus, model or document.
+        NotFound: no such corpus, model, document or conversation.
         DocumentNotReady, DocumentFailed: a price over unread documents would not be right.
         Invalid: the corpus is empty, or a parameter does not fit the model.
     """
@@ -128,19 +130,21 @@ def preview_in(
     model = ctx.catalog.model(question.model)
     manner = Manner(images=question.page_images, detail=model.detail(question.image_detail))
     asked = _asked(tx, corpus_id, question, manner)
-    learnt = learn_terms(tx, ctx, terms_of(ctx, model, question), question)
+    found = recall(tx, tenant, corpus_id, question)
+    learnt = with_history(learn_terms(tx, ctx, terms_of(ctx, model, question), question), found)
     terms = as_offered(learnt, offered)
     ranked = rank_or_repeat(tx, ctx, corpus_id, asked, terms=terms, question=question, offered=offered)
     asked = replace(asked, hints=ranked.hints(question))
     drafts = _drafts(tx, asked.members, terms, question, ranked, limits=learnt.limits)
-    held = forecast(tx, ctx, Asking(tenant, corpus_id, model, question.system_prompt), drafts)
+    talk = found.history.chain() if found else NO_TALK
+    held = forecast(tx, ctx, Asking(tenant, corpus_id, model, question.system_prompt, talk), drafts)
     if any(held.cached.values()):
         terms = replace(terms, cached=held.cached)
         drafts = [planner.warmed(draft, terms) for draft in drafts]
     if asked.spare is not None:
         leaner = _plans(tx, asked.spare.lean.kept, terms, question)
         asked = replace(asked, leaner={plan.strategy: plan.estimate for plan in leaner})
-    frame = _frame(ctx, terms, asked, question=question, held=held)
+    frame = replace(_frame(ctx, terms, asked, question=question, held=held), recalled=found)
     offers = tuple(_offer(plan, frame) for plan in drafts)
     return replace(_advised(offers, frame, question), index_behind=ranked.behind, learnt=learnt)
 

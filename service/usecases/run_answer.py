@@ -28,6 +28,8 @@ from service.usecases.describe_plan import calls_of
 from service.usecases.explain_cache import explain_cache
 from service.usecases.feed import Channel
 from service.usecases.make_call import make_call
+from service.usecases.recall_conversation import history_for
+from service.usecases.recall_pages import recall_pages
 from service.usecases.running import IN_DOUBT, Cancelled, Run, Stopped
 from service.usecases.settle_call import release
 
@@ -87,6 +89,7 @@ def _begin(ctx: Context, answer_id: str, channel: Channel) -> Run | None:
         saved = answers.events_after(tx, answer_id, 0)
         opening = _opening(tx, answer, saved, channel)
         to_stop = answers.cancel_requested(tx, answer_id)
+        history = history_for(tx, answer)
     channel.number_from(opening.number)
     channel.saved([*saved, opening])
     told = [*saved, *channel.unsaved()]
@@ -101,6 +104,7 @@ def _begin(ctx: Context, answer_id: str, channel: Channel) -> Run | None:
         question=Question.from_dict(answer.request),
         shown="".join(event.data["text"] for event in told if event.name == "delta"),
         citations_shown=sum(event.name == "citation" for event in told),
+        history=history,
     )
 
 
@@ -131,7 +135,8 @@ async def _outcome(run: Run) -> Answer:
         )
         return await _broken(run, AnswerStatus.FAILED, failure)
     wanted = run.question.citations
-    citations = await check_citations(run.ctx, run.planned, final.text) if wanted else []
+    read = await asyncio.to_thread(recall_pages, run)
+    citations = await check_citations(run.ctx, read, final.text) if wanted else []
     for citation in citations[run.citations_shown :]:
         run.channel.publish("citation", citation)
     totals = await asyncio.to_thread(_totals, run)

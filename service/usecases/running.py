@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.domain.answers import Answer, AnswerStatus
+from service.domain.conversations import NOTHING_SAID, History
 from service.domain.documents import Failure
 from service.domain.planner import PlannedCall
 from service.domain.questions import Question
@@ -54,6 +55,7 @@ class Run:
             left only concludes it.
         shown: the text that clients have seen, also from an earlier running.
         citations_shown: the same of citations.
+        history: what was asked and answered before it in its conversation.
     """
 
     ctx: Context
@@ -64,6 +66,7 @@ class Run:
     may_send: bool = True
     shown: str = ""
     citations_shown: int = 0
+    history: History = NOTHING_SAID
     first_token_at: datetime | None = None
 
     def say(self, text: str) -> None:

@@ -114,8 +114,10 @@ def _counted(run: Run, call: Call, request: ChatRequest, text: str) -> Usage:
     planned = run.planned[call.part]
     prompt = planned.input_tokens  # of pictures the most they can be
     if planned.kind == "merge":
-        texts = (message.text for message in request.messages)
-        prompt = packing.CALL_OVERHEAD + sum(count_tokens(content) for content in texts)
+        texts = [message.text for message in request.messages]
+        said = sum(message.role == "assistant" for message in request.messages)
+        overhead = packing.OVERHEAD.of(messages=len(texts) - said, assistant_messages=said)
+        prompt = overhead + sum(count_tokens(content) for content in texts)
     return Usage(prompt_tokens=prompt, completion_tokens=count_tokens(text), estimated=True)
 
 

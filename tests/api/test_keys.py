@@ -335,6 +335,7 @@ class _Mine:
     answer: str
     upload: str
     key: str
+    conversation: str
 
     def named(self) -> dict[str, str]:
         """The parameters of a path, each the id of what is there."""
@@ -346,11 +347,20 @@ class _Mine:
             "answer_id": self.answer,
             "upload_id": self.upload,
             "key_id": self.key,
+            "conversation_id": self.conversation,
             "number": "1",
         }
 
     def all(self) -> list[str]:
-        return [self.document, self.corpus, self.plan, self.answer, self.upload, self.key]
+        return [
+            self.document,
+            self.corpus,
+            self.plan,
+            self.answer,
+            self.upload,
+            self.key,
+            self.conversation,
+        ]
 
     def put_into(self, text: str) -> str:
         """The text with these ids where it has those that nothing has."""
@@ -363,11 +373,13 @@ class _Mine:
 def mine(server: Server, harbour: str) -> _Mine:
     corpus = server.corpus(harbour, name="Secret name")
     body = {"filename": "secret.txt", "corpus_id": corpus}
+    conversation = server.client.post("/v1/conversations", json={"corpus_id": corpus}).json()["id"]
     return _Mine(
         document=harbour,
         corpus=corpus,
+        conversation=conversation,
         plan=server.plans(corpus, question="A secret question?")["whole"]["id"],
-        answer=server.ask(corpus, question="A secret question?").json()["id"],
+        answer=server.ask(corpus, question="A secret question?", conversation_id=conversation).json()["id"],
         upload=server.client.post("/v1/uploads", json=body).json()["id"],
         key=add(server, name="secret key", limit_usd="1")["id"],
     )
@@ -375,6 +387,7 @@ def mine(server: Server, harbour: str) -> _Mine:
 
 BODIES: dict[tuple[str, str], Json] = {
     ("PATCH", "/v1/corpora/{corpus_id}"): {"name": "theirs"},
+    ("PATCH", "/v1/conversations/{conversation_id}"): {"name": "theirs"},
     ("POST", "/v1/corpora/{corpus_id}/plans"): {"question": "What?"},
     ("POST", "/v1/corpora/{corpus_id}/answers"): {"question": "What?"},
     ("PUT", "/v1/budgets/{scope}"): {"limit_usd": "1"},

@@ -145,3 +145,38 @@ def test_packs_with_the_same_beginning_go_to_the_same_place() -> None:
     one, grown, other = chain([(1, 10)]), chain([(1, 10), (2, 20)]), chain([(2, 20)])
     assert one.head == grown.head != other.head
     assert caching.key_of("a", one.head) != caching.key_of("b", one.head)
+
+
+# Conversations.
+
+
+def spoken(*texts: str) -> Chain:
+    return caching.chain_of(Block("user", text, 100) for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "lead", "behind"),
+    [
+        (("q1", "a1"), ("q1",), "lead", 100),
+        (("q1", "a1", "q2", "a2"), ("q1", "a1", "q2"), "lead", 300),
+        (("q1", "a1"), ("q1", "a1", "q2"), "lead", 200 + LEAD.tokens),
+        (("q1", "a1"), ("q1", "a1", "q2"), "other", 200),
+        ((), ("q1",), "lead", LEAD.tokens),
+        ((), ("q1", "a1", "q2"), "lead", 0),
+        (("q1", "a1"), (), "lead", 0),
+        (("q9", "a9"), ("q1", "a1", "q2"), "lead", 0),
+        (("list", "q2", "a2"), ("q1", "a1", "q2"), "lead", 0),
+    ],
+    ids=str,
+)
+def test_what_is_held_of_a_conversation(
+    ours: tuple[str, ...], theirs: tuple[str, ...], lead: str, behind: int
+) -> None:
+    made = chain([(1, 2_000)])
+    talk = spoken(*ours)
+    now = Pack(made, AROUND + made.total + talk.total, LEAD, talk)
+    before = Sent("before", "cor_1", NOW, lead, made, spoken(*theirs) if theirs else caching.NO_TALK)
+    assert caching.held(now, [before]).tokens == (AROUND + 2_000 + behind) // 128 * 128
+    elsewhere = Sent("before", "cor_1", NOW, lead, chain([(1, 2_000), (2, 50)]), before.talk)
+    assert caching.held(now, [elsewhere]).tokens == (AROUND + 2_000) // 128 * 128
+    assert caching.held(now, [before], at_breakpoint=True).tokens == AROUND + 2_000

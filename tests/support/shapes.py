@@ -130,6 +130,7 @@ COVERAGE = {
     "pages_total": int,
     "tokens_share": float,
     "pages_without_text": int,
+    "history_out": [{"answer_id": name_of("ans"), "tokens": maybe(int), "reason": str}],
 }
 
 COST = {
@@ -151,6 +152,7 @@ PLAN = {
     "model": str,
     "service_tier": str,
     "questions": int,
+    "conversation_id": maybe(name_of("cnv")),
     "calls": [
         {
             "input_tokens": int,
@@ -230,4 +232,27 @@ ANSWER = {
     "prefix_sha256": sha256,
     "engine": str,
     "timings": dict,
+}
+
+CONVERSATION = {
+    "id": name_of("cnv"),
+    "corpus_id": name_of("cor"),
+    "title": maybe(str),
+    "turns": [
+        {
+            "answer_id": name_of("ans"),
+            "status": str,
+            "question": str,
+            "text": str,
+            "cost_usd": maybe(money),
+            "citations": [{"marker": str, "document_id": maybe(str), "page": maybe(int), "verdict": str}],
+            "sent_as": maybe(one_of("whole", "line")),
+            "tokens": maybe(int),
+            "created_at": moment,
+        }
+    ],
+    "history_tokens": int,
+    "history_out": COVERAGE["history_out"],
+    "created_at": moment,
+    "used_at": moment,
 }
