@@ -315,6 +315,9 @@ def show_answer_end(answer: dict[str, Any]) -> None:
                 f"[dim]{cache['cached_tokens']:,} tokens from the cache: {escape(cache['because'])}[/]"
             )
 
+    if answer.get("conversation_id"):
+        console.print(f"[dim]conversation {answer['conversation_id']}: go on with --continue[/]")
+
 
 def _label(label: str | None) -> str:
     """A printed page number says so; a name of a slide or a sheet speaks for itself."""

@@ -75,6 +75,7 @@ class Terms:
         counting: how sure its count of the rest is.
         limits: its tokens per minute.
         history: identity of what was said before.
+        history_room: what a split leaves for that, now and in turns to come: its parts stay what they are.
     """
 
     model: Model
@@ -88,6 +89,7 @@ class Terms:
     counting: Counting = EXACT
     limits: RateLimits = UNLIMITED
     history: str = ""
+    history_room: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +346,7 @@ def split_capacity(terms: Terms) -> int:
     most = max_input(terms)
     limit = min(terms.model.threshold_tokens or most, terms.limits.short or most, most)
     around = packing.CALL_OVERHEAD + terms.counts.instructions + terms.counts.part_task
-    around += terms.counts.correction + terms.counts.history
+    around += terms.counts.correction + max(terms.counts.history, terms.history_room)
     return limit - around - max(MARGIN_TOKENS, terms.counting.doubt)
 
 

@@ -232,8 +232,9 @@ def _chosen(preview: Preview, question: Question, stored: StoredPlan | None) -> 
     if INDEX_BUILDING in codes:
         raise IndexNotReady(codes[INDEX_BUILDING].infeasible_because or "", fixes=codes[INDEX_BUILDING].fixes)
     if "over_window" in codes:
-        over = codes["over_window"].input_tokens - planner.max_input(preview.frame.terms)
-        shorter = ways_out(preview.frame.recalled, over)
+        terms = preview.frame.terms
+        tokens = codes["over_window"].input_tokens
+        shorter = ways_out(preview.frame.recalled, tokens, terms, limit=planner.max_input(terms))
         raise OverWindow(reasons, fixes=(*_ways_into_the_window(question), *shorter))
     raise Invalid(reasons, fixes=_ways_of(preview))
 
@@ -299,7 +300,7 @@ def _check_price(offer: Offer, request: Request, frame: Frame, *, chosen: bool) 
             fixes=(
                 Fix("allow_long_context", values=(("extra_usd", extra),)),
                 *ways_below(frame.asked.members, over, frame.terms, frame.asked.priorities),
-                *ways_out(frame.recalled, over),
+                *ways_out(frame.recalled, plan.largest_call, frame.terms, limit=threshold["at"]),
             ),
         )
 

@@ -28,7 +28,7 @@ from service.usecases.describe_ranked import NO_HINTS, Hints
 from service.usecases.forecast_cache import NOTHING_HELD, Forecast
 from service.usecases.judge_doubt import doubt_warnings
 from service.usecases.price_alternatives import alternatives, may_be_cut, one_by_one_usd, prices
-from service.usecases.recall_conversation import Recalled, will_cross, with_ways_out
+from service.usecases.recall_conversation import Recalled, ways_out, will_cross, with_ways_out
 from service.usecases.suggest_fixes import names_of, saving, send_page_images, waste_warning, ways_below
 
 FORECAST = ("expected_cached_tokens", "expected_output_tokens", "correction_tokens", "doubt_tokens")
@@ -359,13 +359,15 @@ def _of_history(plan: Plan, frame: Frame, found: list[dict[str, Any]]) -> list[d
     at = frame.terms.model.threshold_tokens or 0
     limit = planner.max_input(frame.terms) if plan.infeasible_code == "over_window" else at
     if plan.strategy != "ranked":
-        over = plan.largest_call - limit if plan.input_tokens else 1
-        found = with_ways_out(found, frame.recalled, over)
+        # A split that can't be planned has no tokens to tell: what is before its documents is too long.
+        tokens = plan.largest_call or limit + 1
+        found = with_ways_out(found, ways_out(frame.recalled, tokens, frame.terms, limit=limit))
     if crossing := will_cross(plan, frame.terms, frame.recalled):
         said, over = crossing
         ways = ways_below(frame.asked.members, over, frame.terms, frame.asked.priorities)
         warning = _warning("conversation_will_cross", said, ways)
-        found.extend(with_ways_out([warning], frame.recalled, over))
+        more = ways_out(frame.recalled, at + over, frame.terms, limit=at)
+        found.extend(with_ways_out([warning], more))
     return found
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ingest import count_tokens
-from service.domain import packing
+from service.domain import packing, planner, pricing
 from service.domain.answers import Answer
 from service.domain.conversations import NOTHING_SAID, Conversation, History, Past, history_of
 from service.domain.planner import Plan, Terms
@@ -15,6 +16,10 @@ from service.domain.questions import Question
 from service.errors import Fix, NotFound
 from service.store import conversations
 from service.store.session import Transaction
+
+ROOM_STEP = 8_192
+"""A split leaves room for the history in whole steps: with every token's growth other documents could come
+together, and nothing of them would be cached."""
 
 TOO_LONG = frozenset({"over_threshold", "over_window", "conversation_will_cross"})
 """Warnings that a shorter history may answer."""
@@ -100,8 +105,10 @@ def with_history(terms: Terms, found: Recalled | None) -> Terms:
     """Return the terms of plans behind that history."""
     if found is None:
         return terms
-    counts = replace(terms.counts, history=found.history.tokens)
-    return replace(terms, counts=counts, history=found.history.identity)
+    tokens = found.history.tokens
+    counts = replace(terms.counts, history=tokens)
+    steps = max(math.ceil(tokens / ROOM_STEP), 1)
+    return replace(terms, counts=counts, history=found.history.identity, history_room=steps * ROOM_STEP)
 
 
 def will_cross(plan: Plan, terms: Terms, found: Recalled | None) -> tuple[str, int] | None:
@@ -126,27 +133,35 @@ def will_cross(plan: Plan, terms: Terms, found: Recalled | None) -> tuple[str, i
     return said, then - at
 
 
-def ways_out(found: Recalled | None, over: int) -> tuple[Fix, ...]:
-    """Return the ways of making a conversation's turns so many tokens shorter, where that is enough.
+def ways_out(found: Recalled | None, tokens: int, terms: Terms, *, limit: int) -> tuple[Fix, ...]:
+    """Return the ways to bring a call below a limit by sending less of its conversation, where enough.
 
     Args:
         found: the conversation, if there is one.
-        over: tokens that are too many.
+        tokens: input of the call.
+        terms: that it is priced on; what is saved is of a cold call.
+        limit: that it passes.
     """
-    if found is None or not found.history.turns or over <= 0:
+    if found is None or not found.history.turns or tokens <= limit:
         return ()
     name = ("conversation_id", found.conversation.id)
     now = found.history.tokens
     fixes: list[Fix] = []
-    keep = _most_that_can_stay(found.history, over)
+    keep = _most_that_can_stay(found.history, tokens - limit)
     if keep is not None:
-        saves = now - found.history.keeping(keep).tokens
+        saved = _saved(now - found.history.keeping(keep).tokens, tokens, terms)
         said = "Compact the conversation" + (f": keep its last {keep} whole." if keep else ".")
-        fixes.append(Fix("compact", said, (name, ("keep_last", keep), ("saves_tokens", saves))))
-    if now >= over:
+        fixes.append(Fix("compact", said, (name, ("keep_last", keep), *saved)))
+    if now >= tokens - limit:
         said = "Begin a new conversation: leave conversation_id out, or name a new one."
-        fixes.append(Fix("new_conversation", said, (("saves_tokens", now),)))
+        fixes.append(Fix("new_conversation", said, _saved(now, tokens, terms)))
     return tuple(fixes)
+
+
+def _saved(fewer: int, tokens: int, terms: Terms) -> tuple[tuple[str, Any], ...]:
+    before, after = (planner.price_whole(size, terms) for size in (tokens, tokens - fewer))
+    usd = pricing.usd(before.cold_usd - after.cold_usd) if before and after else None
+    return ("saves_tokens", fewer), ("saves_usd", usd)
 
 
 def _most_that_can_stay(history: History, over: int) -> int | None:
@@ -156,11 +171,7 @@ def _most_that_can_stay(history: History, over: int) -> int | None:
     return next((keep for keep in kept if history.tokens - history.keeping(keep).tokens >= over), None)
 
 
-def with_ways_out(
-    warnings: Sequence[dict[str, Any]], found: Recalled | None, over: int
-) -> list[dict[str, Any]]:
+def with_ways_out(warnings: Sequence[dict[str, Any]], more: Sequence[Fix]) -> list[dict[str, Any]]:
     """Return warnings of too many tokens with what a shorter history does about them."""
-    if found is None:
-        return list(warnings)
-    more = [fix.as_dict() for fix in ways_out(found, over)]
-    return [{**one, "fixes": [*one["fixes"], *more]} if one["code"] in TOO_LONG else one for one in warnings]
+    fixes = [fix.as_dict() for fix in more]
+    return [{**one, "fixes": [*one["fixes"], *fixes]} if one["code"] in TOO_LONG else one for one in warnings]

@@ -161,6 +161,20 @@ def test_a_split_leaves_room_for_it() -> None:
     assert behind.calls[-1].input_tokens - alone.calls[-1].input_tokens == 7_000 + 2_016
 
 
+def test_a_split_keeps_its_parts_while_the_history_grows() -> None:
+    papers = [(member(n, size), [size]) for n, size in enumerate((200_000, 66_000, 150_000, 118_500), 1)]
+    roomy = [
+        replace(TERMS, counts=replace(COUNTS, history=tokens), history_room=8_192)
+        for tokens in (0, 1, 4_000, 8_192)
+    ]
+    plans = [split_of(papers, terms) for terms in roomy]
+    parts = [[call.slices for call in plan.calls] for plan in plans]
+    assert all(one == parts[0] for one in parts)
+    bare = [split_of(papers, replace(one, history_room=0)) for one in roomy]
+    assert [call.slices for call in bare[0].calls] != [call.slices for call in bare[-1].calls]
+    assert planner.split_capacity(roomy[-1]) == planner.split_capacity(replace(TERMS, history_room=8_192))
+
+
 def test_a_history_that_leaves_no_room_says_so() -> None:
     terms = replace(TERMS, counts=replace(COUNTS, history=THRESHOLD))
     plan = planner.plan_split([member(1, 400_000)], terms, page_tokens={})

@@ -158,6 +158,8 @@ def test_a_split_turn_reads_the_history_in_every_call(ctx: Context, upstream: Up
         made = answers.calls_of(tx, second["id"])
     parts = [(one, call) for one, call in zip(calls, made, strict=True) if one["kind"] == "part"]
     assert parts
+    before = get_answer(ctx, LOCAL, first["id"]).plan["calls"]
+    assert [one["document_ids"] for one in before] == [one["document_ids"] for one in calls]
     for planned, call in parts:
         assert call.usage is not None
         assert call.usage.prompt_tokens == planned["input_tokens"] <= 272_000
