@@ -182,21 +182,19 @@ def test_a_merge_without_usage_counts_its_history(ctx: Context, upstream: Upstre
 
 
 def test_a_ranked_turn_ranks_anew_within_its_budget(ctx: Context, upstream: Upstream) -> None:
-    pages = [
-        "The lighthouse burnt down in 1903.",
-        *(prose(n, 300) for n in range(10)),
-        "The brewery burnt in 1911.",
-    ]
-    corpus = arrange_corpus.create(ctx, LOCAL, name="R", document_ids=[counted(ctx, "port.txt", pages)]).id
+    made_up = [prose(n, 300) for n in range(10)]
+    lighthouse = counted(ctx, "port.txt", ["The lighthouse burnt down in 1903.", *made_up])
+    brewery = counted(ctx, "town.txt", [*made_up, "The brewery opened in 1911."])
+    corpus = arrange_corpus.create(ctx, LOCAL, name="R", document_ids=[lighthouse, brewery]).id
     conversation = begin(ctx, corpus)
     ranked = {"strategies": ("ranked",), "budget_tokens": 2_000}
-    first = ask(ctx, corpus, "When did the lighthouse burn down?", conversation, **ranked)
+    first = ask(ctx, corpus, "When was the lighthouse lost?", conversation, **ranked)
     usual, upstream.answer = upstream.answer, lambda _: '"The lighthouse burnt down in 1903." [D1 p.1]'
     second = ask(ctx, corpus, "And the brewery?", conversation, **ranked)
     upstream.answer = usual
     assert [one["status"] for one in (first, second)] == ["done", "done"], second["error"]
     read = [get_answer(ctx, LOCAL, one["id"]).plan["calls"][0] for one in (first, second)]
-    assert read[0]["documents"] != read[1]["documents"], "a pack is for its question alone"
+    assert [one["document_ids"] for one in read] == [[lighthouse], [brewery]]
     assert second["usage"]["prompt_tokens"] == read[1]["input_tokens"] <= 2_000
     assert [one["verdict"] for one in second["citations"]] == ["exact"], "quoted from what was said before"
 
