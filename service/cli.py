@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -31,14 +30,11 @@ from service import (
 )
 from service.console import Listed
 from service.domain.answers import AnswerStatus
-from service.domain.catalog import Catalog, Model
 from service.domain.questions import DEFAULT_MAX_COMPLETION_TOKENS, Question
 from service.domain.ranked import MIN_BUDGET
 from service.errors import (
     Conflict,
-    Fix,
     Invalid,
-    NotFound,
     StoreUnavailable,
     UnabridgedError,
 )
@@ -204,7 +200,7 @@ def ask(
             worker,
         ),
     ):
-        _model(ctx.catalog, asked.model)
+        opening.model(ctx.catalog, asked.model)
         code = asyncio.run(
             _ask(ctx, worker, paths, corpus, asked, limits, part=Part(only, without), json=json)
         )
@@ -238,7 +234,7 @@ def plan(
     ctx = opening.context(settings)
     found = arrange_corpus.find(ctx, LOCAL, corpus)
     asked = replace(asked, document_ids=Part(only, without).of(ctx, found.id))
-    _model(ctx.catalog, asked.model)
+    opening.model(ctx.catalog, asked.model)
     make_searchable(ctx, LOCAL, found.id, asked, patient=True)
     preview = preview_question.preview_question(ctx, LOCAL, found.id, asked)
     if json:
@@ -261,7 +257,7 @@ def waste(
     """
     ctx = opening.context(opening.settings())
     found = arrange_corpus.find(ctx, LOCAL, corpus)
-    report = report_waste(ctx, LOCAL, found.id, model_name=model and _model(ctx.catalog, model).id)
+    report = report_waste(ctx, LOCAL, found.id, model_name=model and opening.model(ctx.catalog, model).id)
     if json:
         console.as_json(report)
     else:
@@ -305,7 +301,7 @@ def models(
     settings = opening.settings()
     settings.check_models_file()
     catalog = factory.make_catalog(settings)
-    chosen = [_model(catalog, name)] if name else list(catalog.models)
+    chosen = [opening.model(catalog, name)] if name else list(catalog.models)
     if json or name:
         on = catalog.as_of
         described = [{"id": model.id, **describe_model(model, catalog, on=on)} for model in chosen]
@@ -352,23 +348,6 @@ def _packed(
 ) -> Question:
     names = tuple(name.value for name in terminal.WasteName if name in leave_out)
     return replace(question, leave_out=names, page_images=page_images.value)
-
-
-def _model(catalog: Catalog, name: str) -> Model:
-    """Return the model of that name.
-
-    Raises:
-        NotFound: there is none; the fixes name the nearest three.
-    """
-    try:
-        return catalog.model(name)
-    except NotFound as error:
-        ids = {known.casefold(): model.id for model in catalog.models for known in model.names}
-        near = difflib.get_close_matches(name.casefold(), ids, n=len(ids), cutoff=0.0)
-        nearest = list(dict.fromkeys(ids[known] for known in near))[:3]
-        fixes = [Fix("use_model", f"use model {known}", (("model", known),)) for known in nearest]
-        every = Fix("list_models", "`unabridged models` shows them all.")
-        raise NotFound(error.detail, fixes=(*fixes, every)) from error
 
 
 async def _ask(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from service import factory, jobs
+from service.domain.catalog import Catalog, Model
+from service.errors import Fix, NotFound
 from service.jobs import Worker
 from service.settings import Settings, mistake
 from service.usecases.context import Context
@@ -60,3 +63,20 @@ def working(
             yield ctx, worker
     finally:
         ctx.close()
+
+
+def model(catalog: Catalog, name: str) -> Model:
+    """Return the model of that name.
+
+    Raises:
+        NotFound: there is none; the fixes name the nearest three.
+    """
+    try:
+        return catalog.model(name)
+    except NotFound as error:
+        ids = {known.casefold(): model.id for model in catalog.models for known in model.names}
+        near = difflib.get_close_matches(name.casefold(), ids, n=len(ids), cutoff=0.0)
+        nearest = list(dict.fromkeys(ids[known] for known in near))[:3]
+        fixes = [Fix("use_model", f"use model {known}", (("model", known),)) for known in nearest]
+        every = Fix("list_models", "`unabridged models` shows them all.")
+        raise NotFound(error.detail, fixes=(*fixes, every)) from error
