@@ -176,6 +176,10 @@ def _left_out(exported: Exported) -> str:
         f"- {_title(out['document_id'], exported)}: repeated headers and footers, {out['tokens']:,} tokens."
         for out in coverage.get("repeated_out", ())
     ]
+    lines += [
+        f"- An earlier turn of the conversation, `{out['answer_id']}`: {_reason(out)}."
+        for out in coverage.get("history_out", ())
+    ]
     if unseen := coverage.get("pages_without_text"):
         lines.append(f"- {unseen:,} of the pages hold no text that could be read.")
     return "\n".join(["## What was left out", "", *(lines or ["Nothing."])])

@@ -21,7 +21,9 @@ from service.usecases import arrange_corpus, keep_conversation, preview_question
 from service.usecases.ask_question import Request, ask_question, get_answer
 from service.usecases.context import LOCAL, Context
 from service.usecases.describe_answer import describe_answer
+from service.usecases.export_answer import export_answer
 from service.usecases.run_answer import run_answer
+from service.usecases.write_markdown import write_markdown
 from tests.support.billing import text_of
 from tests.support.counted import counted, prose
 from tests.support.server import stored
@@ -220,6 +222,8 @@ def test_what_was_not_surely_answered_is_not_sent(
     assert [role for role, _ in sent] == ["system", "user", "user", "assistant", "user"]
     assert not any("What breaks?" in text for _, text in sent)
     assert last["coverage"]["history_out"] == [{"answer_id": broken["id"], "tokens": None, "reason": status}]
+    written = write_markdown(export_answer(ctx, LOCAL, last["id"]))
+    assert f"- An earlier turn of the conversation, `{broken['id']}`: {status.replace('_', ' ')}." in written
     turns = keep_conversation.get(ctx, LOCAL, conversation)["turns"]
     assert [turn["sent_as"] for turn in turns] == ["whole", None, "whole"]
 
