@@ -17,11 +17,11 @@ from typing import Literal
 from service.domain import bins, obstacles, packing, pricing, prompts
 from service.domain.catalog import Band, Model, Tier
 from service.domain.corpora import Member
-from service.domain.manner import NO_IMAGES, Images, sum_of
+from service.domain.manner import Images, sum_of
 from service.domain.observations import EXACT, Counting
 from service.domain.obstacles import Obstacle
 from service.domain.rates import UNLIMITED, RateLimits
-from service.domain.slices import Slice, whole_slice
+from service.domain.slices import PageTooLarge, Slice, cut, whole_slice
 from service.domain.vision import MAX_PICTURES
 from service.errors import Fix
 
@@ -311,8 +311,8 @@ def plan_split(
             continue
         shown = (page_images or {}).get(member.document_id, {})
         try:
-            pieces.extend(_cut(member, page_tokens[member.document_id], shown, capacity))
-        except _PageTooLarge as error:
+            pieces.extend(cut(member, page_tokens[member.document_id], shown, capacity))
+        except PageTooLarge as error:
             return _infeasible("split", error.why)
     packs = bins.fewest([piece.most_tokens for piece in pieces], capacity)
     if len(packs) < 2:  # noqa: PLR2004 - one call is not a split
@@ -364,46 +364,6 @@ def _infeasible(strategy: Strategy, why: Obstacle, *, tokens: int = 0) -> Plan:
         input_tokens=tokens,
         fixes=why.fixes,
     )
-
-
-class _PageTooLarge(Exception):
-    """One page alone passes what a call of a split may hold."""
-
-    def __init__(self, why: Obstacle) -> None:
-        super().__init__(why.because)
-        self.why = why
-
-
-def _cut(
-    member: Member, page_tokens: Sequence[int], page_images: Mapping[int, Images], capacity: int
-) -> list[Slice]:
-    """Cut a document between pages into runs that fit, each with the document's tags around it."""
-    room = capacity - member.wrapper_tokens
-    runs: list[tuple[int, int]] = []
-    first, held = 1, 0
-    for number, text_tokens in enumerate(page_tokens, 1):
-        tokens = text_tokens + page_images.get(number, NO_IMAGES).tokens_max
-        if tokens > room:
-            raise _PageTooLarge(obstacles.page_too_large(member, number, tokens=tokens, room=room))
-        if held + tokens > room:
-            runs.append((first, number - 1))
-            first, held = number, 0
-        held += tokens
-    runs.append((first, len(page_tokens)))
-    return [
-        Slice(
-            document_id=member.document_id,
-            ordinal=member.ordinal,
-            filename=member.filename,
-            first=start,
-            last=end,
-            tokens=sum(page_tokens[start - 1 : end]) + member.wrapper_tokens,
-            identity=f"{member.identity}:{start}-{end}",
-            manner=member.manner,
-            images=sum_of(page_images.get(number, NO_IMAGES) for number in range(start, end + 1)),
-        )
-        for start, end in runs
-    ]
 
 
 def _call(kind: CallKind, slices: tuple[Slice, ...], terms: Terms, *, task: int) -> PlannedCall:

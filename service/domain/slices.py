@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from service.domain import obstacles
 from service.domain.corpora import Member
-from service.domain.manner import NO_IMAGES, WHOLE, Images, Manner
+from service.domain.manner import NO_IMAGES, WHOLE, Images, Manner, sum_of
+from service.domain.obstacles import Obstacle
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +84,47 @@ def whole_slice(member: Member) -> Slice:
         manner=member.manner,
         images=member.images,
     )
+
+
+class PageTooLarge(Exception):
+    """One page alone passes what a call of a split may hold."""
+
+    def __init__(self, why: Obstacle) -> None:
+        super().__init__(why.because)
+        self.why = why
+
+
+def cut(
+    member: Member, page_tokens: Sequence[int], page_images: Mapping[int, Images], capacity: int
+) -> list[Slice]:
+    """Cut a document between pages into runs that fit, each with the document's tags around it.
+
+    Raises:
+        PageTooLarge: one page alone does not fit.
+    """
+    room = capacity - member.wrapper_tokens
+    runs: list[tuple[int, int]] = []
+    first, held = 1, 0
+    for number, text_tokens in enumerate(page_tokens, 1):
+        tokens = text_tokens + page_images.get(number, NO_IMAGES).tokens_max
+        if tokens > room:
+            raise PageTooLarge(obstacles.page_too_large(member, number, tokens=tokens, room=room))
+        if held + tokens > room:
+            runs.append((first, number - 1))
+            first, held = number, 0
+        held += tokens
+    runs.append((first, len(page_tokens)))
+    return [
+        Slice(
+            document_id=member.document_id,
+            ordinal=member.ordinal,
+            filename=member.filename,
+            first=start,
+            last=end,
+            tokens=sum(page_tokens[start - 1 : end]) + member.wrapper_tokens,
+            identity=f"{member.identity}:{start}-{end}",
+            manner=member.manner,
+            images=sum_of(page_images.get(number, NO_IMAGES) for number in range(start, end + 1)),
+        )
+        for start, end in runs
+    ]
