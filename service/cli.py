@@ -94,6 +94,9 @@ Only = Annotated[
     list[str], typer.Option(metavar="NAME", help="Ask this document alone: file name, id or D7; repeatable.")
 ]
 Without = Annotated[list[str], typer.Option(metavar="NAME", help="Leave this document out; repeatable.")]
+Repair = Annotated[
+    bool, typer.Option("--repair", help="Ask once more where quotes fail; its price is in the ceiling.")
+]
 
 
 def main() -> NoReturn:
@@ -163,6 +166,7 @@ def ask(
     go_on: Annotated[
         bool, typer.Option("--continue", help="Go on in the last conversation, or begin the first.")
     ] = False,
+    repair: Repair = False,
     max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Refuse a higher ceiling.")] = None,
     confirm_above: Annotated[
         str, typer.Option(metavar="USD", help="Ask before a ceiling above this is spent.")
@@ -189,9 +193,9 @@ def ask(
     )
     settings = opening.settings()
     asked = _question(question, settings, model, tier, effort, max_tokens)
-    asked = _packed(terminal.together(asked, also), leave_out, page_images)
+    asked = terminal.packed(terminal.together(asked, also), leave_out, page_images)
     strategies = terminal.strategies(strategy, budget_tokens)
-    asked = replace(asked, strategies=strategies, budget_tokens=budget_tokens)
+    asked = replace(asked, strategies=strategies, budget_tokens=budget_tokens, repair=repair)
     asked = replace(asked, conversation_id=terminal.conversation(conversation, go_on=go_on))
     with (
         terminal.stopping_at_once(READING_STOPPED),
@@ -221,6 +225,7 @@ def plan(
     budget_tokens: BudgetTokens = None,
     only: Only = [],  # noqa: B006 - the form of an option's default
     without: Without = [],  # noqa: B006 - the form of an option's default
+    repair: Repair = False,
     json: Json = False,
 ) -> None:
     """Price a question in every way that applies, cold and warm. Costs nothing.
@@ -229,8 +234,8 @@ def plan(
     """
     settings = opening.settings()
     asked = _question(question, settings, model, tier, effort, max_tokens)
-    asked = _packed(terminal.together(asked, also), leave_out, page_images)
-    asked = replace(asked, budget_tokens=budget_tokens)
+    asked = terminal.packed(terminal.together(asked, also), leave_out, page_images)
+    asked = replace(asked, budget_tokens=budget_tokens, repair=repair)
     ctx = opening.context(settings)
     found = arrange_corpus.find(ctx, LOCAL, corpus)
     asked = replace(asked, document_ids=Part(only, without).of(ctx, found.id))
@@ -341,13 +346,6 @@ def _question(
         reasoning_effort=effort.value if effort else None,
         max_completion_tokens=max_tokens,
     )
-
-
-def _packed(
-    question: Question, leave_out: Sequence[terminal.WasteName], page_images: terminal.PageImagesName
-) -> Question:
-    names = tuple(name.value for name in terminal.WasteName if name in leave_out)
-    return replace(question, leave_out=names, page_images=page_images.value)
 
 
 async def _ask(

@@ -152,7 +152,7 @@ def plan_table(plans: Sequence[dict[str, Any]], recommended: str | None, *, widt
     costs = [plan["cost"] or {} for plan in plans]
     long = ["long" in {call["price_band"] for call in plan["calls"]} for plan in plans]
     middle = (
-        _Column("calls", tuple(str(len(plan["calls"])) for plan in plans), leaves=2),
+        _Column("calls", tuple(_calls(plan) for plan in plans), leaves=2),
         _Column("input tokens", tuple(f"{plan['input_tokens']:,}" for plan in plans), leaves=1),
         *_reads(plans),
         _Column("rates", tuple("[red]long[/]" if one else "short" for one in long), leaves=4),
@@ -291,6 +291,23 @@ def _share(similarity: float | None) -> str:
     return NONE if similarity is None else f"{similarity:.0%}"
 
 
+def _calls(plan: dict[str, Any]) -> str:
+    """How many calls a plan makes for sure."""
+    return str(sum(call.get("kind") != "repair" for call in plan["calls"]))
+
+
+def _show_repair(console: Console, answer: dict[str, Any]) -> None:
+    """Show what the answer says now instead of what was streamed, or why it was not repaired."""
+    for one in answer.get("corrections") or ():
+        if one["applied"]:
+            now = "withdrawn" if one["withdrawn"] else f'"{one["now"]}" {one["now_marker"]}'
+            was = f'"{one["was"]}" {one["marker"]}' if one["was"] else one["marker"]
+            console.print(f"[green] repaired[/] {escape(was)} → {escape(now)}")
+    told = answer.get("repair") or {}
+    if told.get("because"):
+        console.print(f"[dim]not repaired: {escape(told['because'])}[/]")
+
+
 def show_answer_end(answer: dict[str, Any]) -> None:
     """Show the citations with their verdicts, and what the answer cost."""
     console = errors()
@@ -298,6 +315,10 @@ def show_answer_end(answer: dict[str, Any]) -> None:
         verdict = citation["verdict"]
         where = f"{citation['filename'] or '?'} p.{citation['page']}{_label(citation.get('label'))}"
         console.print(f"[{GOOD[verdict]}]{verdict:>9}[/] {escape(citation['marker'])} {escape(where)}")
+    if answer.get("citation_precision") is not None:
+        of = counted(len(answer["citations"]), "quote")
+        console.print(f"[dim]citation precision {answer['citation_precision']:.0%} of {of}[/]")
+    _show_repair(console, answer)
     cost = answer["cost"]
     if answer["engine"] == "offline":
         console.print("[dim]cost $0.00: answered offline by closest passages[/]")

@@ -32,6 +32,10 @@ CACHE_TOKENS: Final = (-100_000, -10_000, -1_000, -128, 128, 1_000, 10_000, 100_
 """Cached tokens less the forecast ones; within a step either way is right."""
 
 
+PRECISIONS: Final = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
+"""Of an answer's quotes: the last bucket but one holds answers with a false one among many."""
+
+
 class Refusals:
     """Questions refused before anything was sent, by the error's code; since this process began."""
 
@@ -74,6 +78,7 @@ class _Kept(Collector):
             spent = tallies.spent_micros(tx)
             doubtful, waiting = tallies.calls_in_doubt(tx), tallies.documents_waiting(tx)
             forecasts = tallies.forecasts(tx)
+            precisions = tallies.citation_precisions(tx)
         answers = GaugeMetricFamily("unabridged_answers", "Answers by status.", labels=["status"])
         for status in AnswerStatus:
             answers.add_metric([status.value], statuses.get(status.value, 0))
@@ -109,6 +114,12 @@ class _Kept(Collector):
                 if one.cached_tokens is not None
             ],
             CACHE_TOKENS,
+        )
+        yield _histogram(
+            "unabridged_citation_precision",
+            "Share of an answer's citations that are exact or close.",
+            precisions,
+            PRECISIONS,
         )
 
 

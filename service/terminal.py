@@ -119,6 +119,12 @@ def strategies(strategy: StrategyName | None, budget_tokens: int | None) -> tupl
     return (StrategyName.RANKED.value,)
 
 
+def packed(question: Question, leave_out: Sequence[WasteName], page_images: PageImagesName) -> Question:
+    """Return the question with what of its documents is sent."""
+    names = tuple(name.value for name in WasteName if name in leave_out)
+    return replace(question, leave_out=names, page_images=page_images.value)
+
+
 def together(question: Question, others: Sequence[str]) -> Question:
     """Return the question with others that are asked in the same call.
 

@@ -172,6 +172,8 @@ def request_of(body: AnswerRequest, idempotency_key: str | None, *, model: str) 
 
 
 def _question(body: AnswerRequest, model: str) -> Question:
+    if body.repair and not body.citations:
+        raise Invalid("A repair needs `citations`: leave out one of `repair: true` and `citations: false`.")
     question = replace(body.as_question(model), citations=body.citations)
     return replace(question, strategies=(body.strategy,)) if body.strategy else question
 

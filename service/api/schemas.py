@@ -289,6 +289,7 @@ class Parameters(Body):
     image_detail: Detail = "high"
     budget_tokens: int | None = Field(default=None, ge=MIN_BUDGET)
     conversation_id: str | None = None
+    repair: bool = Field(default=False, description="Ask once more, where quotes fail, for better ones.")
 
     def as_question(self, default_model: str) -> Question:
         """Return the question in the domain's words.
@@ -317,6 +318,7 @@ class Parameters(Body):
             image_detail=self.image_detail,
             budget_tokens=self.budget_tokens,
             conversation_id=self.conversation_id,
+            repair=self.repair,
         )
 
     def _text(self) -> str:

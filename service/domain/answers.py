@@ -78,6 +78,8 @@ class Answer:
         citations: verified, JSON-ready.
         engine: who answered: a provider's name, or `offline`.
         conversation_id: what it is a turn of.
+        citation_precision: share of the citations that are exact or close; None without citations.
+        repair: what became of the repair round (JSON-ready), where one was asked for.
         cache: the forecast of cached tokens held against what was served (JSON-ready), once it is done.
     """
 
@@ -106,3 +108,5 @@ class Answer:
     output: Any = field(default=None)
     cache: dict[str, Any] | None = None
     conversation_id: str | None = None
+    citation_precision: float | None = None
+    repair: dict[str, Any] | None = None

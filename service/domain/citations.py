@@ -6,7 +6,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 
@@ -56,6 +56,7 @@ class Claim:
         page: the physical page, None where the mark names none.
         last_page: the end of a page range, otherwise as `page`.
         quote: the words, without their quote marks; empty where no quote stands before the mark.
+        quote_start: where those words start in the answer; None where there are none.
         start: where the mark starts in the answer; marks that share a bracket have each their own part of it.
         end: where it ends.
     """
@@ -67,6 +68,7 @@ class Claim:
     start: int
     end: int
     last_page: int | None = None
+    quote_start: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +171,8 @@ def find_claims(answer: str) -> tuple[Claim, ...]:
         marks = _marks(found)
         if marks:
             begin = paragraphs[bisect_right(paragraphs, found.start()) - 1]
-            quote = _quote_before(answer, begin, found.start(), floors)
-            claims.extend(replace(mark, quote=quote) for mark in marks)
+            quote, at = _quote_before(answer, begin, found.start(), floors)
+            claims.extend(replace(mark, quote=quote, quote_start=at) for mark in marks)
             floors.append(found.end())
     return tuple(claims)
 
@@ -310,8 +312,10 @@ def _mark(document: int, page: int | None, last: int | None, span: tuple[int, in
     return Claim(f"[D{document}{pages}]", document, page, "", *span, last)
 
 
-def _quote_before(answer: str, begin: int, end: int, floors: Sequence[int]) -> str:
-    """The nearest quote that ends between `begin` and `end`; none where a list item starts after it.
+def _quote_before(answer: str, begin: int, end: int, floors: Sequence[int]) -> tuple[str, int | None]:
+    """The nearest quote that ends between `begin` and `end`, and where it starts.
+
+    None where a list item starts after it.
 
     Args:
         answer: the whole answer.
@@ -326,8 +330,11 @@ def _quote_before(answer: str, begin: int, end: int, floors: Sequence[int]) -> s
         floor = max(begin, floors[bisect_right(floors, close) - 1])
         start = _opening(answer, floor, close)
         if start is not None:
-            return "" if _has_item(answer, close, end) else answer[start + 1 : close].strip()
-    return ""
+            if _has_item(answer, close, end):
+                return "", None
+            quoted = answer[start + 1 : close]
+            return quoted.strip(), start + 1 + len(quoted) - len(quoted.lstrip())
+    return "", None
 
 
 def _opening(answer: str, floor: int, close: int) -> int | None:

@@ -27,7 +27,7 @@ from service.errors import Fix
 
 Strategy = Literal["whole", "selected", "split", "ranked"]
 STRATEGIES: tuple[Strategy, ...] = ("whole", "selected", "split", "ranked")
-CallKind = Literal["answer", "part", "merge"]
+CallKind = Literal["answer", "part", "merge", "repair"]
 Status = Literal["below", "near", "over"]
 
 MARGIN_TOKENS = 64
@@ -60,6 +60,7 @@ class PromptCounts:
     merge_task: int
     correction: int = 0
     history: int = 0
+    repair_task: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,8 @@ class Plan:
         expected_cached_tokens: what of the input the provider most probably still holds.
         budget_tokens: what the input of a ranked plan stays within.
         fixes: ways out that planning knows, where it is not feasible.
+        repair: a further call that is made only if quotes fail, where it was asked for; no gauge counts it.
+        repair_left_out: why there is none although it was asked for.
     """
 
     strategy: Strategy
@@ -156,6 +159,13 @@ class Plan:
     threshold_extra_usd: Decimal | None = None
     budget_tokens: int | None = None
     fixes: tuple[Fix, ...] = ()
+    repair: PlannedCall | None = None
+    repair_left_out: str | None = None
+
+    @property
+    def all_calls(self) -> tuple[PlannedCall, ...]:
+        """Every call that may be made, in order: money is held for each."""
+        return (*self.calls, self.repair) if self.repair else self.calls
 
     @property
     def feasible(self) -> bool:
@@ -191,7 +201,7 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """Of everything that would be sent; a price's fingerprint is the catalog's hash."""
-        sent = [[call.kind, call.prefix_sha256, call.input_tokens] for call in self.calls]
+        sent = [[call.kind, call.prefix_sha256, call.input_tokens] for call in self.all_calls]
         return hashlib.sha256(json.dumps([self.strategy, sent]).encode()).hexdigest()
 
 

@@ -98,6 +98,16 @@ stand the marks of the pages that its answer cited.
 """
 """Stands for the first turns of a conversation that was compacted, a line each."""
 
+REPAIRING = """\
+<task>
+The numbered statements below come from an answer that was written from the documents above. Each was held \
+against its page, and its quote does not stand there. For every statement write one line: its number, a full \
+stop and a blank, then an exact quote that proves it, in double quotes, copied character by character from \
+one page, and its mark, like 1. "the exact words" [D12 p.137]. Where no words of the documents prove a \
+statement, write WITHDRAWN after its number. Write nothing else.
+"""
+"""Opens the task of a repair; the statements and the end of the task follow."""
+
 REMINDERS = {"answer": REMINDER, "part": PART_REMINDER, "merge": MERGE_REMINDER}
 """By the kind of a call with one question."""
 

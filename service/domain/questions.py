@@ -36,6 +36,7 @@ class Question:
         budget_tokens: what the input of a ranked plan stays within, instead of the budgets that are offered.
         conversation_id: it is asked behind what was asked and answered there before.
         citations: check the answer's quotes against the source.
+        repair: ask once more, where quotes fail, for better ones.
         system_prompt: the caller's own instructions; they travel with the question, behind the documents,
             so that they never cost the cache.
     """
@@ -61,6 +62,7 @@ class Question:
     questions: tuple[str, ...] = ()
     budget_tokens: int | None = None
     conversation_id: str | None = None
+    repair: bool = False
 
     @property
     def count(self) -> int:

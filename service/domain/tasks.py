@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from service.domain import packing, planner, prompts
+from service.domain import packing, planner, prompts, repairs
 from service.domain.planner import CallKind, Plan, PlannedCall, PromptCounts, Terms
 from service.domain.pricing import Estimate
 from service.domain.questions import Question
@@ -36,6 +36,7 @@ def counts_of(question: Question, count: Count) -> PromptCounts:
         part_task=count(task_of(question, "part")),
         merge_instructions=count(prompts.MERGING),
         merge_task=count(task_of(question, "merge")),
+        repair_task=count(repairs.task(())),
     )
 
 

@@ -152,6 +152,8 @@ def conclude(tx: Transaction, answer: Answer) -> bool:
             first_token_at=answer.first_token_at,
             finished_at=answer.finished_at,
             cache=answer.cache,
+            citation_precision=answer.citation_precision,
+            repair=answer.repair,
         )
     )
     return result.rowcount == 1
@@ -301,6 +303,8 @@ def _answer(row: Row[Any]) -> Answer:
         output=row.output,
         cache=row.cache,
         conversation_id=row.conversation_id,
+        citation_precision=row.citation_precision,
+        repair=row.repair,
     )
 
 

@@ -44,6 +44,10 @@ class Observation:
     actual_usd: Decimal | None
 
 
+_COUNTED = ("answer", "part")
+"""Kinds of calls whose whole input is known before; the others read what a model is still to write."""
+
+
 def add(tx: Transaction, observation: Observation) -> None:
     """Record one; a call has one at most."""
     tx.execute(insert(observations).values(**asdict(observation)))
@@ -65,7 +69,7 @@ def differences(tx: Transaction, *, engine: str, model: str, latest: int) -> lis
         .where(
             observations.c.engine == engine,
             observations.c.model == model,
-            observations.c.kind != "merge",
+            observations.c.kind.in_(_COUNTED),
             observations.c.pictures == 0,
         )
         .order_by(observations.c.at.desc())
@@ -75,13 +79,14 @@ def differences(tx: Transaction, *, engine: str, model: str, latest: int) -> lis
 
 
 def completions(tx: Transaction, *, engine: str, model: str, effort: str, latest: int) -> list[int]:
-    """Return how long the last answers were in tokens, latest first."""
+    """Return how long the last answers (and parts of them) were in tokens, latest first."""
     query = (
         select(observations.c.completion_tokens)
         .where(
             observations.c.engine == engine,
             observations.c.model == model,
             observations.c.effort == effort,
+            observations.c.kind != "repair",
         )
         .order_by(observations.c.at.desc())
         .limit(latest)
@@ -98,6 +103,7 @@ def reasonings(tx: Transaction, *, engine: str, model: str, effort: str, latest:
             observations.c.engine == engine,
             observations.c.model == model,
             observations.c.effort == effort,
+            observations.c.kind != "repair",
         )
         .order_by(observations.c.at.desc())
         .limit(latest)

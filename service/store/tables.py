@@ -17,6 +17,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -247,6 +248,9 @@ answers = Table(
     # What came of the forecast of cached tokens, and why.
     Column("cache", JSON),
     Column("conversation_id", String(40), index=True),
+    Column("citation_precision", Float),
+    # What became of the repair round, where one was asked for.
+    Column("repair", JSON),
     UniqueConstraint("tenant", "idempotency_key"),
 )
 

@@ -81,5 +81,11 @@ def forecasts(tx: Transaction) -> list[Forecast]:
     return [Forecast(*row) for row in tx.execute(query)]
 
 
+def citation_precisions(tx: Transaction) -> list[float]:
+    """Return the share of true quotes of every answer that has any."""
+    query = select(answers.c.citation_precision).where(answers.c.citation_precision.is_not(None))
+    return list(tx.execute(query).scalars())
+
+
 def _pair(status: str, count: int) -> tuple[str, int]:
     return status, count

@@ -355,7 +355,7 @@ def _reserve(
     scopes = ("tenant", f"corpus:{answer.corpus_id}", *([f"key:{key_id}"] if key_id else ()))
     if ctx.provider.charges:
         _refuse_unbounded(offer.plan, ledger.budgets_of(tx, answer.tenant, scopes), terms)
-    for part, planned in enumerate(offer.plan.calls):
+    for part, planned in enumerate(offer.plan.all_calls):
         micros = _ceiling_micros(planned, terms) if ctx.provider.charges else 0
         call = Call(
             id=f"{answer.id}.{part}",

@@ -3,36 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from service.domain.citations import Citation, Index, Source, SourcePage, find_claims, verify
+from service.domain import statements
+from service.domain.citations import Citation, Claim, Index, Source, SourcePage, verify
 from service.domain.planner import PlannedCall
 from service.store import documents
 from service.usecases.context import Context
 
 
-async def check_citations(ctx: Context, planned: tuple[PlannedCall, ...], text: str) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The documents that were asked, and those of them that are gone by now."""
+
+    there: Index
+    gone: Index
+
+    def citation(self, claim: Claim, *, path: str | None = None, index: int = 0) -> dict[str, Any]:
+        """Return a claim's citation with its verdict, JSON-ready.
+
+        Args:
+            claim: what is stated.
+            path: where its mark stands in an answer that is JSON.
+            index: its place among the answer's marks, from 0.
+        """
+        lost = self.gone.source(claim.document) is not None
+        told = describe_citation(verify(claim, self.gone if lost else self.there), source_gone=lost)
+        return {**told, "path": path, "index": index, "repaired": False}
+
+
+async def check_citations(
+    ctx: Context, planned: Sequence[PlannedCall], text: str, *, structured: bool = False
+) -> list[dict[str, Any]]:
     """Return the answer's citations with their verdicts, JSON-ready, in the order of its marks."""
-    return await asyncio.to_thread(_check, ctx, planned, text)
-
-
-def _check(ctx: Context, planned: tuple[PlannedCall, ...], text: str) -> list[dict[str, Any]]:
-    claims = find_claims(text)
-    if not claims:
+    said = statements.read(text, structured=structured)
+    if not said.statements:
         return []
-    there, gone = _sources(ctx, planned)
-    index, lost = Index(there), Index(gone)
+    found = await asyncio.to_thread(read_sources, ctx, planned)
     return [
-        describe_citation(verify(claim, lost), source_gone=True)
-        if lost.source(claim.document)
-        else describe_citation(verify(claim, index))
-        for claim in claims
+        await asyncio.to_thread(found.citation, one.claim, path=one.path, index=index)
+        for index, one in enumerate(said.statements)
     ]
 
 
-def _sources(ctx: Context, planned: tuple[PlannedCall, ...]) -> tuple[list[Source], list[Source]]:
-    """Return the documents that were asked and are there, and without pages those that are gone by now."""
+def read_sources(ctx: Context, planned: Sequence[PlannedCall]) -> Read:
+    """Return what quotes are held against: the documents in these calls, and without pages those gone."""
     asked = {piece.document_id: piece for call in planned for piece in call.slices}
     there: list[Source] = []
     gone: list[Source] = []
@@ -47,7 +64,7 @@ def _sources(ctx: Context, planned: tuple[PlannedCall, ...]) -> tuple[list[Sourc
                 pages=[SourcePage(page.number, page.text, page.label) for page in pages],
             )
             (there if known else gone).append(source)
-    return there, gone
+    return Read(Index(there), Index(gone))
 
 
 def describe_citation(citation: Citation, *, source_gone: bool = False) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from service.domain.answers import Answer, AnswerStatus
+from service.domain.precision import precision
 from service.domain.pricing import from_micros, signed_usd, usd
 
 
@@ -26,6 +27,9 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
         "text": answer.text,
         "output": answer.output,
         "citations": list(answer.citations),
+        "citation_precision": precision(answer.citations),
+        "repair": _repair(answer),
+        "corrections": (answer.repair or {}).get("corrections", []),
         "coverage": plan.get("coverage"),
         "warnings": plan.get("warnings", []),
         "plan_id": answer.plan_id,
@@ -57,7 +61,9 @@ def _estimate(answer: Answer) -> dict[str, Any] | None:
     if said is None or not actual or usage is None or answer.status is not AnswerStatus.DONE:
         return None
     expected = Decimal(said)
-    predicted = sum(call.get("expected_input_tokens", call["input_tokens"]) for call in plan["calls"])
+    repaired = (answer.repair or {}).get("status") == "done"
+    made = [call for call in plan["calls"] if repaired or call["kind"] != "repair"]
+    predicted = sum(call.get("expected_input_tokens", call["input_tokens"]) for call in made)
     return {
         "expected_usd": said,
         "actual_usd": usd(actual),
@@ -67,6 +73,13 @@ def _estimate(answer: Answer) -> dict[str, Any] | None:
         "prompt_tokens": usage.prompt_tokens,
         "difference": usage.prompt_tokens - predicted,
     }
+
+
+def _repair(answer: Answer) -> dict[str, Any] | None:
+    """What became of the repair round; None where none was asked for, or the answer has not come so far."""
+    if answer.repair is None:
+        return None
+    return {name: value for name, value in answer.repair.items() if name != "corrections"}
 
 
 def _band(plan: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from service.domain import planner, pricing
+from service.domain import planner, pricing, repairs
 from service.domain.catalog import Catalog
 from service.domain.corpora import Member
 from service.domain.documents import PageCount
@@ -109,10 +109,11 @@ def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
         "budget_tokens": plan.budget_tokens,
         "conversation_id": frame.recalled and frame.recalled.conversation.id,
         "conversation": frame.recalled and frame.recalled.described(),
-        "calls": [_call(call) for call in plan.calls],
+        "calls": [_call(call) for call in plan.all_calls],
+        "repair": _repair(plan, terms),
         "input_tokens": plan.input_tokens,
         "images": {**_images(sum_of(call.images for call in plan.calls)), "detail": frame.asked.image_detail},
-        "reserved_output_tokens": sum(call.reserved_output_tokens for call in plan.calls),
+        "reserved_output_tokens": sum(call.reserved_output_tokens for call in plan.all_calls),
         "cost": _cost(plan, frame),
         "alternatives": alternatives(plan, terms, _asked(frame), without_tiers=frame.engine),
         "threshold": _threshold(plan, terms),
@@ -213,6 +214,18 @@ def _call(call: PlannedCall) -> dict[str, Any]:
             }
             for part in call.slices
         ],
+    }
+
+
+def _repair(plan: Plan, terms: Terms) -> dict[str, Any] | None:
+    """What a plan says of its repair; None where none was asked for."""
+    if plan.repair is None and plan.repair_left_out is None:
+        return None
+    top = repairs.ceiling(plan.repair, terms) if plan.repair else None
+    return {
+        "planned": plan.repair is not None,
+        "because": plan.repair_left_out,
+        "max_usd": None if top is None else usd(top),
     }
 
 

@@ -32,7 +32,11 @@ def explain_cache(run: Run) -> dict[str, Any] | None:
     """Return the account of a finished answer's cache (JSON-ready); None where nothing was sent."""
     with run.ctx.db.read() as tx:
         calls = [call for call in answers.calls_of(tx, run.answer.id) if call.state is CallState.DONE]
-        reading = [call for call in calls if run.planned[call.part].slices]
+        reading = [
+            call
+            for call in calls
+            if run.planned[call.part].slices and run.planned[call.part].kind != "repair"
+        ]
         if not reading:
             return None
         crowded = any(_crowded(tx, run, call) for call in reading)

@@ -151,6 +151,7 @@ def _packed(
             "source_gone": True,
         }
         for number, call in enumerate(answer.plan.get("calls", ()))
+        if call.get("kind") != "repair"
         for part in call["documents"]
         if part["document_id"] not in documents
     ]

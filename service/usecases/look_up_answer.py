@@ -55,7 +55,7 @@ def _marks(ctx: Context, tenant: str, answer: Answer) -> tuple[Mark, ...]:
     None where nothing was checked, or where marks were found in another way when it was.
     """
     claims = find_claims(answer.text) if answer.citations else ()
-    if len(claims) != len(answer.citations):
+    if [claim.marker for claim in claims] != [citation["marker"] for citation in answer.citations]:
         return ()
     found = [str((citation["found"] or {}).get("document_id", "")) for citation in answer.citations]
     sources = read_document.get_documents(ctx, tenant, [one for one in found if one])

@@ -35,7 +35,7 @@ def observe(tx: Transaction, run: Run, call: Call, limit_tokens: int | None) -> 
     if not run.ctx.provider.charges:
         return
     planned = run.planned[call.part]
-    if planned.slices:
+    if planned.slices and planned.kind != "repair":  # the answer's own call left the pack a moment ago
         _remember(tx, run, call, planned)
     if call.usage is not None and not call.usage.estimated:
         observations.add(tx, _observation(run, call, planned, call.usage))
@@ -66,7 +66,7 @@ def _limit(tx: Transaction, run: Run, planned: PlannedCall, limit_tokens: int) -
 def _remember(tx: Transaction, run: Run, call: Call, planned: PlannedCall) -> None:
     now = run.ctx.now()
     talk, prefix_sha256 = NO_TALK, planned.prefix_sha256
-    if run.answer.conversation_id is not None and planned.kind != "merge":
+    if run.answer.conversation_id is not None and planned.kind in ("answer", "part"):
         own = asked(run.question, planned.kind, count_tokens)
         talk = run.history.chain(own)
         prefix_sha256 = hashlib.sha256(f"{prefix_sha256}\n{own.text}".encode()).hexdigest()

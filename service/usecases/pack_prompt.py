@@ -11,6 +11,7 @@ from service.domain.documents import Document, PageText
 from service.domain.manner import Manner
 from service.domain.planner import PlannedCall
 from service.domain.prompts import ImagePart, Message, Part
+from service.domain.questions import Question
 from service.domain.slices import Slice
 from service.domain.tasks import task_of
 from service.errors import PlanChanged
@@ -27,7 +28,7 @@ def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> Chat
     Args:
         run: whose question it is.
         planned: the call.
-        findings: of the parts, in order, where the call merges them.
+        findings: of the parts, in order, where the call merges them; of a repair, its task.
 
     Raises:
         NoImage: a page can't be drawn that is sent as a picture.
@@ -39,18 +40,24 @@ def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> Chat
         model=run.answer.model,
         messages=_messages(run, planned, findings),
         max_completion_tokens=planned.reserved_output_tokens,
-        reasoning_effort=question.reasoning_effort,
+        reasoning_effort=_effort(question, planned),
         verbosity=question.verbosity,
         temperature=question.temperature,
         top_p=question.top_p,
-        response_format=question.response_format if planned.kind != "part" else None,
+        response_format=question.response_format if planned.kind in {"answer", "merge"} else None,
         service_tier=run.answer.plan["service_tier"],
         prompt_cache_key=cache_key(run.answer.tenant, planned),
     )
 
 
+def _effort(question: Question, planned: PlannedCall) -> str | None:
+    """As asked; to copy quotes no model has to think long, and little is reserved for it."""
+    long = planned.kind == "repair" and question.reasoning_effort in {"medium", "high", "xhigh"}
+    return "low" if long else question.reasoning_effort
+
+
 def _messages(run: Run, planned: PlannedCall, findings: Sequence[str]) -> tuple[Message, ...]:
-    task = task_of(run.question, planned.kind)
+    task = findings[0] if planned.kind == "repair" else task_of(run.question, planned.kind)
     if planned.kind == "merge":
         blocks = [packing.findings_block(n, text) for n, text in enumerate(findings, 1)]
         _check_length(planned, "".join(blocks), task, history=run.history.tokens)

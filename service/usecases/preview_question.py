@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, get_args
 
 from ingest import count_tokens
-from service.domain import advice, planner, pricing, tasks, waste
+from service.domain import advice, planner, pricing, repairs, tasks, waste
 from service.domain.caching import NO_TALK
 from service.domain.catalog import Model, Tier
 from service.domain.corpora import Member
@@ -20,13 +20,7 @@ from service.domain.planner import Plan, Strategy, Terms
 from service.domain.questions import Question, check_together
 from service.domain.rates import RateLimits
 from service.domain.slices import Slice, whole_slice
-from service.errors import (
-    DocumentFailed,
-    DocumentNotReady,
-    Fix,
-    Invalid,
-    NotFound,
-)
+from service.errors import DocumentFailed, DocumentNotReady, Fix, Invalid, NotFound
 from service.store import corpora, documents, enclosures, plans
 from service.store.plans import StoredPlan
 from service.store.session import Transaction
@@ -141,6 +135,8 @@ def preview_in(
     if any(held.cached.values()):
         terms = replace(terms, cached=held.cached)
         drafts = [planner.warmed(draft, terms) for draft in drafts]
+    if question.repair:
+        drafts = [repairs.with_repair(draft, terms) for draft in drafts]
     if asked.spare is not None:
         leaner = _plans(tx, asked.spare.lean.kept, terms, question)
         asked = replace(asked, leaner={plan.strategy: plan.estimate for plan in leaner})
@@ -183,7 +179,7 @@ def get_plan(ctx: Context, tenant: str, plan_id: str) -> StoredPlan:
 
 
 def receipt(ctx: Context, tenant: str, plan_id: str) -> list[dict[str, Any]]:
-    """Return every page that the plan reads, in packed order, with its tokens and its call.
+    """Return every page that the plan reads, in packed order, with its tokens and its call; no repair's.
 
     What of a page its header and footer would count is told where they are left out.
     """
@@ -199,6 +195,7 @@ def receipt(ctx: Context, tenant: str, plan_id: str) -> list[dict[str, Any]]:
                 "image_tokens": _image_tokens(piece.manner, page),
             }
             for number, call in enumerate(calls_of(stored.plan))
+            if call.kind != "repair"
             for piece in call.slices
             for page in documents.page_counts(tx, piece.document_id)
             if piece.reads(page.number) and piece.manner.packs(page)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from service.domain import planner
+from service.domain import planner, repairs
 from service.domain.catalog import Tier
 from service.domain.planner import Plan, Terms
 from service.domain.pricing import Estimate, usd
@@ -41,7 +41,7 @@ def _alternative(
     plan: Plan, terms: Terms, asked: Collection[int], without_tiers: str | None
 ) -> dict[str, Any]:
     because = _unknown_because(plan, without_tiers)
-    then = None if because else planner.price_calls(plan.calls, terms)
+    then = None if because else repairs.priced(planner.price_calls(plan.calls, terms), plan.repair, terms)
     if then is None:
         because = because or f"No price is published for {terms.model.id} at {terms.tier}."
     saves = plan.estimate.expected_usd - then.expected_usd if plan.estimate and then else None

@@ -16,12 +16,12 @@ from typing import Any
 
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.documents import Failure
+from service.domain.precision import precision
 from service.domain.questions import Question
 from service.errors import ProviderChanged, StoreUnavailable, UnabridgedError
 from service.store import answers
 from service.store.answers import RESUMED, Event
 from service.store.session import Transaction
-from service.usecases.check_citations import check_citations
 from service.usecases.context import Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.describe_plan import calls_of
@@ -29,7 +29,7 @@ from service.usecases.explain_cache import explain_cache
 from service.usecases.feed import Channel
 from service.usecases.make_call import make_call
 from service.usecases.recall_conversation import history_for
-from service.usecases.recall_pages import recall_pages
+from service.usecases.repair_citations import STRUCTURED, check_and_repair
 from service.usecases.running import IN_DOUBT, Cancelled, Run, Stopped
 from service.usecases.settle_call import release
 
@@ -105,6 +105,7 @@ def _begin(ctx: Context, answer_id: str, channel: Channel) -> Run | None:
         shown="".join(event.data["text"] for event in told if event.name == "delta"),
         citations_shown=sum(event.name == "citation" for event in told),
         history=history,
+        repair_shown=any(event.name == "repair" for event in told),
     )
 
 
@@ -123,6 +124,7 @@ async def _outcome(run: Run) -> Answer:
     """Return the answer as it ended, whatever happened."""
     try:
         final = await _work(run)
+        checked = await check_and_repair(run, final.text)
     except Cancelled:
         return await _broken(run, AnswerStatus.CANCELLED, None)
     except Stopped as stopped:
@@ -134,27 +136,24 @@ async def _outcome(run: Run) -> Answer:
             "internal_error", f"The answer stopped on an internal error ({type(error).__name__})."
         )
         return await _broken(run, AnswerStatus.FAILED, failure)
-    wanted = run.question.citations
-    read = await asyncio.to_thread(recall_pages, run)
-    citations = await check_citations(run.ctx, read, final.text) if wanted else []
-    for citation in citations[run.citations_shown :]:
-        run.channel.publish("citation", citation)
     totals = await asyncio.to_thread(_totals, run)
     return replace(
         totals,
         cache=await asyncio.to_thread(explain_cache, run),
         status=AnswerStatus.DONE,
-        text=final.text,
-        citations=tuple(citations),
+        text=checked.text,
+        citations=checked.citations,
+        citation_precision=precision(checked.citations),
+        repair=checked.repair,
         finish_reason=final.finish_reason,
         refusal=final.refusal,
-        output=_output(run.question, final.text),
+        output=_output(run.question, checked.text),
     )
 
 
 def _output(question: Question, text: str) -> Any:  # noqa: ANN401 - any JSON value
     """Return the answer parsed, where JSON was asked for and came; else None."""
-    if (question.response_format or {}).get("type") not in {"json_object", "json_schema"}:
+    if (question.response_format or {}).get("type") not in STRUCTURED:
         return None
     try:
         output = json.loads(text)
@@ -167,9 +166,9 @@ def _output(question: Question, text: str) -> Any:  # noqa: ANN401 - any JSON va
 async def _work(run: Run) -> Call:
     """Make the calls; return the one whose text is the answer's."""
     await asyncio.to_thread(_check_engine, run)
-    if len(run.planned) == 1:
-        return await make_call(run, 0, findings=(), aloud=True)
     parts = [n for n, planned in enumerate(run.planned) if planned.kind == "part"]
+    if not parts:
+        return await make_call(run, 0, findings=(), aloud=True)
     found = await _parts(run, parts)
     return await make_call(run, len(parts), findings=[call.text for call in found], aloud=True)
 
@@ -181,7 +180,7 @@ def _check_engine(run: Run) -> None:
         return
     with run.ctx.db.read() as tx:
         calls = answers.calls_of(tx, run.answer.id)
-    if any(call.state is CallState.READY for call in calls):
+    if any(call.state is CallState.READY and run.planned[call.part].kind != "repair" for call in calls):
         raise ProviderChanged(
             f"The question was accepted for {accepted}, and the service runs with {configured} now: "
             "what was not sent yet is not sent. Ask again."
@@ -216,6 +215,8 @@ async def _parts(run: Run, parts: Sequence[int]) -> list[Call]:
 async def _broken(run: Run, status: AnswerStatus, failure: Failure | None) -> Answer:
     """Return the answer as it ended without being done, with the text that had come."""
     ended = await asyncio.to_thread(_totals, run)
+    cited = tuple(run.citations)
+    ended = replace(ended, citations=cited, citation_precision=precision(cited))
     if ended.status is AnswerStatus.IN_DOUBT:
         return replace(ended, error=_doubt(failure), text=run.shown)
     return replace(ended, status=status, error=failure, text=run.shown)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from service.domain.answers import Answer, AnswerStatus
 from service.domain.conversations import NOTHING_SAID, History
@@ -56,6 +57,9 @@ class Run:
         shown: the text that clients have seen, also from an earlier running.
         citations_shown: the same of citations.
         history: what was asked and answered before it in its conversation.
+        citations_shown: how many citations clients have seen, also from an earlier running.
+        repair_shown: whether they have seen what became of the repair.
+        citations: as they are known by now.
     """
 
     ctx: Context
@@ -67,10 +71,29 @@ class Run:
     shown: str = ""
     citations_shown: int = 0
     history: History = NOTHING_SAID
+    repair_shown: bool = False
     first_token_at: datetime | None = None
+    citations: list[dict[str, Any]] = field(default_factory=list)
+    _cited: int = 0
 
     def say(self, text: str) -> None:
         """Show a piece of the answer's text."""
         self.first_token_at = self.first_token_at or self.ctx.now()
         self.shown += text
         self.channel.publish("delta", {"text": text})
+
+    def cite(self, citation: dict[str, Any]) -> None:
+        """Keep a citation and tell it."""
+        self.citations.append(citation)
+        self.cite_again(citation)
+
+    def cite_again(self, citation: dict[str, Any]) -> None:
+        """Tell a citation, unless an earlier running has."""
+        self._cited += 1
+        if self._cited > self.citations_shown:
+            self.channel.publish("citation", citation)
+
+    def tell_repair(self, repair: dict[str, Any]) -> None:
+        """Tell what became of the repair, unless an earlier running has."""
+        if not self.repair_shown:
+            self.channel.publish("repair", repair)

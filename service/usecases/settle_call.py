@@ -118,6 +118,10 @@ def _counted(run: Run, call: Call, request: ChatRequest, text: str) -> Usage:
         said = sum(message.role == "assistant" for message in request.messages)
         overhead = packing.OVERHEAD.of(messages=len(texts) - said, assistant_messages=said)
         prompt = overhead + sum(count_tokens(content) for content in texts)
+    if planned.kind == "repair":
+        around = packing.CALL_OVERHEAD - packing.OVERHEAD.of(messages=2) + planned.correction_tokens
+        task = count_tokens(request.messages[-1].text)
+        prompt = planned.prefix_tokens + planned.images.spread + around + task
     return Usage(prompt_tokens=prompt, completion_tokens=count_tokens(text), estimated=True)
 
 

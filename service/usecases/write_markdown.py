@@ -221,7 +221,8 @@ def _facts(exported: Exported) -> str:
 
 def _prefixes(plan: dict[str, Any]) -> str:
     """Return what each call that read documents began with, as its fingerprint."""
-    return ", ".join(call["prefix_sha256"] for call in plan.get("calls", ()) if call["documents"]) or "none"
+    read = (call["prefix_sha256"] for call in plan.get("calls", ()) if call["documents"])
+    return ", ".join(dict.fromkeys(read)) or "none"
 
 
 def _share(described: dict[str, Any]) -> str:

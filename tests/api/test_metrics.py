@@ -57,6 +57,8 @@ def test_everything_is_counted_once(alone: tuple[Server, Upstream]) -> None:
     billed = upstream.invoice[:2]
     assert found[named("unabridged_answers", status="done")] == 2
     assert found[named("unabridged_refusals_total", code="budget_exceeded")] == 1
+    assert found[named("unabridged_citation_precision_count")] == 2
+    assert found[named("unabridged_citation_precision_sum")] == 2.0
     for kind, count in (
         ("prompt", sum(line.prompt_tokens for line in billed)),
         ("completion", sum(line.completion_tokens for line in billed)),

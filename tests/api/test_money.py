@@ -263,8 +263,10 @@ def test_no_budget_is_held_by_a_question_of_unknown_price(
     problem = problem_of(server.ask(corpus, **unpriced), 409, "over_threshold")
     assert "whose price is unknown" in problem["detail"]
     server.limit(f"corpus:{corpus}", 10**9)
-    problem = problem_of(server.ask(corpus, **unpriced, allow_long_context=True), 402, "budget_exceeded")
-    assert [fix["do"] for fix in problem["fixes"]] == ["use_model", "name_prices", "remove_budget"]
+    for repair in (False, True):
+        refused = server.ask(corpus, **unpriced, repair=repair, allow_long_context=True)
+        problem = problem_of(refused, 402, "budget_exceeded")
+        assert [fix["do"] for fix in problem["fixes"]] == ["use_model", "name_prices", "remove_budget"]
     assert server.budget(f"corpus:{corpus}").reserved_micros == 0
     assert upstream.requests == []
     assert server.client.delete(f"/v1/budgets/corpus:{corpus}").status_code == 204
@@ -331,7 +333,8 @@ def test_a_key_of_an_earlier_version_still_pays_once(server: Server, upstream: U
     with server.context.db.write() as tx:
         known = answers.get(tx, LOCAL, first["id"])
         assert known is not None
-        asked = {name: value for name, value in known.request.items() if name != "budget_tokens"}
+        later = {"budget_tokens", "conversation_id", "repair"}
+        asked = {name: value for name, value in known.request.items() if name not in later}
         said = {"corpus": corpus, "plan": None, "question": asked, "long": False, "max": "None"}
         old = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
         tx.execute(update(tables.answers).values(request_sha256=old).where(tables.answers.c.id == known.id))

@@ -148,6 +148,33 @@ def test_an_estimated_cost_is_said_to_be_one(capsys: pytest.CaptureFixture[str])
     assert "about" not in capsys.readouterr().err
 
 
+def test_what_a_repair_changed_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    correction = {"marker": "[D1 p.1]", "was": "bad", "applied": True, "now_marker": "[D1 p.2]"}
+    answer: dict[str, Any] = {
+        "citations": [
+            {"verdict": verdict, "marker": "[D1 p.2]", "filename": "a.txt", "page": 2}
+            for verdict in ("exact", "missing")
+        ],
+        "citation_precision": 0.5,
+        "corrections": [
+            {**correction, "now": "good", "withdrawn": False},
+            {**correction, "now": None, "withdrawn": True},
+            {**correction, "now": "worse", "withdrawn": False, "applied": False},
+        ],
+        "repair": {"because": None},
+        "engine": "offline",
+        "cost": {},
+    }
+    console.show_answer_end(answer)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "citation precision 50% of 2 quotes" in said
+    assert 'repaired "bad" [D1 p.1] → "good" [D1 p.2]' in said
+    assert '"bad" [D1 p.1] → withdrawn' in said
+    assert "worse" not in said
+    console.show_answer_end({**answer, "repair": {"because": "A split has none."}, "citations": []})
+    assert "not repaired: A split has none." in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("status", "engine", "actual", "said"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,9 @@ BASE = [
     "expected_questions",
 ]
 
+SINCE = {"conversation_id", "repair"}
+"""Fields that came after questions were known by what was said: no version wrote them with all others."""
+
 
 def test_what_nobody_said_is_no_part_of_it() -> None:
     assert Question("Who?", "gpt-5.5").said() == {"text": "Who?", "model": "gpt-5.5"}
@@ -43,8 +47,15 @@ def test_what_nobody_said_is_no_part_of_it() -> None:
 )
 def test_earlier_versions_wrote_all_fields_that_they_had(later: tuple[str, ...]) -> None:
     question = Question("Who?", "gpt-5.5", citations=False)
-    known = {name: value for name, value in asdict(question).items() if name not in later}
+    known = {name: value for name, value in asdict(question).items() if name not in {*later, *SINCE}}
     assert known in list(question.earlier_forms())
+
+
+@pytest.mark.parametrize("named", [{"conversation_id": "cnv_1"}, {"repair": True}], ids=sorted(SINCE))
+def test_what_came_since_is_said_and_was_never_written_before(named: dict[str, Any]) -> None:
+    question = Question("Who?", "gpt-5.5", **named)
+    assert question.said() == {"text": "Who?", "model": "gpt-5.5", **named}
+    assert list(question.earlier_forms()) == []
 
 
 def test_a_version_without_a_field_never_asked_what_it_says() -> None:

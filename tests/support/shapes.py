@@ -196,6 +196,9 @@ ANSWER = {
     "text": str,
     "output": lambda _value: True,
     "citations": [CITATION],
+    "citation_precision": maybe(float),
+    "repair": maybe(dict),
+    "corrections": list,
     "coverage": COVERAGE,
     "plan_id": name_of("pln"),
     "usage": maybe(
