@@ -18,6 +18,8 @@ _WORDS = (
     (r"`?reasoning_effort`?", "--effort"),
     (r"`?leave_out`?", "--leave-out"),
     (r"`?document_ids`?", "--only"),
+    (r"leave `?conversation_id`? out, or name a new one", "--conversation new"),
+    (r"`?conversation_id`?", "--conversation"),
     (r"`?limit_usd`?", "the limit"),
     (r"`?expires_at`?", "--expires"),
     (r"Question (\d+) of `questions`", r"Question \1 (--also)"),
