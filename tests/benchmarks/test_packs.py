@@ -58,3 +58,16 @@ def test_page_texts_are_as_they_are_packed(server: Server, corpus: Corpus) -> No
         "The ferry tariff rose by nine percent.",
         "The harbour opened in 1871.",
     ]
+
+
+def test_a_smaller_budget_reads_the_pages_that_rank_first(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for number in range(30):
+        filler = f"Report {number} on roads, bridges and quays. " * 20
+        (tmp_path / f"a/report-{number}.txt").write_text(filler + ("The lighthouse burned." * (number == 7)))
+    corpus = upload(server.client, "many", tmp_path, list(tmp_path.glob("*/*")))
+    pack = corpus.pack("What became of the lighthouse?", 2_000)
+    assert ("a/report-7.txt", 1) in pack.pages
+    assert 0 < pack.tokens <= 2_000
+    assert 0 < pack.share < 1
+    assert pack.usd is not None

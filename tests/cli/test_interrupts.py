@@ -33,7 +33,12 @@ def start(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_heeds_ctrl_c,  # noqa: PLW1509 - a shell has its background jobs ignore it, tests among them
     )
+
+
+def _heeds_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:

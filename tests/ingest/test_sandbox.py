@@ -71,6 +71,13 @@ def eventually(holds: Callable[[], bool], *, seconds: float = 10.0) -> bool:
     return True
 
 
+@pytest.fixture(autouse=True)
+def _nobody_rests() -> None:
+    """Send away the processes that earlier tests of this process left resting."""
+    sandbox.home.dismiss()
+    assert sandbox.home.pid is None or eventually(lambda: children() == [])
+
+
 # What comes out
 
 
