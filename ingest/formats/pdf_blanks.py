@@ -1,8 +1,8 @@
 """Blanks that pdfium leaves out: where a justified line is set tight, it takes two words for one.
 
-Where a word seems to begin inside another, the gap between the two letters decides: within a word it is next
-to none of a line's height, between words a tenth and more (0.11 to 0.18 in ten of nineteen reports, where
-99.8 % of all gaps within words are below 0.01). Pages without such a place cost one search.
+Where a capital stands inside a word, the gap before it decides: within a word it is next to none of a line's
+height, between words a tenth and more (0.11 to 0.18 in ten of nineteen reports, where 99.8 % of all gaps
+within words are below 0.01). Looking at other letters too would find a quarter more, for thrice the time.
 """
 
 from __future__ import annotations
@@ -15,29 +15,23 @@ import pypdfium2_raw as pdfium
 GAP: Final = 0.1
 """Of a line's height; as much between two letters is a blank."""
 
-_JOINED = re.compile("[a-z\u00df-\u00ff](?=[A-Z\u00c0-\u00de][a-z\u00df-\u00ff])")
-"""`StatesCode`: rare in what people write, so it tells which pages are worth a closer look."""
-
-_LITTLE = "t(?:o|h(?:e|at|is))|of|and|f(?:or|rom)"
-_LIKELY = re.compile(rf"{_JOINED.pattern}|[a-z](?={_LITTLE})|(?<![a-z])(?:{_LITTLE})(?=[a-zA-Z])")
-"""Also before and behind the words that half of a text consists of: `supportthe`, `ofLabor`."""
+_JOINED = re.compile("(?<=[a-z\u00df-\u00ff])[A-Z\u00c0-\u00de](?=[a-z\u00df-\u00ff])")
+"""`StatesCode`: rare in what people write."""
 
 
 def restored(text_page: Any, text: str) -> str:  # noqa: ANN401 - a C pointer
-    """Return the page's text with the blanks that were left out.
+    """Return the page's text with the blanks that were left out before capitals.
 
     Args:
         text_page: pdfium's.
         text: of all of it, a character for each UTF-16 unit.
     """
-    if not any(_is_parted(text_page, found.end()) for found in _JOINED.finditer(text)):
-        return text
     pieces, start = [], 0
-    for found in _LIKELY.finditer(text):
-        if _is_parted(text_page, found.end()):
-            pieces.append(text[start : found.end()])
-            start = found.end()
-    return " ".join([*pieces, text[start:]])
+    for found in _JOINED.finditer(text):
+        if _is_parted(text_page, found.start()):
+            pieces.append(text[start : found.start()])
+            start = found.start()
+    return " ".join([*pieces, text[start:]]) if pieces else text
 
 
 def _is_parted(text_page: Any, place: int) -> bool:  # noqa: ANN401 - a C pointer
