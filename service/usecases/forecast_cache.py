@@ -11,6 +11,7 @@ from ingest import count_tokens
 from service.domain import caching, packing, pricing, prompts
 from service.domain.caching import NO_TALK, Block, Chain, Change, Code, Held, Lead, Named, Pack, Sent
 from service.domain.catalog import Model
+from service.domain.corpora import Member
 from service.domain.planner import CallKind, Plan, PlannedCall
 from service.domain.slices import Slice
 from service.store import prefixes
@@ -204,7 +205,7 @@ def _together(found: Sequence[Forecast]) -> Forecast:
 def pack_of(call: PlannedCall, asking: Asking, *, compared: bool) -> Pack:
     """Return a planned call as a cache sees it; where nothing is compared with it, by its head."""
     return Pack(
-        chain=caching.chain_of(map(_block, call.slices if compared else call.slices[:1])),
+        chain=caching.chain_of(map(block_of, call.slices if compared else call.slices[:1])),
         prefix_tokens=call.prefix_tokens,
         lead=lead_of(call.kind, asking.system_prompt),
         talk=asking.talk,
@@ -213,7 +214,7 @@ def pack_of(call: PlannedCall, asking: Asking, *, compared: bool) -> Pack:
 
 def chain_of(call: PlannedCall) -> Chain:
     """Return the chain of a planned call."""
-    return caching.chain_of(map(_block, call.slices))
+    return caching.chain_of(map(block_of, call.slices))
 
 
 def names_of(call: PlannedCall) -> list[Named]:
@@ -242,9 +243,10 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _head(call: PlannedCall) -> str:
-    return caching.chain_of([_block(call.slices[0])]).head
+    return caching.chain_of([block_of(call.slices[0])]).head
 
 
-def _block(one: Slice) -> Block:
+def block_of(one: Slice | Member) -> Block:
+    """Return a document as a cache sees it, in a call or whole."""
     opening = packing.open_document(one.ordinal, one.filename)
     return Block(opening, one.identity, one.tokens + one.images.tokens_min)

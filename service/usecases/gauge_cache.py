@@ -8,12 +8,12 @@ from typing import Any
 
 from service.domain import cacheprices, caching, packing, planner, pricing
 from service.domain.cacheprices import Whole
-from service.domain.caching import Block, Pack
+from service.domain.caching import Pack
 from service.domain.corpora import Member
 from service.domain.planner import Terms
 from service.store.session import Transaction
 from service.usecases.context import Context
-from service.usecases.forecast_cache import NOTHING_HELD, Asking, Forecast, holder_of, lead_of, look
+from service.usecases.forecast_cache import NOTHING_HELD, Asking, Forecast, block_of, holder_of, lead_of, look
 
 
 def gauge_cache(
@@ -45,19 +45,14 @@ def _forecast(
     if not ctx.provider.charges or not members:
         return NOTHING_HELD
     holder = holder_of(ctx, asking)
-    sent = holder.sent(tx, [caching.chain_of([_block(members[0])]).head])
+    sent = holder.sent(tx, [caching.chain_of([block_of(members[0])]).head])
     pack = Pack(
-        chain=caching.chain_of(map(_block, members if sent else members[:1])),
+        chain=caching.chain_of(map(block_of, members if sent else members[:1])),
         prefix_tokens=prefix_tokens,
         lead=lead_of("answer", asking.system_prompt),
     )
     names = [(one.document_id, one.filename) for one in members]
     return look(tx, holder, pack, names, sent)[0]
-
-
-def _block(one: Member) -> Block:
-    opening = packing.open_document(one.ordinal, one.filename)
-    return Block(opening, one.identity, one.tokens + one.images.tokens_min)
 
 
 def _described(found: Forecast, whole: Whole, terms: Terms) -> dict[str, Any]:
