@@ -253,6 +253,11 @@ def usd(amount: Decimal) -> str:
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
+def known_usd(amount: Decimal | None) -> str | None:
+    """The same of an amount that may be unknown."""
+    return None if amount is None else usd(amount)
+
+
 def rounded_up(amount: Decimal) -> str:
     """An amount for reading: to the cent from a dollar up, finer below, never less than it is."""
     step = Decimal("0.01") if amount >= 1 or amount == 0 else Decimal("0.0001")

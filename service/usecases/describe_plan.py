@@ -22,14 +22,20 @@ from service.domain.slices import Chosen, Slice
 from service.domain.tasks import Together
 from service.domain.vision import Detail
 from service.domain.waste import LeftOut, Spare
-from service.errors import Fix
 from service.usecases import bind_terms, describe_ranked
 from service.usecases.describe_ranked import NO_HINTS, Hints
 from service.usecases.forecast_cache import NOTHING_HELD, Forecast
 from service.usecases.judge_doubt import doubt_warnings
 from service.usecases.price_alternatives import alternatives, may_be_cut, one_by_one_usd, prices
 from service.usecases.recall_conversation import Recalled, ways_out, will_cross, with_ways_out
-from service.usecases.suggest_fixes import names_of, saving, send_page_images, waste_warning, ways_below
+from service.usecases.suggest_fixes import (
+    names_of,
+    saving,
+    send_page_images,
+    warning,
+    waste_warning,
+    ways_below,
+)
 
 FORECAST = ("expected_cached_tokens", "expected_output_tokens", "correction_tokens", "doubt_tokens")
 """Of each call; plans of earlier versions know none of them."""
@@ -341,9 +347,7 @@ def _warnings(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
     terms = frame.terms
     found: list[dict[str, Any]] = []
     if plan.feasible and plan.estimate is None:
-        found.append(
-            _warning("price_unknown", f"No price is published for {terms.model.id} at {terms.tier}.")
-        )
+        found.append(warning("price_unknown", f"No price is published for {terms.model.id} at {terms.tier}."))
     if plan.strategy == "ranked":
         found.extend(describe_ranked.warnings(plan, terms, frame.asked.members, frame.asked.hints))
     else:
@@ -351,7 +355,7 @@ def _warnings(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
     found = _of_history(plan, frame, found)
     if frame.together and frame.together.may_be_cut and plan.feasible:
         said, ways = may_be_cut(frame.together)
-        found.append(_warning("answer_may_be_cut", said, ways))
+        found.append(warning("answer_may_be_cut", said, ways))
     found.extend(doubt_warnings(plan, frame.asked.members, frame.terms, frame.asked.priorities))
     found.extend(_unseen(frame))
     if frame.asked.spare is not None and plan.reusable:
@@ -360,10 +364,10 @@ def _warnings(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
         found.append(waste_warning(frame.asked.spare, saves))
     if frame.asked.unreadable:
         said = _unreadable([member for member, _ in frame.asked.unreadable])
-        found.append(_warning("files_unreadable", said))
+        found.append(warning("files_unreadable", said))
     if terms.model.encoding_assumed:
         said = f"The tokenizer of {terms.model.id} is assumed: counts may be off."
-        found.append(_warning("encoding_assumed", said))
+        found.append(warning("encoding_assumed", said))
     return found
 
 
@@ -378,9 +382,9 @@ def _of_history(plan: Plan, frame: Frame, found: list[dict[str, Any]]) -> list[d
     if crossing := will_cross(plan, frame.terms, frame.recalled):
         said, over = crossing
         ways = ways_below(frame.asked.members, over, frame.terms, frame.asked.priorities)
-        warning = _warning("conversation_will_cross", said, ways)
+        crosses = warning("conversation_will_cross", said, ways)
         more = ways_out(frame.recalled, at + over, frame.terms, limit=at)
-        found.extend(with_ways_out([warning], more))
+        found.extend(with_ways_out([crosses], more))
     return found
 
 
@@ -388,10 +392,6 @@ def _unreadable(members: Sequence[Member]) -> str:
     one = len(members) == 1
     files = "1 file inside another" if one else f"{len(members):,} files inside others"
     return f"{files} could not be read and {'is' if one else 'are'} left out: {names_of(members)}."
-
-
-def _warning(code: str, detail: str, fixes: Sequence[Fix] = ()) -> dict[str, Any]:
-    return {"code": code, "detail": detail, "fixes": [fix.as_dict() for fix in fixes]}
 
 
 def _unseen(frame: Frame) -> list[dict[str, Any]]:
@@ -406,13 +406,13 @@ def _unseen(frame: Frame) -> list[dict[str, Any]]:
     said = f"{pages} no text that could be read: the answer will not see what is on {there}."
     shown = asked.could_be_shown
     fix = send_page_images(asked.members, shown, asked.image_detail, frame.terms)
-    return [_warning("pages_without_text", said, [fix] if shown.pages else ())]
+    return [warning("pages_without_text", said, [fix] if shown.pages else ())]
 
 
 def _near_or_over(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
     terms, at = frame.terms, frame.terms.model.threshold_tokens
     if not plan.feasible and plan.fixes:
-        return [_warning(plan.infeasible_code or "", plan.infeasible_because or "", plan.fixes)]
+        return [warning(plan.infeasible_code or "", plan.infeasible_because or "", plan.fixes)]
     if plan.infeasible_code == "over_window" and plan.strategy != "split":
         fixes = ways_below(
             frame.asked.members,
@@ -420,15 +420,15 @@ def _near_or_over(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
             terms,
             frame.asked.priorities,
         )
-        return [_warning("over_window", plan.infeasible_because or "", fixes)]
+        return [warning("over_window", plan.infeasible_because or "", fixes)]
     if at is None or not plan.feasible:
         return []
     status, over = planner.status_of(plan.largest_call, at, terms.guard_tokens), plan.largest_call - at
     if status == "over":
         fixes = ways_below(frame.asked.members, over, terms, frame.asked.priorities)
-        return [_warning("over_threshold", _over_threshold(plan, at), fixes)]
+        return [warning("over_threshold", _over_threshold(plan, at), fixes)]
     if status == "near" and plan.strategy != "split":
-        return [_warning("near_threshold", f"{-over:,} tokens below the threshold of {at:,}.")]
+        return [warning("near_threshold", f"{-over:,} tokens below the threshold of {at:,}.")]
     return []
 
 

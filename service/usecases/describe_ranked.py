@@ -13,7 +13,7 @@ from service.domain.planner import Plan, Terms
 from service.domain.ranked import MUCH_LEFT_OUT, TooLarge
 from service.domain.slices import Chosen
 from service.errors import Fix
-from service.usecases.suggest_fixes import names_of
+from service.usecases.suggest_fixes import names_of, warning
 
 SMALLEST_SHARE = 0.01
 """Less of the tokens is told as less than that."""
@@ -98,7 +98,7 @@ def _pages(document_id: str, numbers: list[int], reason: str) -> dict[str, Any]:
 def warnings(plan: Plan, terms: Terms, members: Sequence[Member], hints: Hints) -> list[dict[str, Any]]:
     """Return what to know of a ranked plan before it is asked."""
     if not plan.feasible:
-        return [_warning(plan.infeasible_code or "", plan.infeasible_because or "", plan.fixes)]
+        return [warning(plan.infeasible_code or "", plan.infeasible_because or "", plan.fixes)]
     found = [_over(plan, terms)] if plan.crosses_threshold else []
     too_large = hints.too_large.get(plan.budget_tokens or 0, ())
     if too_large:
@@ -114,7 +114,7 @@ def warnings(plan: Plan, terms: Terms, members: Sequence[Member], hints: Hints) 
         )
         ids = [member.document_id for member in closest]
         fix = Fix("narrow", f"Ask {names_of(closest)}.", (("document_ids", ids),))
-        found.append(_warning("question_names_nothing", said, [fix]))
+        found.append(warning("question_names_nothing", said, [fix]))
     return found
 
 
@@ -130,7 +130,7 @@ def _too_large(pages: Sequence[TooLarge], terms: Terms) -> dict[str, Any]:
         fix = Fix("raise_budget", f"Ask with budget_tokens {needed}.", (("budget_tokens", needed),))
     else:
         fix = Fix("narrow", "Ask for other documents in document_ids, or cut the file into pages.")
-    return _warning("pages_too_large", said, [fix])
+    return warning("pages_too_large", said, [fix])
 
 
 def _over(plan: Plan, terms: Terms) -> dict[str, Any]:
@@ -141,8 +141,4 @@ def _over(plan: Plan, terms: Terms) -> dict[str, Any]:
         f"at the long-context rate{extra}."
     )
     fix = Fix("lower_budget", f"Ask with budget_tokens {at}.", (("budget_tokens", at),))
-    return _warning("over_threshold", said, [fix])
-
-
-def _warning(code: str, detail: str, fixes: Sequence[Fix]) -> dict[str, Any]:
-    return {"code": code, "detail": detail, "fixes": [fix.as_dict() for fix in fixes]}
+    return warning("over_threshold", said, [fix])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from service.domain import cacheprices, caching, packing, planner, pricing
@@ -63,15 +62,11 @@ def _described(found: Forecast, whole: Whole, terms: Terms) -> dict[str, Any]:
     lost = None if now is None or then is None else now - then
     return {
         **found.as_dict(),
-        "next_question_usd": _usd(now),
+        "next_question_usd": pricing.known_usd(now),
         "lost_tokens": found.lost_tokens,
-        "lost_usd": _usd(lost),
+        "lost_usd": pricing.known_usd(lost),
         "if_appended": {
-            "first_usd_per_1000_tokens": _usd(appended[0]) if appended else None,
-            "later_usd_per_1000_tokens": _usd(appended[1]) if appended else None,
+            "first_usd_per_1000_tokens": pricing.known_usd(appended[0]) if appended else None,
+            "later_usd_per_1000_tokens": pricing.known_usd(appended[1]) if appended else None,
         },
     }
-
-
-def _usd(amount: Decimal | None) -> str | None:
-    return None if amount is None else pricing.usd(amount)

@@ -12,7 +12,7 @@ from service.domain.catalog import Band
 from service.domain.corpora import Member
 from service.domain.planner import Plan, PlannedCall, Terms
 from service.errors import Fix
-from service.usecases.suggest_fixes import ways_below
+from service.usecases.suggest_fixes import warning, ways_below
 
 EXCEEDS_RATE = "request_exceeds_provider_rate"
 
@@ -73,10 +73,17 @@ def doubt_warnings(
         f"exactly, but the provider's own count decides, and {why}: the question costs {_said(short)} below "
         f"the threshold and {_said(long)} above it."
     )
-    warning = _warning(
+    said = warning(
         "threshold_in_doubt", detail, ways_below(members, call.input_tokens + doubt - at, terms, priorities)
     )
-    return [{**warning, "short_usd": _usd(short), "long_usd": _usd(long), "doubt_tokens": doubt}]
+    return [
+        {
+            **said,
+            "short_usd": pricing.known_usd(short),
+            "long_usd": pricing.known_usd(long),
+            "doubt_tokens": doubt,
+        }
+    ]
 
 
 def _in_doubt(call: PlannedCall, at: int, doubt: int) -> bool:
@@ -109,11 +116,3 @@ def _too_large(calls: Sequence[PlannedCall], terms: Terms) -> PlannedCall | None
 
 def _said(amount: Decimal | None) -> str:
     return "an unknown price" if amount is None else f"${pricing.usd(amount)}"
-
-
-def _usd(amount: Decimal | None) -> str | None:
-    return None if amount is None else pricing.usd(amount)
-
-
-def _warning(code: str, detail: str, fixes: Sequence[Fix]) -> dict[str, Any]:
-    return {"code": code, "detail": detail, "fixes": [fix.as_dict() for fix in fixes]}

@@ -37,7 +37,7 @@ def ways_below(
     fixes = [Fix("use_strategy", "Ask with strategy split.", (("strategy", "split"),))]
     spare = waste.by_counts(members)
     if spare.tokens >= over:
-        saves = _usd(cold_saving(members, spare.lean.kept, terms))
+        saves = pricing.known_usd(cold_saving(members, spare.lean.kept, terms))
         fixes.append(leave_out_waste(spare.switches, spare.tokens, saves))
     most = WORTH_LEAVING_OUT * sum(member.most_tokens for member in members)
     gone = least_to_leave_out(members, over, priorities=priorities) if over <= most else None
@@ -74,7 +74,7 @@ def leave_out(gone: Sequence[Member], saves: Decimal | None) -> Fix:
     """Return the fix of leaving out these documents; of one alone it names `document_id` too."""
     ids = [member.document_id for member in gone]
     alone = (("document_id", ids[0]),) if len(ids) == 1 else ()
-    saved = _saved(sum(member.most_tokens for member in gone), _usd(saves))
+    saved = _saved(sum(member.most_tokens for member in gone), pricing.known_usd(saves))
     return Fix("leave_out", f"Leave out {names_of(gone)}.", (*alone, ("document_ids", ids), *saved))
 
 
@@ -107,9 +107,14 @@ def send_page_images(members: Sequence[Member], unseen: Images, detail: str, ter
         ("image_detail", detail),
         ("pages", unseen.pages),
         ("adds_tokens", unseen.tokens_max),
-        ("adds_usd", _usd(adds)),
+        ("adds_usd", pricing.known_usd(adds)),
     )
     return Fix("send_page_images", f"Send {unseen.pages:,} of them as pictures.", values)
+
+
+def warning(code: str, detail: str, fixes: Sequence[Fix] = ()) -> dict[str, Any]:
+    """Return a warning as plans and meters tell it."""
+    return {"code": code, "detail": detail, "fixes": [fix.as_dict() for fix in fixes]}
 
 
 def waste_warning(spare: Spare, saves: Decimal | None) -> dict[str, Any]:
@@ -120,8 +125,8 @@ def waste_warning(spare: Spare, saves: Decimal | None) -> dict[str, Any]:
         f"{spare.tokens:,} tokens ({share:.0%}){usd} go to {_named(spare.switches)}: leave them out with "
         "leave_out."
     )
-    fix = leave_out_waste(spare.switches, spare.tokens, _usd(saves))
-    return {"code": "waste", "detail": detail, "fixes": [fix.as_dict()]}
+    fix = leave_out_waste(spare.switches, spare.tokens, pricing.known_usd(saves))
+    return warning("waste", detail, [fix])
 
 
 def not_read(documents: int) -> list[dict[str, Any]]:
@@ -129,7 +134,7 @@ def not_read(documents: int) -> list[dict[str, Any]]:
     if not documents:
         return []
     detail = f"Documents that are not read yet, or could not be: {documents}. They do not count here."
-    return [{"code": "documents_not_ready", "detail": detail, "fixes": []}]
+    return [warning("documents_not_ready", detail)]
 
 
 def _named(switches: Sequence[str]) -> str:
@@ -138,7 +143,3 @@ def _named(switches: Sequence[str]) -> str:
 
 def _saved(tokens: int, saves_usd: str | None) -> tuple[tuple[str, int | str | None], ...]:
     return ("saves_tokens", tokens), ("saves_usd", saves_usd)
-
-
-def _usd(amount: Decimal | None) -> str | None:
-    return None if amount is None else pricing.usd(amount)
