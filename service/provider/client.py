@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import random
 import ssl
 import time
@@ -18,6 +19,7 @@ import httpx
 from service.errors import Invalid, ProviderError, ProviderInDoubt, ProviderUnavailable
 from service.provider import ChatRequest, Delta, OnWire, Reply, errors, wire
 from service.provider.errors import Refusal
+from service.provider.packed import NotUnpacked, Unpacker
 from service.provider.profiles import Profile
 from service.provider.redaction import Redaction
 from service.provider.sse import EventParser, EventTooLarge
@@ -216,13 +218,14 @@ class HttpProvider:
         """The start of an error's body; what came of it if it breaks off, for the status says enough."""
         body = bytearray()
         try:
+            unpacker = Unpacker(response.headers.get("content-encoding", ""))
             async with asyncio.timeout(self._timeouts.connect_s):
-                async for chunk in response.aiter_bytes():
-                    body += chunk
+                async for chunk in response.aiter_raw():
+                    body += b"".join(itertools.islice(unpacker.feed(chunk), 1))
                     if len(body) > _MAX_ERROR_BYTES:
                         break
-        except (httpx.RequestError, TimeoutError):
-            return bytes(body)
+        except (httpx.RequestError, TimeoutError, NotUnpacked):
+            return bytes(body[:_MAX_ERROR_BYTES])
         finally:
             await response.aclose()
         return bytes(body[:_MAX_ERROR_BYTES])
@@ -238,11 +241,13 @@ class HttpProvider:
                 async with aclosing(self._deltas(response, answer)) as deltas:
                     async for delta in deltas:
                         yield delta
+                if rest := answer.close():
+                    yield Delta(rest)
             else:
                 reply = await self._whole(response)
         except wire.FailedInStream as error:
             failure = errors.error_in_stream(error.payload, partial_text=answer.text, redaction=redaction)
-        except (httpx.RequestError, TimeoutError, wire.Malformed, EventTooLarge) as error:
+        except (httpx.RequestError, TimeoutError, wire.Malformed, EventTooLarge, NotUnpacked) as error:
             failure = _in_doubt(error, answer.text)
         if reply is not None:
             if reply.text:
@@ -287,20 +292,23 @@ class HttpProvider:
         Raises:
             TimeoutError: silence.
             EventTooLarge: more than a reply can hold.
+            NotUnpacked: it is compressed in a way that is not understood.
             httpx.RequestError: the connection broke.
         """
         limit, size = self._timeouts.first_byte_s, 0
+        unpacker = Unpacker(response.headers.get("content-encoding", ""))
         # httpx promises less than it gives: the iterator is a generator, which wants closing.
-        async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes())) as source:
+        async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_raw())) as source:
             while True:
                 async with asyncio.timeout(limit):
                     chunk = await anext(source, None)
                 if chunk is None:
                     return
-                size += len(chunk)
-                if size > MAX_REPLY_BYTES:
-                    raise EventTooLarge(f"The reply passes {MAX_REPLY_BYTES} bytes.")
-                yield chunk
+                for piece in unpacker.feed(chunk):
+                    size += len(piece)
+                    if size > MAX_REPLY_BYTES:
+                        raise EventTooLarge(f"The reply passes {MAX_REPLY_BYTES} bytes.")
+                    yield piece
                 limit = self._timeouts.idle_s
 
 
@@ -342,7 +350,7 @@ def _in_doubt(error: Exception | None, partial_text: str) -> ProviderInDoubt:
         why = "it ended without saying that it is finished"
     elif isinstance(error, TimeoutError | httpx.TimeoutException):
         why = "the provider fell silent"
-    elif isinstance(error, wire.Malformed | EventTooLarge):
+    elif isinstance(error, wire.Malformed | EventTooLarge | NotUnpacked):
         why = f"it can't be read ({error})"
     else:
         why = f"the connection broke ({type(error).__name__})"

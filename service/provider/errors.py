@@ -100,9 +100,7 @@ def refusal(
     if error is None and status in _FATE_UNKNOWN:
         error = ProviderInDoubt(_sentence(f"The provider gave up waiting ({status})", said), **more)
     if error is None:
-        error = ProviderRefused(
-            _sentence(f"{_WORDS.get(status, 'The provider failed')} ({status})", said), **more
-        )
+        error = ProviderRefused(_sentence(f"{_words(status)} ({status})", said), **more)
     curable = status in _CURABLE and type(error) in {RateLimited, ProviderRefused}
     return Refusal(error, curable, wait if curable else None)
 

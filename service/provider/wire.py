@@ -12,10 +12,17 @@ from service.domain.usage import Usage
 from service.domain.vision import MAX_PICTURES
 from service.errors import Invalid
 from service.provider import ChatRequest, Reply
+from service.provider.characters import Characters, whole
 from service.provider.profiles import Profile
 
 MAX_STRING_CHARS = 10_485_760
 """The most one string of a request may hold (the vendor's `string_above_max_length`)."""
+
+_MOST_TOKENS = 100_000_000
+"""Far above every model's window: who tells more of one call tells nothing."""
+
+_NAME_CHARS = 40
+"""Of a finish_reason, a tier or a model that a reply names."""
 
 
 class Malformed(ValueError):
@@ -84,11 +91,13 @@ def encoded(fields: dict[str, Any]) -> bytes:
 
 
 def decoded(text: str | bytes) -> dict[str, Any]:
-    """A JSON object.
+    """A JSON object; bytes that are no characters become U+FFFD, as they do in a stream.
 
     Raises:
         Malformed: it is something else.
     """
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), errors="replace")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -110,11 +119,11 @@ def reply(payload: dict[str, Any]) -> Reply:
         raise Malformed("no choice with a message")
     return Reply(
         text=_text(message.get("content")),
-        finish_reason=_string(choice.get("finish_reason")),
+        finish_reason=_name(choice.get("finish_reason")),
         usage=usage(payload.get("usage")),
         refusal=_string(message.get("refusal")),
-        model=_string(payload.get("model")),
-        service_tier=_string(payload.get("service_tier")),
+        model=_name(payload.get("model")),
+        service_tier=_name(payload.get("service_tier")),
         raw=payload,
     )
 
@@ -122,12 +131,13 @@ def reply(payload: dict[str, Any]) -> Reply:
 def usage(value: object) -> Usage | None:
     """The tokens of a `usage` object; None where its two sums are missing or make no sense.
 
-    Details that contradict the sums count as zero, which prices the call at its ceiling.
+    No request is without input: a server that tells of none has not counted. Details that contradict the
+    sums count as zero, which prices the call at its ceiling.
     """
     if not isinstance(value, dict):
         return None
     prompt, completion = _count(value.get("prompt_tokens")), _count(value.get("completion_tokens"))
-    if prompt is None or completion is None:
+    if not prompt or completion is None or max(prompt, completion) > _MOST_TOKENS:
         return None
     inside_prompt, inside_completion = (
         value.get("prompt_tokens_details"),
@@ -156,6 +166,7 @@ class StreamedReply:
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._refusals: list[str] = []
+        self._content, self._refusal = Characters(), Characters()
         self._named: dict[str, Any] = {}
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
@@ -189,6 +200,10 @@ class StreamedReply:
         choice = _first_choice(chunk)
         return self._add_choice(choice, chunk) if choice else ""
 
+    def close(self) -> str:
+        """Take the stream's end; returns what that adds to the text."""
+        return self._said(self._content.close())
+
     def reply(self) -> Reply:
         """The whole reply; its text equals the added texts joined."""
         return Reply(
@@ -196,8 +211,8 @@ class StreamedReply:
             finish_reason=self._finish_reason,
             usage=self._usage,
             refusal="".join(self._refusals) or None,
-            model=_string(self._named.get("model")),
-            service_tier=_string(self._named.get("service_tier")),
+            model=_name(self._named.get("model")),
+            service_tier=_name(self._named.get("service_tier")),
             raw=self._named,
         )
 
@@ -214,14 +229,16 @@ class StreamedReply:
     def _add_choice(self, choice: dict[str, Any], chunk: dict[str, Any]) -> str:
         delta = choice.get("delta")
         fields = delta if isinstance(delta, dict) else {}
-        refusal = _string(fields.get("refusal"))
-        if refusal:
-            self._refusals.append(refusal)
-        finish_reason = _string(choice.get("finish_reason"))
+        refusal = fields.get("refusal")
+        if isinstance(refusal, str) and refusal:
+            self._refusals.append(self._refusal.feed(refusal))
+        finish_reason = _name(choice.get("finish_reason"))
         if finish_reason:
             self._finish_reason = finish_reason
             self._named["finish_chunk"] = chunk
-        text = _text(fields.get("content"))
+        return self._said(self._content.feed(_joined(fields.get("content"))))
+
+    def _said(self, text: str) -> str:
         if text:
             self._texts.append(text)
         return text
@@ -286,15 +303,28 @@ def _first_choice(payload: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _text(content: object) -> str:
-    """The text of a content field: a string, null, or a list of parts."""
+    """The text of a content field, in whole characters."""
+    return whole(_joined(content))
+
+
+def _joined(content: object) -> str:
+    """The text of a content field as it came: a string, null, or a list of parts."""
     if isinstance(content, str):
         return content
-    parts = content if isinstance(content, list) else []
-    return "".join(_string(part.get("text")) or "" for part in parts if isinstance(part, dict))
+    texts = (
+        [part.get("text") for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    )
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _string(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return whole(value) if isinstance(value, str) and value else None
+
+
+def _name(value: object) -> str | None:
+    """A name as it is kept; what is longer than any is cut."""
+    named = _string(value)
+    return None if named is None else named[:_NAME_CHARS]
 
 
 def _count(value: object) -> int | None:

@@ -45,7 +45,10 @@ def settle(run: Run, call: Call, request: ChatRequest, reply: Reply) -> Call:
 
 
 def settle_cancelled(run: Run, call: Call, request: ChatRequest | None) -> None:
-    """Settle at what was surely consumed: the whole input, and the output that came; an estimate.
+    """Settle at what was consumed: the whole input, and the output that came; an estimate.
+
+    A model thinks before it writes: where words had come it had thought as much as it usually does. Before
+    that nobody knows how far it was, and nothing is booked for it.
 
     Args:
         run: the running that was stopped.
@@ -57,6 +60,7 @@ def settle_cancelled(run: Run, call: Call, request: ChatRequest | None) -> None:
             release(tx, run, replace(call, error=Failure(CANCELLED, "Stopped before it was sent.")), None)
         return
     usage = _counted(run, call, request, call.text)
+    usage = _reasoned(run, call, usage) if call.text else usage
     ended = replace(
         call,
         state=CallState.DONE,
@@ -141,7 +145,7 @@ def ceiling_has_risen(run: Run, call: Call) -> bool:
 
 
 def _reasoned(run: Run, call: Call, usage: Usage) -> Usage:
-    """Add the reasoning of a whole reply that tells no usage: it is billed, so budgets must not miss it."""
+    """Add the reasoning of a reply that told no usage: it is billed, so budgets must not miss it."""
     if not run.ctx.provider.charges:
         return usage
     question = run.question

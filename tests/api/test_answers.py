@@ -253,8 +253,12 @@ def test_stop_in_the_middle(server: Server, corpus: str, upstream: Upstream) -> 
     assert answer["status"] == "cancelled"
     assert answer["text"] == call.text != ""
     assert answer["usage"]["prompt_tokens"] == upstream.invoice[0].prompt_tokens
-    assert answer["usage"]["completion_tokens"] == count_tokens(answer["text"])
-    spent = Decimal(answer["usage"]["prompt_tokens"] * 5 + count_tokens(answer["text"]) * 30) / 1_000_000
+    written = count_tokens(answer["text"])
+    assert answer["usage"]["estimated"]
+    assert answer["usage"]["completion_tokens"] == written + answer["usage"]["reasoning_tokens"]
+    assert answer["usage"]["reasoning_tokens"] >= upstream.invoice[0].reasoning_tokens
+    completion = answer["usage"]["completion_tokens"]
+    spent = Decimal(answer["usage"]["prompt_tokens"] * 5 + completion * 30) / 1_000_000
     assert Decimal(answer["cost"]["actual_usd"]) == spent
     assert not server.held(asked["id"])[call.id]
     assert server.budget(f"corpus:{corpus}").reserved_micros == 0

@@ -199,6 +199,8 @@ def test_half_a_character_is_refused_before_it_is_sent() -> None:
         ({"prompt_tokens": "7", "completion_tokens": 2}, None),
         ({"prompt_tokens": True, "completion_tokens": 2}, None),
         ({"prompt_tokens": -1, "completion_tokens": 2}, None),
+        ({"prompt_tokens": 0, "completion_tokens": 2}, None),
+        ({"prompt_tokens": 7, "completion_tokens": 10**30}, None),
         ({"prompt_tokens": 7, "completion_tokens": 2}, Usage(7, 2, cache_told=False)),
         (
             {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": None},
