@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.support.books import closed
 from tests.support.day import made_up
@@ -157,6 +158,7 @@ def _corpus(client: httpx.Client, name: str, tokens: tuple[int, ...]) -> str:
     return str(made["id"])
 
 
+@pytest.mark.timeout(600)
 def test_fifty_kills(tmp_path: Path) -> None:
     draw = random.Random(f"{SEED} kills")  # noqa: S311 - made up
     data = tmp_path / "data"
