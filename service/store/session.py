@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ Transaction = Connection
 """What a use case holds while it owns a transaction; nothing but `store/` looks inside."""
 
 _BUSY_MS = 30_000
+_SWITCH_AGAIN_S = 0.01
 _SCRIPTS = (
     Path(__file__).parent / "migrations",  # installed from a wheel
     Path(__file__).parents[2] / "alembic",  # in a checkout
@@ -57,13 +59,30 @@ def make_engine(url: str, *, for_jobs: bool = False) -> Engine:
     def _connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
         connection.isolation_level = "IMMEDIATE" if for_jobs else None
         connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-        connection.execute("PRAGMA journal_mode=WAL")
+        _into_wal(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
 
     if not for_jobs:
         event.listen(engine, "begin", _begin)
     return engine
+
+
+def _into_wal(connection: Any) -> None:  # noqa: ANN401 - the driver's own
+    """Switch the database to WAL, once for its life, as soon as nobody else holds it.
+
+    Two that switch at once would wait for each other: SQLite refuses one without heeding its busy_timeout.
+    """
+    deadline = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except _sqlite_module().OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_SWITCH_AGAIN_S)
+        else:
+            return
 
 
 def _json(value: object) -> str:

@@ -135,6 +135,23 @@ def test_an_older_and_a_newer_store_are_refused(db: Database) -> None:
             db.check_schema()
 
 
+def test_a_fresh_store_that_another_writes_to_is_waited_for(tmp_path: Path) -> None:
+    """SQLite itself does not wait here, whatever its busy_timeout says."""
+    path = tmp_path / "store.db"
+    driver = session._sqlite_module()  # noqa: SLF001 - two builds of SQLite in one process see no locks
+    other = driver.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    db = Database(f"sqlite:///{path}")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(db.is_empty)
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.5)
+        other.execute("COMMIT")
+        assert waiting.result(timeout=20)
+    other.close()
+    db.close()
+
+
 def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'store.db'}"
     databases = [Database(url) for _ in range(4)]
