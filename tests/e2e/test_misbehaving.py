@@ -14,17 +14,14 @@ from typing import Literal
 
 import pytest
 
-from service import factory
 from service.domain import pricing
-from service.provider.client import HttpProvider, Retries, Timeouts
-from service.provider.profiles import named
+from tests.support.impatient import impatient
 from tests.support.misbehaving import BEHAVIOURS, KEY, Misbehaving
 from tests.support.replying import TEXT
-from tests.support.server import Json, SentEvent, Server, sent_events, serving, settings_in
+from tests.support.server import Json, SentEvent, Server, sent_events
 from tests.support.shapes import ANSWER, fits
 
 BUDGET_MICROS = 100_000_000
-SILENCE_S = 2.0
 TWICE = "".join(f"{piece}{piece}" for piece in re.findall(r"\S+\s*", TEXT))
 
 Books = Literal["exact", "estimated", "released", "held", "whole"]
@@ -140,20 +137,8 @@ def upstream() -> Iterator[Misbehaving]:
 
 @pytest.fixture(scope="module")
 def server(upstream: Misbehaving, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The service, with less patience than usual."""
-    provider = HttpProvider(
-        named("openai", base_url=upstream.url),
-        upstream.key,
-        timeouts=Timeouts(connect_s=10, first_byte_s=SILENCE_S, idle_s=SILENCE_S),
-        retries=Retries(first_wait_s=0.05),
-    )
-    settings = settings_in(
-        tmp_path_factory.mktemp("misbehaving"), provider="openai", provider_url=upstream.url, provider_key=KEY
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(factory, "make_provider", lambda _: provider)
-        with serving(settings) as running:
-            yield running
+    with impatient(tmp_path_factory.mktemp("misbehaving"), upstream.url, upstream.key) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
