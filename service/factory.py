@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -52,6 +53,7 @@ def open_context(
             max_upload_bytes=settings.max_upload_bytes,
             plan_seconds=settings.plan_seconds,
             languages=languages,
+            account=account_of(settings),
         ),
     )
 
@@ -98,6 +100,14 @@ def make_catalog(settings: Settings) -> Catalog:
     if settings.models_file is None:
         return catalog
     return catalog.with_models(settings.models_file.read_text(encoding="utf-8"))
+
+
+def account_of(settings: Settings) -> str:
+    """Return what tells the provider's account from another; empty without a key."""
+    if settings.provider_key is None:
+        return ""
+    said = f"{settings.provider_url or ''}\n{settings.provider_key.get_secret_value()}"
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
 def make_provider(settings: Settings) -> Provider:

@@ -35,5 +35,6 @@ def known(tx: Transaction, *, engine: str, model: str, since: datetime) -> RateL
 
 
 def forget(tx: Transaction, *, engine: str, model: str) -> None:
-    """Forget what a provider told of a model."""
-    tx.execute(delete(rate_limits).where(rate_limits.c.engine == engine, rate_limits.c.model == model))
+    """Forget what a provider told of a model, whichever account and tier it was for."""
+    of_engine = rate_limits.c.engine.startswith(f"{engine}/", autoescape=True)
+    tx.execute(delete(rate_limits).where(of_engine, rate_limits.c.model == model))

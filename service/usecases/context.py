@@ -48,6 +48,7 @@ class Terms:
         plan_seconds: how long a plan's price is binding.
         concurrent_calls: at most so many calls of one answer at once.
         languages: recognised on scanned pages and images; none of them are read without any.
+        account: tells one provider's account from another, and nothing of its key.
     """
 
     model: str = "gpt-5.5"
@@ -56,6 +57,7 @@ class Terms:
     plan_seconds: int = 3600
     concurrent_calls: int = 4
     languages: tuple[str, ...] = ()
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from service.domain.catalog import Tier
 from service.domain.observations import LATEST, counting, usual_output
 from service.domain.planner import DEFAULT_EFFORT, Terms
 from service.domain.questions import Question
@@ -24,11 +25,18 @@ def learn_terms(tx: Transaction, ctx: Context, terms: Terms, question: Question)
         terms,
         counts=replace(terms.counts, correction=known.correction),
         counting=known,
-        limits=rate_limits.known(tx, since=ctx.now() - KNOWN_FOR, **at),
+        limits=rate_limits.known(
+            tx, engine=limited_as(ctx, terms.tier), model=terms.model.id, since=ctx.now() - KNOWN_FOR
+        ),
         expected_output_tokens=min(
             usual_output(seen) or terms.expected_output_tokens, terms.reserved_output_tokens
         ),
     )
+
+
+def limited_as(ctx: Context, tier: Tier) -> str:
+    """Return the engine as its limits know it: they are an account's, and may be a service tier's own."""
+    return f"{ctx.provider.name}/{tier}/{ctx.terms.account}"
 
 
 def effort_of(question: Question) -> str:

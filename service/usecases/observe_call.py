@@ -19,7 +19,7 @@ from service.store import observations, prefixes, rate_limits
 from service.store.observations import Observation
 from service.store.session import Transaction
 from service.usecases.forecast_cache import chain_of, lead_of, names_of
-from service.usecases.learn_terms import effort_of
+from service.usecases.learn_terms import effort_of, limited_as
 from service.usecases.running import Run
 
 
@@ -59,8 +59,9 @@ def limit_of(error: ProviderError) -> int | None:
 
 
 def _limit(tx: Transaction, run: Run, planned: PlannedCall, limit_tokens: int) -> None:
-    at = {"engine": run.ctx.provider.name, "model": run.answer.model}
-    rate_limits.remember(tx, limit_tokens, band=planned.band, at=run.ctx.now(), **at)
+    engine = limited_as(run.ctx, cast("Tier", run.answer.plan["service_tier"]))
+    now = run.ctx.now()
+    rate_limits.remember(tx, limit_tokens, engine=engine, model=run.answer.model, band=planned.band, at=now)
 
 
 def _remember(tx: Transaction, run: Run, call: Call, planned: PlannedCall) -> None:

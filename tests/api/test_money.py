@@ -15,6 +15,7 @@ from ingest import count_tokens
 from service.domain import packing, pricing
 from service.store import answers, rate_limits, tables
 from service.usecases.context import LOCAL
+from service.usecases.learn_terms import limited_as
 from tests.api.conftest import prose
 from tests.support.billing import text_of
 from tests.support.server import Json, Server, stored
@@ -359,7 +360,9 @@ def test_a_limit_that_was_told_is_forgotten_on_request(
 ) -> None:
     now = server.context.now()
     with server.context.db.write() as tx:
-        rate_limits.remember(tx, 50_000, band="short", engine="openai", model="gpt-5.5", at=now)
+        rate_limits.remember(
+            tx, 50_000, band="short", engine=limited_as(server.context, "standard"), model="gpt-5.5", at=now
+        )
     corpus = server.corpus(large[0])
     refused = problem_of(
         server.ask(corpus, question="When?", strategy="whole"), 422, "request_exceeds_provider_rate"

@@ -131,6 +131,17 @@ def test_the_last_limit_of_a_band_holds_for_a_while(db: Database) -> None:
         assert rate_limits.known(tx, since=rows.later(-1), engine="oxen", model="gpt-5.5") == RateLimits()
 
 
+def test_limits_of_all_accounts_and_tiers_of_an_engine_are_forgotten_together(db: Database) -> None:
+    held = ("openai/standard/a", "openai/flex/b", "openai-too/standard/a")
+    with db.write() as tx:
+        for engine in held:
+            rate_limits.remember(tx, 500, engine=engine, model="m", band="short", at=rows.NOW)
+        rate_limits.forget(tx, engine="openai", model="m")
+    with db.read() as tx:
+        left = [rate_limits.known(tx, engine=one, model="m", since=rows.later(-1)).short for one in held]
+    assert left == [None, None, 500]
+
+
 def test_tallies_of_an_empty_store_are_zero(db: Database) -> None:
     with db.read() as tx:
         assert (tallies.answers_by_status(tx), tallies.tokens(tx), tallies.forecasts(tx)) == ({}, [], [])

@@ -21,6 +21,7 @@ from service.usecases.ask_question import Request, ask_question, get_answer
 from service.usecases.context import LOCAL, Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.forget_limits import forget_limits
+from service.usecases.learn_terms import limited_as
 from service.usecases.remove_document import remove_document
 from service.usecases.report_spend import Span, report_spend
 from service.usecases.run_answer import run_answer
@@ -331,14 +332,32 @@ def test_a_limit_is_learnt_from_a_refusal_and_tried_again_after_a_day(
     forget_limits(ctx, "gpt-5.5")
     assert ask(ctx, corpus)["status"] == "done", "whoever knows better has it tried at once"
     with ctx.db.write() as tx:
-        rate_limits.remember(tx, 2_000, engine="openai", model="gpt-5.5", band="short", at=ctx.now())
+        rate_limits.remember(
+            tx, 2_000, engine=limited_as(ctx, "standard"), model="gpt-5.5", band="short", at=ctx.now()
+        )
     tomorrow = replace(ctx, now=lambda: datetime.now(UTC) + timedelta(hours=25))
     assert ask(tomorrow, corpus)["status"] == "done"
 
 
+def test_a_limit_is_its_tiers_and_its_accounts_own(ctx: Context, upstream: Upstream) -> None:
+    corpus, _ = corpus_of(ctx, 900, 800, 700)
+    upstream.tokens_per_minute = 2_000
+    assert ask(ctx, corpus)["error"]["code"] == "request_exceeds_provider_rate"
+    upstream.tokens_per_minute = 2_000_000
+    with pytest.raises(RequestExceedsProviderRate):
+        ask(ctx, corpus)
+    assert ask(ctx, corpus, service_tier="flex")["status"] == "done"
+    other_account = replace(ctx, terms=replace(ctx.terms, account="another"))
+    assert ask(other_account, corpus)["status"] == "done"
+    with pytest.raises(RequestExceedsProviderRate):
+        ask(ctx, corpus)
+
+
 def test_a_short_call_s_limit_says_nothing_of_a_long_one(ctx: Context, edge: str) -> None:
     with ctx.db.write() as tx:
-        rate_limits.remember(tx, 100, engine="openai", model="gpt-5.5", band="long", at=ctx.now())
+        rate_limits.remember(
+            tx, 100, engine=limited_as(ctx, "standard"), model="gpt-5.5", band="long", at=ctx.now()
+        )
     assert planned(ctx, edge)["feasible"]
 
 
