@@ -10,15 +10,16 @@ from tests.support.server import settings_in
 
 def test_accounts_are_told_apart_and_tell_nothing_of_their_keys(tmp_path: Path) -> None:
     url, key = "http://127.0.0.1:9/v1", "sk-one-0123456789"
+    accounts = (
+        (url, key),
+        (url, "sk-two-0123456789"),
+        (f"{url}/other", key),
+        (url, key),
+        (url, None),
+    )
     told = [
-        account_of(settings_in(tmp_path, provider="openai", **more))
-        for more in (
-            {"provider_url": url, "provider_key": key},
-            {"provider_url": url, "provider_key": "sk-two-0123456789"},
-            {"provider_url": f"{url}/other", "provider_key": key},
-            {"provider_url": url, "provider_key": key},
-            {"provider_url": url},
-        )
+        account_of(settings_in(tmp_path, provider="openai", provider_url=at, provider_key=secret))
+        for at, secret in accounts
     ]
     assert len(set(told)) == 4
     assert told[0] == told[3]

@@ -43,12 +43,14 @@ class Timeouts:
         write_s: for each piece of the request to leave.
         first_byte_s: from the request to the answer's headers, and from there to its first bytes.
         idle_s: between later bytes; at most `first_byte_s`.
+        total_s: from the answer's headers to its end, whatever comes; a server may send comments for ever.
     """
 
     connect_s: float = 10.0
     write_s: float = 60.0
     first_byte_s: float = 600.0
     idle_s: float = 600.0
+    total_s: float = 3600.0
 
     def __post_init__(self) -> None:
         if self.idle_s > self.first_byte_s:
@@ -290,17 +292,18 @@ class HttpProvider:
         """The body as it comes.
 
         Raises:
-            TimeoutError: silence.
+            TimeoutError: silence, or no end.
             EventTooLarge: more than a reply can hold.
             NotUnpacked: it is compressed in a way that is not understood.
             httpx.RequestError: the connection broke.
         """
         limit, size = self._timeouts.first_byte_s, 0
+        until = time.monotonic() + self._timeouts.total_s
         unpacker = Unpacker(response.headers.get("content-encoding", ""))
         # httpx promises less than it gives: the iterator is a generator, which wants closing.
         async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_raw())) as source:
             while True:
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout(min(limit, until - time.monotonic())):
                     chunk = await anext(source, None)
                 if chunk is None:
                     return
@@ -349,7 +352,7 @@ def _in_doubt(error: Exception | None, partial_text: str) -> ProviderInDoubt:
     if error is None:
         why = "it ended without saying that it is finished"
     elif isinstance(error, TimeoutError | httpx.TimeoutException):
-        why = "the provider fell silent"
+        why = "the provider fell silent, or never came to an end"
     elif isinstance(error, wire.Malformed | EventTooLarge | NotUnpacked):
         why = f"it can't be read ({error})"
     else:

@@ -72,6 +72,7 @@ ENDS: dict[str, tuple[Ends, ...]] = {
     "ended early": (in_events(IN_DOUBT),),
     "slow headers": (IN_DOUBT,),
     "stalled": (IN_DOUBT,),
+    "comments for ever": (in_events(IN_DOUBT),),
     "error inside": (IN_DOUBT,),
     "504 of a gateway": (IN_DOUBT,),
     "HTML": (IN_DOUBT,),

@@ -14,6 +14,7 @@ from service.provider.profiles import named
 from tests.support.server import Server, serving, settings_in
 
 SILENCE_S = 2.0
+LONGEST_S = 8.0
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def impatient(folder: Path, url: str, key: str, *, profile: str = "openai") -> I
     provider = HttpProvider(
         named(profile, base_url=url),
         key,
-        timeouts=Timeouts(connect_s=10, first_byte_s=SILENCE_S, idle_s=SILENCE_S),
+        timeouts=Timeouts(connect_s=10, first_byte_s=SILENCE_S, idle_s=SILENCE_S, total_s=LONGEST_S),
         retries=Retries(first_wait_s=0.1),
     )
     settings = settings_in(folder, provider=profile, provider_url=url, provider_key=key)

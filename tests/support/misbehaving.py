@@ -267,6 +267,14 @@ def _many_comments(turn: Turn) -> Act:
     yield from _chunked(said.events())
 
 
+def _comments_for_ever(turn: Turn) -> Act:
+    turn.bill()
+    yield _head("text/event-stream", "transfer-encoding: chunked")
+    for comment in _chunked(itertools.repeat(b": keep-alive\n\n")):
+        yield comment
+        yield 0.25
+
+
 def _byte_by_byte(turn: Turn) -> Act:
     """In writes of three bytes: lines end with CRLF, and characters, lines and frames are cut anywhere."""
     said = turn.bill()
@@ -328,6 +336,7 @@ BEHAVIOURS: Mapping[str, Callable[[Turn], Act]] = MappingProxyType(
         "null at the end, no [DONE]": _null_and_no_done,
         "tool calls": _replies(Reply(text="", finish_reason="tool_calls", tools=True)),
         "comments for long": _many_comments,
+        "comments for ever": _comments_for_ever,
         "three bytes at a time": _byte_by_byte,
         "negative usage": _replies(Reply(usage=lambda told: {**told, "completion_tokens": -5})),
         "usage of nothing": _replies(Reply(usage=lambda told: dict.fromkeys(told, 0))),
