@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from service.domain.documents import DocumentStatus
+from service.domain.kept import kept
 from service.domain.manner import BLANK, NO_IMAGES, REPEATED, WHOLE, Images, Manner
 
 
@@ -21,10 +22,8 @@ class Corpus:
     documents: int = 0
 
 
-class Member(NamedTuple):
-    """A document's place in a corpus, with all that planning needs and no text.
-
-    A tuple, since thousands of them are made for every preview.
+class _Facts(NamedTuple):
+    """What is stored of a document's place in a corpus.
 
     Attributes:
         ordinal: 1-based, never given twice in a corpus; the `12` of the mark `[D12 p.3]`.
@@ -57,12 +56,20 @@ class Member(NamedTuple):
     manner: Manner = WHOLE
     images: Images = NO_IMAGES
 
-    @property
+
+class Member(_Facts):
+    """A document's place in a corpus, with all that planning needs and no text.
+
+    A tuple, since thousands of them are made; with a dictionary for what is worked out of it, since the same ones
+    serve every preview until their documents change.
+    """
+
+    @kept
     def holds_files_alone(self) -> bool:
         """Whether it is an archive, whose files are members of their own: nothing of it can be asked."""
         return self.status is DocumentStatus.READY and self.pages == 0
 
-    @property
+    @kept
     def tokens(self) -> int:
         """The text of the document as it is packed, tags included."""
         spared = 0 if self.manner.repeated else self.repeated_tokens
@@ -70,22 +77,22 @@ class Member(NamedTuple):
             spared += self.blank_tokens
         return self.wrapper_tokens + self.pages_tokens - spared
 
-    @property
+    @kept
     def most_tokens(self) -> int:
         """The same with the most that its pictures may count."""
         return self.tokens + self.images.tokens_max
 
-    @property
+    @kept
     def full_tokens(self) -> int:
         """The same with every page as it is stored."""
         return self.wrapper_tokens + self.pages_tokens
 
-    @property
+    @kept
     def packed_pages(self) -> int:
         """How many of its pages are packed."""
         return self.pages if self.manner.blank else self.pages - self.pages_blank
 
-    @property
+    @kept
     def identity(self) -> str:
         """Of its pages as they are packed: of the stored ones, what is left out of them and what is shown."""
         repeated = "" if self.manner.repeated or not self.repeated_tokens else f"-{REPEATED}"

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 
 from service.domain.catalog import Band, Model, Rates, Tier
 
@@ -206,6 +207,7 @@ def input_shares(tokens: Iterable[tuple[str, int, Decimal]]) -> dict[str, str]:
     return {name: usd_of_parts(parts, 6 + shift) for name, parts in sums.items()}
 
 
+@lru_cache(maxsize=1 << 16)
 def usd_of_parts(parts: int, scale: int) -> str:
     """Return `usd` of a whole number, not negative, of the smallest parts; so many decimals make a dollar."""
     digits = str(parts).zfill(scale + 1)

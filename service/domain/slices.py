@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from service.domain import obstacles
 from service.domain.corpora import Member
+from service.domain.kept import kept, once
 from service.domain.manner import NO_IMAGES, WHOLE, Images, Manner, sum_of
 from service.domain.obstacles import Obstacle
 
@@ -32,10 +33,8 @@ class Chosen:
         return [number for first, last in self.runs for number in range(first, last + 1)]
 
 
-class Slice(NamedTuple):
-    """A document, or a run of its pages, or chosen ones, in one call.
-
-    A tuple, since thousands of them are made for every preview.
+class _Part(NamedTuple):
+    """What of a document one call reads.
 
     Attributes:
         first, last: pages, both included.
@@ -56,10 +55,22 @@ class Slice(NamedTuple):
     images: Images = NO_IMAGES
     chosen: Chosen | None = None
 
-    @property
+
+class Slice(_Part):
+    """A document, or a run of its pages, or chosen ones, in one call.
+
+    A tuple with a dictionary, as a member of a corpus is.
+    """
+
+    @kept
     def most_tokens(self) -> int:
         """With the most that its pictures may count."""
         return self.tokens + self.images.tokens_max
+
+    @kept
+    def least_tokens(self) -> int:
+        """With the least."""
+        return self.tokens + self.images.tokens_min
 
     def reads(self, number: int) -> bool:
         """Whether a page is among those that are read."""
@@ -72,7 +83,11 @@ class Slice(NamedTuple):
 
 
 def whole_slice(member: Member) -> Slice:
-    """Return all of a document, as it is packed."""
+    """Return all of a document, as it is packed: the same one each time."""
+    return once(member, _whole)
+
+
+def _whole(member: Member) -> Slice:
     return Slice(
         member.document_id,
         member.ordinal,

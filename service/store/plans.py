@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
+from service.store.folding import folded, unfolded
 from service.store.session import Transaction
 from service.store.tables import answers, plans
 
@@ -37,14 +38,17 @@ def add(tx: Transaction, offered: list[StoredPlan]) -> None:
     if offered:
         tx.execute(
             insert(plans),
-            [{name: getattr(plan, name) for name in plans.c.keys()} for plan in offered],  # noqa: SIM118 - columns, not a dict
+            [
+                {name: getattr(plan, name) for name in plans.c.keys()} | {"plan": folded(plan.plan)}  # noqa: SIM118 - columns, not a dict
+                for plan in offered
+            ],
         )
 
 
 def get(tx: Transaction, tenant: str, plan_id: str) -> StoredPlan | None:
     """Return one plan of a tenant."""
     row = tx.execute(select(plans).where(plans.c.id == plan_id, plans.c.tenant == tenant)).one_or_none()
-    return None if row is None else StoredPlan(**row._asdict())
+    return None if row is None else StoredPlan(**row._asdict() | {"plan": unfolded(row.plan)})
 
 
 def forget_expired(tx: Transaction, before: datetime) -> int:

@@ -15,6 +15,7 @@ from service.domain import planner, pricing, repairs
 from service.domain.catalog import Catalog
 from service.domain.corpora import Member
 from service.domain.documents import PageCount
+from service.domain.kept import kept, once
 from service.domain.manner import NO_IMAGES, Images, Manner, sum_of
 from service.domain.planner import Plan, PlannedCall, Terms
 from service.domain.pricing import Estimate, usd
@@ -22,7 +23,8 @@ from service.domain.slices import Chosen, Slice
 from service.domain.tasks import Together
 from service.domain.vision import Detail
 from service.domain.waste import LeftOut, Spare
-from service.usecases import bind_terms, describe_ranked
+from service.usecases import bind_terms, describe_parts, describe_ranked
+from service.usecases.describe_parts import images_of
 from service.usecases.describe_ranked import NO_HINTS, Hints
 from service.usecases.forecast_cache import NOTHING_HELD, Forecast
 from service.usecases.judge_doubt import doubt_warnings
@@ -41,9 +43,9 @@ FORECAST = ("expected_cached_tokens", "expected_output_tokens", "correction_toke
 """Of each call; plans of earlier versions know none of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asked:
-    """What is asked of a corpus, and what is not.
+    """What is asked of a corpus, and what is not; with a dictionary for what all plans tell of it.
 
     Attributes:
         members: the documents that are asked, in order, as they are packed.
@@ -71,15 +73,31 @@ class Asked:
     image_detail: Detail = "high"
     hints: Hints = NO_HINTS
 
-    @property
+    @kept
     def corpus(self) -> list[Member]:
         """All members of the corpus, whether they are asked or not."""
         return [*self.members, *self.not_selected, *(one.member for one in self.left_out)]
 
+    @kept
+    def full_tokens(self) -> int:
+        """Of the whole corpus."""
+        return sum([member.full_tokens for member in self.corpus])
 
-@dataclass(frozen=True, slots=True)
+    @kept
+    def pages(self) -> int:
+        """Of the whole corpus."""
+        return sum([member.pages for member in self.corpus])
+
+    @kept
+    def unseen(self) -> int:
+        """Pages of what is asked with neither text nor picture."""
+        shown = sum([member.images.without_text for member in self.members])
+        return without_text(self.members, self.blank_out) - shown
+
+
+@dataclass(frozen=True)
 class Frame:
-    """What surrounds the plans of one preview.
+    """What surrounds the plans of one preview; with a dictionary for what several of them tell.
 
     Attributes:
         questions: how often the like will be asked.
@@ -118,7 +136,7 @@ def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
         "calls": [_call(call) for call in plan.all_calls],
         "repair": _repair(plan, terms),
         "input_tokens": plan.input_tokens,
-        "images": {**_images(sum_of(call.images for call in plan.calls)), "detail": frame.asked.image_detail},
+        "images": {**images_of(sum_of(call.images for call in plan.calls)), "detail": frame.asked.image_detail},
         "reserved_output_tokens": sum(call.reserved_output_tokens for call in plan.all_calls),
         "cost": _cost(plan, frame),
         "alternatives": alternatives(plan, terms, _asked(frame), without_tiers=frame.engine),
@@ -202,24 +220,8 @@ def _call(call: PlannedCall) -> dict[str, Any]:
         "prefix_sha256": call.prefix_sha256,
         "reserved_output_tokens": call.reserved_output_tokens,
         **{name: getattr(call, name) for name in FORECAST},
-        "document_ids": list(dict.fromkeys(part.document_id for part in call.slices)),
-        "documents": [
-            {
-                "document_id": part.document_id,
-                "ordinal": part.ordinal,
-                "filename": part.filename,
-                "first_page": part.first,
-                "last_page": part.last,
-                "page_runs": part.chosen and part.chosen.runs,
-                "tokens": part.tokens,
-                "identity": part.identity,
-                "leave_out": list(part.manner.left_out),
-                "page_images": part.manner.images,
-                "image_detail": part.manner.detail,
-                "images": _images(part.images),
-            }
-            for part in call.slices
-        ],
+        "document_ids": describe_parts.ids(call.slices),
+        "documents": describe_parts.documents(call.slices),
     }
 
 
@@ -235,17 +237,13 @@ def _repair(plan: Plan, terms: Terms) -> dict[str, Any] | None:
     }
 
 
-def _images(images: Images) -> dict[str, int]:
-    return {"pages": images.pages, "tokens_min": images.tokens_min, "tokens_max": images.tokens_max}
-
-
 def _cost(plan: Plan, frame: Frame) -> dict[str, Any] | None:
     """Every figure exact; None as a whole where the price is unknown: it is said, never guessed."""
     if plan.estimate is None:
         return None
     return {
         **prices(plan.estimate, _asked(frame), reusable=plan.reusable),
-        "per_document": _per_document(plan, frame.terms),
+        "per_document": describe_parts.per_document(plan.calls, frame.terms),
         "one_by_one_usd": one_by_one_usd(plan, frame.together),
     }
 
@@ -253,17 +251,6 @@ def _cost(plan: Plan, frame: Frame) -> dict[str, Any] | None:
 def _asked(frame: Frame) -> list[int]:
     """For how many questions prices are named."""
     return sorted({1, 2, 10, max(frame.questions, 1)})
-
-
-def _per_document(plan: Plan, terms: Terms) -> list[dict[str, Any]]:
-    billed: list[tuple[str, int, Decimal]] = []
-    for call in plan.calls:
-        rates = terms.model.rates(terms.tier, call.band, terms.on)
-        if rates is not None:
-            billed += [
-                (part.document_id, part.tokens + part.images.tokens_min, rates.input) for part in call.slices
-            ]
-    return [{"document_id": name, "usd": usd} for name, usd in pricing.input_shares(billed).items()]
 
 
 def _threshold(plan: Plan, terms: Terms) -> dict[str, Any]:
@@ -283,60 +270,66 @@ def _coverage(plan: Plan, frame: Frame) -> dict[str, Any]:
     asked = frame.asked
     ranked = plan.strategy == "ranked" and plan.feasible
     read = {part.document_id: part.chosen is None for call in plan.calls for part in call.slices}
+    if len(read) == len(asked.members) and all(read.values()):
+        return once(frame, _all_covered)
     inside = [member for member in asked.members if read.get(member.document_id)]
     unread = [member for member in asked.members if member.document_id not in read]
     why = describe_ranked.LOWER if ranked else plan.infeasible_code or "plan_not_feasible"
-    wasted = [one.member for one in asked.left_out]
-    members = [*asked.members, *asked.not_selected, *wasted]
-    tokens = sum(member.full_tokens for member in members)
-    blank = {one.document_id: asked.blank_out.get(one.document_id, ()) for one in inside}
-    told = {
-        "documents_in": [member.document_id for member in inside],
+    told = _covered(frame, inside, unread, why)
+    if not ranked:
+        return told
+    return describe_ranked.coverage(
+        told, plan, asked.members, blank_out=asked.blank_out, tokens=asked.full_tokens
+    )
+
+
+def _all_covered(frame: Frame) -> dict[str, Any]:
+    return _covered(frame, frame.asked.members, [], "")
+
+
+def _covered(frame: Frame, inside: Sequence[Member], unread: Sequence[Member], why: str) -> dict[str, Any]:
+    """What is told of documents that are read whole, and of others that are not."""
+    asked, tokens = frame.asked, frame.asked.full_tokens
+    return {
+        "documents_in": describe_parts.ids(inside),
         "documents_out": [
-            *(_out(member, "not_selected") for member in asked.not_selected),
+            *describe_parts.out(asked.not_selected, "not_selected"),
             *(_wasted(one) for one in asked.left_out),
-            *(_out(member, why) for member in unread),
+            *describe_parts.out(unread, why),
             *(
                 {"document_id": member.document_id, "pages": 0, "reason": reason}
                 for member, reason in asked.unreadable
             ),
         ],
-        "pages_in": sum(member.packed_pages for member in inside),
-        "pages_total": sum(member.pages for member in members),
+        "pages_in": sum([member.packed_pages for member in inside]),
+        "pages_total": asked.pages,
         "pages_out": [
-            {"document_id": document_id, "pages": [page.number for page in pages], "reason": "blank"}
-            for document_id, pages in blank.items()
-            if pages
+            {"document_id": member.document_id, "pages": [page.number for page in pages], "reason": "blank"}
+            for member in (inside if asked.blank_out else ())
+            if (pages := asked.blank_out.get(member.document_id))
         ],
         "repeated_out": [
             {"document_id": member.document_id, "tokens": member.repeated_tokens}
             for member in inside
             if member.repeated_tokens and not member.manner.repeated
         ],
-        "tokens_share": round(sum(member.tokens for member in inside) / tokens, 6) if tokens else 0.0,
-        "pages_without_text": _without_text(inside, asked),
-        "pages_as_images": sum(member.images.pages for member in inside),
+        "tokens_share": round(sum([member.tokens for member in inside]) / tokens, 6) if tokens else 0.0,
+        "pages_without_text": without_text(inside, asked.blank_out),
+        "pages_as_images": sum([member.images.pages for member in inside]),
         "history_out": frame.recalled.out if frame.recalled else [],
     }
-    if not ranked:
-        return told
-    return describe_ranked.coverage(told, plan, asked.members, blank_out=asked.blank_out, tokens=tokens)
 
 
-def _without_text(members: Sequence[Member], asked: Asked) -> int:
-    """Pages without text among those of these documents that are packed."""
-    out = asked.blank_out
-    left_out = (page for member in members if out for page in out.get(member.document_id, ()))
-    return sum(member.pages_without_text for member in members) - sum("no_text" in p.flags for p in left_out)
-
-
-def _out(member: Member, reason: str) -> dict[str, Any]:
-    return {"document_id": member.document_id, "pages": member.pages, "reason": reason}
+def without_text(members: Sequence[Member], blank_out: Mapping[str, Sequence[PageCount]]) -> int:
+    """Return the pages without text among those of these documents that are packed."""
+    left_out = (page for member in members if blank_out for page in blank_out.get(member.document_id, ()))
+    counted = sum([member.pages_without_text for member in members])
+    return counted - sum("no_text" in page.flags for page in left_out)
 
 
 def _wasted(one: LeftOut) -> dict[str, Any]:
     return {
-        **_out(one.member, one.reason),
+        **describe_parts.left_out(one.member, one.reason),
         "leave_out": one.switch,
         "of": one.of.document_id if one.of else None,
         "similarity": None if one.similarity is None else round(one.similarity, 2),
@@ -396,9 +389,7 @@ def _unreadable(members: Sequence[Member]) -> str:
 
 def _unseen(frame: Frame) -> list[dict[str, Any]]:
     """What the answer will not see: pages with neither text nor picture."""
-    asked = frame.asked
-    shown_pages = sum(member.images.without_text for member in asked.members)
-    unseen = _without_text(asked.members, asked) - shown_pages
+    asked, unseen = frame.asked, frame.asked.unseen
     if not unseen:
         return []
     pages = "1 page holds" if unseen == 1 else f"{unseen:,} pages hold"

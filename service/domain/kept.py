@@ -1,0 +1,76 @@
+"""What is worked out of a value once and then kept with it: values that thousands of sums look at."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, Self, TypeVar, overload
+
+Holder = TypeVar("Holder")
+Value = TypeVar("Value")
+
+
+class kept(Generic[Holder, Value]):  # noqa: N801 - a decorator, as `property` is one
+    """A property of an unchangeable object, worked out when it is first asked for.
+
+    Found in the object's dictionary from then on. `functools.cached_property` takes a lock each first time
+    (before Python 3.12), which thousands of objects feel; here, two threads may work it out both.
+    """
+
+    def __init__(self, make: Callable[[Holder], Value]) -> None:
+        self._make = make
+        self._name = make.__name__
+        self.__doc__ = make.__doc__
+
+    @overload
+    def __get__(self, holder: None, owner: type[Holder]) -> Self: ...
+    @overload
+    def __get__(self, holder: Holder, owner: type[Holder]) -> Value: ...
+    def __get__(self, holder: Holder | None, owner: type[Holder]) -> Value | Self:
+        """Work it out."""
+        if holder is None:
+            return self
+        value = holder.__dict__[self._name] = self._make(holder)
+        return value
+
+
+def once(holder: object, make: Callable[[Any], Value]) -> Value:
+    """Return what a function makes of an unchangeable object, made once: for layers that know more than it."""
+    made: dict[Any, Value] = holder.__dict__
+    try:
+        return made[make]
+    except KeyError:
+        value = made[make] = make(holder)
+        return value
+
+
+class Keepsake(list[Value]):
+    """A list that nobody changes, with a dictionary for what is made of it `once`."""
+
+
+class Recent(Generic[Holder, Value]):
+    """What was made of the last tuples of kept objects: the same documents in another preview.
+
+    Tuples are compared, which takes some microseconds where they hold the very same objects.
+    """
+
+    def __init__(self, make: Callable[..., Value], most: int) -> None:
+        self._make, self._most = make, most
+        self._held: OrderedDict[Hashable, tuple[tuple[Holder, ...], Value]] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def of(self, parts: tuple[Holder, ...], *told: Hashable) -> Value:
+        """Return what the function makes of these, and of whatever else it is told."""
+        if not parts:
+            return self._make(parts, *told)
+        key = len(parts), parts[0], parts[-1], told
+        known = self._held.get(key)
+        if known is None or known[0] != parts:
+            known = parts, self._make(parts, *told)
+        with self._guard:
+            self._held[key] = known
+            self._held.move_to_end(key)
+            while len(self._held) > self._most:
+                self._held.popitem(last=False)
+        return known[1]
