@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from service.api.access import tenant
 from service.api.schemas import Corpus, CorpusName, Listing, NewCorpus, PlanRequest
 from service.api.wiring import context
+from service.store import told
 from service.usecases import arrange_corpus, preview_question
 from service.usecases.context import Context
 from service.usecases.report_waste import report_waste
@@ -83,17 +84,18 @@ def waste(ctx: Ctx, owner: Tenant, corpus_id: str, model: str | None = None) -> 
     return report_waste(ctx, owner, corpus_id, model_name=model)
 
 
-@router.post("/corpora/{corpus_id}/plans", status_code=201)
-def plan(ctx: Ctx, owner: Tenant, corpus_id: str, body: PlanRequest) -> dict[str, Any]:
+@router.post("/corpora/{corpus_id}/plans", status_code=201, response_model=dict[str, Any])
+def plan(ctx: Ctx, owner: Tenant, corpus_id: str, body: PlanRequest) -> Response:
     """Price a question in every way that applies. Calls no model and costs nothing."""
     preview = preview_question.preview_question(ctx, owner, corpus_id, body.as_question(ctx.terms.model))
     best = preview.recommended
-    return {
+    found = {
         "data": [offer.description for offer in preview.offers],
         "recommended": best.id if best else None,
         "recommended_because": preview.because,
         "warnings": best.description["warnings"] if best else [],
     }
+    return Response(told.shown(found), status_code=201, media_type="application/json")
 
 
 @router.get("/plans/{plan_id}")

@@ -234,7 +234,7 @@ def max_input(terms: Terms) -> int:
 
 def whole_input(members: Sequence[Member], counts: PromptCounts) -> int:
     """Exact input of one call over all these documents; with pictures, the most it can be."""
-    material = sum(member.most_tokens for member in members)
+    material = sum([member.most_tokens for member in members])
     around = packing.CALL_OVERHEAD + counts.correction + counts.history
     return around + counts.instructions + counts.task + material
 
@@ -385,7 +385,7 @@ def _call(kind: CallKind, slices: tuple[Slice, ...], terms: Terms, *, task: int)
     tokens = least + images.spread
     prefix = packing.prefix_sha256(
         instructions=prompts.ANSWERING,
-        documents=[(packing.open_document(one.ordinal, one.filename), one.identity) for one in slices],
+        documents=[one.told for one in slices],
         history=terms.history,
     )
     return PlannedCall(

@@ -95,16 +95,18 @@ def name_scores(
         titles: by document, of those whose names say nothing.
     """
     wanted = frozenset(asked)
-    names = [(member.ordinal, _name(member, titles)) for member in members]
-    named = [(ordinal, len(name), name & wanted) for ordinal, name in names]
-    held = Counter(term for _, _, common in named for term in common)
-    rarity = {term: math.log(1 + (len(named) - n + 0.5) / (n + 0.5)) for term, n in held.items()}
-    usual = sum(length for _, length, _ in named) / max(1, len(named)) or 1.0
+    names = [
+        (one.ordinal, _name(one, titles) if one.document_id in titles else terms.of_name(one.filename))
+        for one in members
+    ]
+    said = [(ordinal, len(name), name & wanted) for ordinal, name in names if not name.isdisjoint(wanted)]
+    held = Counter(term for _, _, common in said for term in common)
+    rarity = {term: math.log(1 + (len(names) - n + 0.5) / (n + 0.5)) for term, n in held.items()}
+    usual = sum([len(name) for _, name in names]) / max(1, len(names)) or 1.0
     scores = {}
-    for ordinal, length, common in named:
-        if common:
-            damp = 1 + _K1 * (1 - _B + _B * length / usual)
-            scores[ordinal] = sum(rarity[term] for term in sorted(common)) * (_K1 + 1) / damp
+    for ordinal, length, common in said:
+        damp = 1 + _K1 * (1 - _B + _B * length / usual)
+        scores[ordinal] = sum(rarity[term] for term in sorted(common)) * (_K1 + 1) / damp
     return scores
 
 
@@ -171,6 +173,4 @@ def choose(ranked: Sequence[RankedPage], members: Mapping[str, Member], *, room:
 
 
 def _name(member: Member, titles: Mapping[str, str]) -> frozenset[str]:
-    title = titles.get(member.document_id)
-    own = terms.of_name(member.filename)
-    return own | terms.of_title(title) if title else own
+    return terms.of_name(member.filename) | terms.of_title(titles[member.document_id])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from service.domain import obstacles
+from service.domain import obstacles, packing
 from service.domain.corpora import Member
 from service.domain.kept import kept, once
 from service.domain.manner import NO_IMAGES, WHOLE, Images, Manner, sum_of
@@ -66,6 +66,11 @@ class Slice(_Part):
     def most_tokens(self) -> int:
         """With the most that its pictures may count."""
         return self.tokens + self.images.tokens_max
+
+    @kept
+    def told(self) -> tuple[str, str]:
+        """Its opening block and its identity: what a prefix is known by."""
+        return packing.open_document(self.ordinal, self.filename), self.identity
 
     @kept
     def least_tokens(self) -> int:

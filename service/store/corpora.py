@@ -144,7 +144,10 @@ def members_of(tx: Transaction, corpus_id: str) -> list[Member]:
         .where(members.c.corpus_id == corpus_id)
         .order_by(members.c.ordinal)
     )
-    return _ROSTERS.members(corpus_id, list(map(tuple, tx.execute(query).all())))
+    found = tx.execute(query)
+    rows = [] if found.cursor is None else found.cursor.fetchall()  # the driver's own: a third of the time
+    found.close()
+    return _ROSTERS.members(corpus_id, rows)
 
 
 def _with_sizes() -> Any:  # noqa: ANN401 - a select whose row type says nothing more

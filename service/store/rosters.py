@@ -13,6 +13,7 @@ from typing import Any
 
 from service.domain.corpora import Member
 from service.domain.documents import DocumentStatus
+from service.domain.manner import NO_IMAGES, WHOLE
 
 MOST_MEMBERS = 20_000
 """That are kept of all corpora together, some 2 KB each."""
@@ -31,7 +32,13 @@ class Rosters:
         self._guard = threading.Lock()
 
     def members(self, corpus_id: str, rows: Rows) -> list[Member]:
-        """Return a corpus's members by its rows: id, ordinal, name, status, then what else a member holds."""
+        """Return a corpus's members.
+
+        Args:
+            corpus_id: whose.
+            rows: as the driver returns them: a member's fields in order, the status and whether it was uploaded in
+                the database's own values.
+        """
         with self._guard:
             known, held = self._held.get(corpus_id, ((), []))
         if known != rows:
@@ -49,5 +56,5 @@ class Rosters:
 
 
 def _member(row: tuple[Any, ...]) -> Member:
-    document_id, ordinal, filename, status, *counts = row
-    return Member(document_id, ordinal, filename, _STATUSES[status], *counts)
+    member = Member._make((*row, WHOLE, NO_IMAGES))
+    return member._replace(status=_STATUSES[row[3]], uploaded=bool(member.uploaded))

@@ -126,6 +126,7 @@ class PageIndex:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._open: OrderedDict[str, _Open] = OrderedDict()
+        self._compared: dict[str, tuple[_Open, Sequence[Entry]]] = {}
         self._guard = threading.Lock()
         self._failures: dict[str, str] = {}
 
@@ -136,7 +137,7 @@ class PageIndex:
     def is_ready(self, corpus_id: str, entries: Sequence[Entry]) -> bool:
         """Whether just these documents can be searched."""
         known = self._opened(corpus_id)
-        return known is not None and known.members == _members(entries)
+        return known is not None and self._holds(corpus_id, known, entries)
 
     def missing(self, corpus_id: str, entries: Sequence[Entry]) -> int:
         """Return how many tokens would have to be indexed before these documents can be searched."""
@@ -208,7 +209,7 @@ class PageIndex:
             None where there is no such index.
         """
         known = self._opened(corpus_id)
-        if known is None or (entries is not None and known.members != _members(entries)):
+        if known is None or (entries is not None and not self._holds(corpus_id, known, entries)):
             return None
         if not asked:
             return Found((), complete=True)
@@ -264,12 +265,21 @@ class PageIndex:
             self._hold(corpus_id, opened)
         return opened
 
+    def _holds(self, corpus_id: str, known: _Open, entries: Sequence[Entry]) -> bool:
+        """Whether an index has just these documents; the same ones as the last time are not compared again."""
+        if (found := self._compared.get(corpus_id)) and found[0] is known and found[1] == entries:
+            return True
+        same = known.members == _members(entries)
+        if same:
+            self._compared[corpus_id] = known, entries
+        return same
+
     def _hold(self, corpus_id: str, opened: _Open) -> None:
         with self._guard:
             self._open[corpus_id] = opened
             self._open.move_to_end(corpus_id)
             while len(self._open) > MAX_OPEN:
-                self._open.popitem(last=False)
+                self._compared.pop(self._open.popitem(last=False)[0], None)
 
     @contextmanager
     def _locked(self, corpus_id: str, wait_seconds: float) -> Iterator[bool]:

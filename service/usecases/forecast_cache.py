@@ -12,6 +12,7 @@ from service.domain import caching, packing, pricing, prompts
 from service.domain.caching import NO_TALK, Block, Chain, Change, Code, Held, Lead, Named, Pack, Sent
 from service.domain.catalog import Model
 from service.domain.corpora import Member
+from service.domain.kept import once
 from service.domain.planner import CallKind, Plan, PlannedCall
 from service.domain.slices import Slice
 from service.store import prefixes
@@ -248,5 +249,9 @@ def _head(call: PlannedCall) -> str:
 
 def block_of(one: Slice | Member) -> Block:
     """Return a document as a cache sees it, in a call or whole."""
+    return once(one, _block)
+
+
+def _block(one: Slice | Member) -> Block:
     opening = packing.open_document(one.ordinal, one.filename)
     return Block(opening, one.identity, one.tokens + one.images.tokens_min)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from operator import attrgetter
 
 from service.domain.corpora import Member
 from service.domain.documents import DocumentStatus
+from service.domain.kept import once
 from service.domain.questions import Question
 from service.domain.ranked import BUDGETS
 from service.store import corpora, page_texts
@@ -23,15 +25,16 @@ WAIT_SECONDS = 2.0
 def entries_of(members: Iterable[Member]) -> list[Entry]:
     """Return the documents of a corpus that can be searched, in order."""
     return [
-        Entry(one.ordinal, one.document_id, one.pages, one.pages_tokens, one.pack_sha256, _counted(one))
-        for one in sorted(members, key=lambda one: one.ordinal)
+        once(one, _entry)
+        for one in sorted(members, key=attrgetter("ordinal"))
         if one.status is DocumentStatus.READY and one.pages
     ]
 
 
-def _counted(member: Member) -> str:
-    """Of the counts that are stored with the index; a document that is read anew may have others."""
-    return f":{member.pages_without_text}:{member.pages_blank}:{member.blank_tokens}:{member.repeated_tokens}"
+def _entry(one: Member) -> Entry:
+    """With the counts that are stored with the index; a document that is read anew may have others."""
+    counted = f":{one.pages_without_text}:{one.pages_blank}:{one.blank_tokens}:{one.repeated_tokens}"
+    return Entry(one.ordinal, one.document_id, one.pages, one.pages_tokens, one.pack_sha256, counted)
 
 
 def is_worth_it(entries: Sequence[Entry]) -> bool:

@@ -5,13 +5,14 @@ Within the caller's transaction and without any text: scores come from the page 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.domain import planner, ranked, ranking
 from service.domain import terms as words
 from service.domain.corpora import Member
 from service.domain.documents import PageCount
+from service.domain.manner import NO_IMAGES
 from service.domain.planner import Plan, PlannedCall, Terms
 from service.domain.questions import Question
 from service.domain.ranked import Packed, Refused
@@ -167,24 +168,26 @@ class _Searching:
         questions = [words.of_question(text) for text in texts]
         scores = [ranking.name_scores(question, members, titles) for question in questions]
         names = all(ranking.names_a_document(question, members, titles) for question in questions)
-        total = sum(entry.pages for entry in self.entries)
-        usual = max(1, sum(entry.tokens for entry in self.entries) // max(1, total))
+        total = sum([entry.pages for entry in self.entries])
+        usual = max(1, sum([entry.tokens for entry in self.entries]) // max(1, total))
         boosts = [ranking.levels(found) for found in scores]
         enough = room * 5 // 4 + usual
         limit = 3 * room // usual // len(texts) + SPARE_HITS
-        while True:
+        for few in _limits(enough * 9 // 8 // usual + SPARE_HITS, limit):
             searched = [
-                self._found(question, boost, min(limit, total + 1), (enough, room))
+                self._found(question, boost, min(few, total + 1), (enough, room))
                 for question, boost in zip(questions, boosts, strict=True)
             ]
             found = [one for one in searched if one is not None]
             if len(found) < len(searched):
                 return None
+            complete = all(one.complete for one in found)
+            if not complete and few < limit:
+                continue
             pages = self._pages(found)
-            full = sum(page.tokens for page in pages if page.tokens <= room) >= room
-            if full or all(one.complete for one in found):
+            if complete or sum([page.tokens for page in pages if page.tokens <= room]) >= room:
                 return pages, names
-            limit *= 2
+        raise AssertionError("limits have no end")
 
     def _found(
         self,
@@ -217,23 +220,31 @@ class _Searching:
         return ranking.in_turn([_as_indexed(one.hits, by_ordinal) for one in found])
 
 
+def _limits(few: int, usual: int) -> Iterator[int]:
+    """Yield how many pages are looked for: the few that suffice where they are as long as most, then more.
+
+    With the few, all that are wanted have to be among them: so they are the pages that more would have found.
+    """
+    if few < usual:
+        yield few
+    while True:
+        yield usual
+        usual *= 2
+
+
 def _as_indexed(hits: Sequence[Hit], members: Mapping[int, Member]) -> list[RankedPage]:
     """Return hits with the counts that were stored with the index, where no page is sent as a picture.
 
     They are the store's own (a document's sum to its total), and are held against it when the plan is asked.
     """
     pages: list[RankedPage] = []
-    for hit, _ in hits:
-        member = members[hit.ordinal]
-        trimmed = hit.repeated_tokens if not (member.manner.repeated or hit.blank) else 0
-        if member.manner.blank or not hit.blank:
+    for (ordinal, number, tokens, repeated, without_text, blank), _ in hits:
+        member = members[ordinal]
+        trimmed = repeated if not (member.manner.repeated or blank) else 0
+        if member.manner.blank or not blank:
             pages.append(
                 RankedPage(
-                    document_id=member.document_id,
-                    number=hit.page,
-                    tokens=hit.tokens - trimmed,
-                    without_text=hit.without_text,
-                    repeated_tokens=trimmed,
+                    member.document_id, number, tokens - trimmed, NO_IMAGES, without_text, trimmed
                 )
             )
     return pages
