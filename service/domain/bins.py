@@ -2,8 +2,8 @@
 
 Most sets need as many calls as their tokens alone say, and the first try shows it. Where it does not, more is
 tried as long as it takes a moment: bins filled to the brim by subset sums, and for some dozens of pieces a
-bounded exact search. Of hundreds of calls one more or less is hardly seen in the price, since the documents' tokens
-stay the same: there the largest pieces first must do.
+bounded exact search. Of hundreds of calls one more or less is hardly seen in the price, since the documents'
+tokens stay the same: there the largest pieces first must do.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _in_order(sizes: Sequence[int], capacity: int) -> Bins:
 
 
 def _first_fit_decreasing(sizes: Sequence[int], capacity: int) -> Bins:
-    """Put the largest first, each into the first bin that has room: found in a tree of the most room below."""
+    """Put the largest first, each into the first bin with room for it, found in a tree of rooms."""
     leaves = 1 << (len(sizes) - 1).bit_length()
     most = [capacity] * (2 * leaves)
     bins: Bins = [[] for _ in range(leaves)]

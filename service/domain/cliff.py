@@ -35,7 +35,7 @@ def least_to_leave_out(
         In packed order; empty where nothing has to be freed, None where leaving out everything would not do.
     """
     dear = priorities or {}
-    cheaper = sum(member.most_tokens for member in members)
+    cheaper = sum([member.most_tokens for member in members])
     if cheaper < tokens:
         return None
     left: set[str] = set()

@@ -60,8 +60,8 @@ class _Facts(NamedTuple):
 class Member(_Facts):
     """A document's place in a corpus, with all that planning needs and no text.
 
-    A tuple, since thousands of them are made; with a dictionary for what is worked out of it, since the same ones
-    serve every preview until their documents change.
+    A tuple, since thousands of them are made; with a dictionary for what is worked out of it, since the same
+    ones serve every preview until their documents change.
     """
 
     @kept

@@ -36,7 +36,7 @@ class kept(Generic[Holder, Value]):  # noqa: N801 - a decorator, as `property` i
 
 
 def once(holder: object, make: Callable[[Any], Value]) -> Value:
-    """Return what a function makes of an unchangeable object, made once: for layers that know more than it."""
+    """Return what a function makes of an unchangeable object, made once: for those who know more."""
     made: dict[Any, Value] = holder.__dict__
     try:
         return made[make]

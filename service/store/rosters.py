@@ -1,7 +1,7 @@
 """The members of corpora as they were last read: who reads the same rows again is handed the same objects.
 
-Rows are compared value by value, so nothing can be out of date; what was worked out of a member serves as long as
-its document stays what it is.
+Rows are compared value by value, so nothing can be out of date; what was worked out of a member serves as long
+as its document stays what it is.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Rosters:
 
         Args:
             corpus_id: whose.
-            rows: as the driver returns them: a member's fields in order, the status and whether it was uploaded in
-                the database's own values.
+            rows: as the driver returns them: a member's fields in order, the status and whether it was
+                uploaded in the database's own values.
         """
         with self._guard:
             known, held = self._held.get(corpus_id, ((), []))

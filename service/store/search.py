@@ -266,7 +266,7 @@ class PageIndex:
         return opened
 
     def _holds(self, corpus_id: str, known: _Open, entries: Sequence[Entry]) -> bool:
-        """Whether an index has just these documents; the same ones as the last time are not compared again."""
+        """Whether an index has just these documents; those of the last time are not compared again."""
         if (found := self._compared.get(corpus_id)) and found[0] is known and found[1] == entries:
             return True
         same = known.members == _members(entries)

@@ -52,7 +52,9 @@ def make_engine(url: str, *, for_jobs: bool = False) -> Engine:
     """
     if make_url(url).get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True, json_serializer=told.text)
-    engine = create_engine(url, module=_sqlite_module(), pool_size=20, max_overflow=40, json_serializer=told.text)
+    engine = create_engine(
+        url, module=_sqlite_module(), pool_size=20, max_overflow=40, json_serializer=told.text
+    )
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own

@@ -37,7 +37,9 @@ def _with_raw(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, Keepsake):
         return once(value, raw)
     if isinstance(value, dict):
-        return {key: _with_raw(held) if isinstance(held, dict | list) else held for key, held in value.items()}
+        return {
+            key: _with_raw(held) if isinstance(held, dict | list) else held for key, held in value.items()
+        }
     if isinstance(value, list) and any(isinstance(one, dict | list) for one in value[:1]):
         return [_with_raw(one) for one in value] if len(value) < MOST_LOOKED_INTO else value
     return value

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from service.domain import planner, pricing, repairs
+from service.domain import planner, repairs
 from service.domain.catalog import Catalog
 from service.domain.corpora import Member
 from service.domain.documents import PageCount
@@ -136,7 +135,10 @@ def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
         "calls": [_call(call) for call in plan.all_calls],
         "repair": _repair(plan, terms),
         "input_tokens": plan.input_tokens,
-        "images": {**images_of(sum_of(call.images for call in plan.calls)), "detail": frame.asked.image_detail},
+        "images": {
+            **images_of(sum_of(call.images for call in plan.calls)),
+            "detail": frame.asked.image_detail,
+        },
         "reserved_output_tokens": sum(call.reserved_output_tokens for call in plan.all_calls),
         "cost": _cost(plan, frame),
         "alternatives": alternatives(plan, terms, _asked(frame), without_tiers=frame.engine),

@@ -12,7 +12,7 @@ from service.domain import caching, packing, pricing, prompts
 from service.domain.caching import NO_TALK, Block, Chain, Change, Code, Held, Lead, Named, Pack, Sent
 from service.domain.catalog import Model
 from service.domain.corpora import Member
-from service.domain.kept import once
+from service.domain.kept import Recent
 from service.domain.planner import CallKind, Plan, PlannedCall
 from service.domain.slices import Slice
 from service.store import prefixes
@@ -20,6 +20,8 @@ from service.store.session import Transaction
 from service.usecases.context import Context
 
 MAX_NAMES = 3
+MOST_CHAINS = 256
+"""That are kept, of 12 bytes a document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,7 @@ def _together(found: Sequence[Forecast]) -> Forecast:
 def pack_of(call: PlannedCall, asking: Asking, *, compared: bool) -> Pack:
     """Return a planned call as a cache sees it; where nothing is compared with it, by its head."""
     return Pack(
-        chain=caching.chain_of(map(block_of, call.slices if compared else call.slices[:1])),
+        chain=chain_over(call.slices if compared else call.slices[:1]),
         prefix_tokens=call.prefix_tokens,
         lead=lead_of(call.kind, asking.system_prompt),
         talk=asking.talk,
@@ -215,7 +217,12 @@ def pack_of(call: PlannedCall, asking: Asking, *, compared: bool) -> Pack:
 
 def chain_of(call: PlannedCall) -> Chain:
     """Return the chain of a planned call."""
-    return caching.chain_of(map(block_of, call.slices))
+    return chain_over(call.slices)
+
+
+def chain_over(documents: Sequence[Slice] | Sequence[Member]) -> Chain:
+    """Return the chain of documents; of the same ones as in another preview, it is there."""
+    return _CHAINS.of(tuple(documents))
 
 
 def names_of(call: PlannedCall) -> list[Named]:
@@ -244,14 +251,17 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _head(call: PlannedCall) -> str:
-    return caching.chain_of([block_of(call.slices[0])]).head
+    return chain_over(call.slices[:1]).head
 
 
 def block_of(one: Slice | Member) -> Block:
     """Return a document as a cache sees it, in a call or whole."""
-    return once(one, _block)
-
-
-def _block(one: Slice | Member) -> Block:
     opening = packing.open_document(one.ordinal, one.filename)
     return Block(opening, one.identity, one.tokens + one.images.tokens_min)
+
+
+def _chain(documents: tuple[Slice | Member, ...]) -> Chain:
+    return caching.chain_of(map(block_of, documents))
+
+
+_CHAINS: Recent[Slice | Member, Chain] = Recent(_chain, MOST_CHAINS)

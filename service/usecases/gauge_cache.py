@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from service.domain import cacheprices, caching, packing, planner, pricing
+from service.domain import cacheprices, packing, planner, pricing
 from service.domain.cacheprices import Whole
 from service.domain.caching import Pack
 from service.domain.corpora import Member
 from service.domain.planner import Terms
 from service.store.session import Transaction
 from service.usecases.context import Context
-from service.usecases.forecast_cache import NOTHING_HELD, Asking, Forecast, block_of, holder_of, lead_of, look
+from service.usecases.forecast_cache import (
+    NOTHING_HELD,
+    Asking,
+    Forecast,
+    chain_over,
+    holder_of,
+    lead_of,
+    look,
+)
 
 
 def gauge_cache(
@@ -44,9 +52,9 @@ def _forecast(
     if not ctx.provider.charges or not members:
         return NOTHING_HELD
     holder = holder_of(ctx, asking)
-    sent = holder.sent(tx, [caching.chain_of([block_of(members[0])]).head])
+    sent = holder.sent(tx, [chain_over(members[:1]).head])
     pack = Pack(
-        chain=caching.chain_of(map(block_of, members if sent else members[:1])),
+        chain=chain_over(members if sent else members[:1]),
         prefix_tokens=prefix_tokens,
         lead=lead_of("answer", asking.system_prompt),
     )

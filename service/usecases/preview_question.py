@@ -31,6 +31,7 @@ from service.usecases.forecast_cache import Asking, Forecasts, forecast
 from service.usecases.gauge_cache import gauge_cache
 from service.usecases.index_pages import catch_up
 from service.usecases.judge_doubt import within_rate
+from service.usecases.keep_plans import keep_plans
 from service.usecases.learn_terms import learn_terms
 from service.usecases.leave_out_waste import leave_out_of
 from service.usecases.rank_pages import Ranked, rank_or_repeat
@@ -95,10 +96,12 @@ def _offered(
     ctx: Context, tenant: str, corpus_id: str, question: Question, *, unless_behind: bool
 ) -> Preview:
     """Plan and keep the plans; where the index is behind, keep them only if they are shown all the same."""
-    with ctx.db.write() as tx:
+    with ctx.db.read() as tx:
         preview = preview_in(tx, ctx, tenant, corpus_id, question)
-        kept = () if unless_behind and preview.index_behind else preview.offers
-        plans.add(tx, [stored_plan(offer, tenant, corpus_id, question, preview.frame) for offer in kept])
+    if not (unless_behind and preview.index_behind):
+        frame = preview.frame
+        kept = [stored_plan(offer, tenant, corpus_id, question, frame) for offer in preview.offers]
+        keep_plans(ctx, corpus_id, kept)
     return preview
 
 

@@ -173,7 +173,7 @@ class _Searching:
         boosts = [ranking.levels(found) for found in scores]
         enough = room * 5 // 4 + usual
         limit = 3 * room // usual // len(texts) + SPARE_HITS
-        for few in _limits(enough * 9 // 8 // usual + SPARE_HITS, limit):
+        for few in _limits(enough * 3 // 2 // usual + SPARE_HITS, limit):
             searched = [
                 self._found(question, boost, min(few, total + 1), (enough, room))
                 for question, boost in zip(questions, boosts, strict=True)
@@ -243,9 +243,7 @@ def _as_indexed(hits: Sequence[Hit], members: Mapping[int, Member]) -> list[Rank
         trimmed = repeated if not (member.manner.repeated or blank) else 0
         if member.manner.blank or not blank:
             pages.append(
-                RankedPage(
-                    member.document_id, number, tokens - trimmed, NO_IMAGES, without_text, trimmed
-                )
+                RankedPage(member.document_id, number, tokens - trimmed, NO_IMAGES, without_text, trimmed)
             )
     return pages
 

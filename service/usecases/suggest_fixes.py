@@ -39,7 +39,7 @@ def ways_below(
     if spare.tokens >= over:
         saves = pricing.known_usd(cold_saving(members, spare.lean.kept, terms))
         fixes.append(leave_out_waste(spare.switches, spare.tokens, saves))
-    most = WORTH_LEAVING_OUT * sum(member.most_tokens for member in members)
+    most = WORTH_LEAVING_OUT * sum([member.most_tokens for member in members])
     gone = least_to_leave_out(members, over, priorities=priorities) if over <= most else None
     if gone and len(gone) < len(members):
         left = {member.document_id for member in gone}
@@ -55,7 +55,7 @@ def cold_saving(members: Sequence[Member], kept: Sequence[Member], terms: Terms)
 
 def price_of(members: Sequence[Member], terms: Terms) -> Estimate | None:
     """What a question to these documents in one call costs."""
-    spread = sum(member.images.spread for member in members)
+    spread = sum([member.images.spread for member in members if member.images.pages])
     return planner.price_whole(planner.whole_input(members, terms.counts), terms, spread=spread)
 
 
