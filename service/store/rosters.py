@@ -1,7 +1,7 @@
-"""The members of corpora as they were last read: who reads the same rows again is handed the same objects.
+"""The members of corpora as they were last read: for the same rows, the same objects.
 
-Rows are compared value by value, so nothing can be out of date; what was worked out of a member serves as long
-as its document stays what it is.
+Rows are compared value by value, so nothing can be out of date: what was worked out of a member serves as
+long as its document stays what it is.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -111,13 +111,25 @@ Texts = Callable[[Sequence[Entry]], Iterable[tuple[Counted, str]]]
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """An index that is open for searching, which documents it holds, and which manifest it was opened by."""
+    """An index that is open for searching, which documents it holds, and which manifest it was opened by.
+
+    Attributes:
+        seen: the documents that were last found to be just these: the same ones are not compared again.
+    """
 
     signature: tuple[int, int, int]
     folder: str
     members: dict[int, str]
     schema: tantivy.Schema
     searcher: tantivy.Searcher
+    seen: list[Sequence[Entry]] = field(default_factory=list)
+
+    def holds(self, entries: Sequence[Entry]) -> bool:
+        """Whether it has just these documents."""
+        same = (bool(self.seen) and self.seen[0] == entries) or self.members == _members(entries)
+        if same:
+            self.seen[:] = [entries]
+        return same
 
 
 class PageIndex:
@@ -126,7 +138,6 @@ class PageIndex:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._open: OrderedDict[str, _Open] = OrderedDict()
-        self._compared: dict[str, tuple[_Open, Sequence[Entry]]] = {}
         self._guard = threading.Lock()
         self._failures: dict[str, str] = {}
 
@@ -137,7 +148,7 @@ class PageIndex:
     def is_ready(self, corpus_id: str, entries: Sequence[Entry]) -> bool:
         """Whether just these documents can be searched."""
         known = self._opened(corpus_id)
-        return known is not None and self._holds(corpus_id, known, entries)
+        return known is not None and known.holds(entries)
 
     def missing(self, corpus_id: str, entries: Sequence[Entry]) -> int:
         """Return how many tokens would have to be indexed before these documents can be searched."""
@@ -209,7 +220,7 @@ class PageIndex:
             None where there is no such index.
         """
         known = self._opened(corpus_id)
-        if known is None or (entries is not None and not self._holds(corpus_id, known, entries)):
+        if known is None or (entries is not None and not known.holds(entries)):
             return None
         if not asked:
             return Found((), complete=True)
@@ -265,21 +276,12 @@ class PageIndex:
             self._hold(corpus_id, opened)
         return opened
 
-    def _holds(self, corpus_id: str, known: _Open, entries: Sequence[Entry]) -> bool:
-        """Whether an index has just these documents; those of the last time are not compared again."""
-        if (found := self._compared.get(corpus_id)) and found[0] is known and found[1] == entries:
-            return True
-        same = known.members == _members(entries)
-        if same:
-            self._compared[corpus_id] = known, entries
-        return same
-
     def _hold(self, corpus_id: str, opened: _Open) -> None:
         with self._guard:
             self._open[corpus_id] = opened
             self._open.move_to_end(corpus_id)
             while len(self._open) > MAX_OPEN:
-                self._compared.pop(self._open.popitem(last=False)[0], None)
+                self._open.popitem(last=False)
 
     @contextmanager
     def _locked(self, corpus_id: str, wait_seconds: float) -> Iterator[bool]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain import bins
+from service.domain import bins, cliff
 
 sizes_of_12 = st.lists(st.integers(1, 12), min_size=1, max_size=8)
 hard_sizes = st.lists(st.integers(26, 60), min_size=3, max_size=9)
@@ -46,6 +46,40 @@ def first_fit_decreasing(sizes: Sequence[int], capacity: int) -> int:
         else:
             rooms[place] -= size
     return len(rooms)
+
+
+def largest_first(sizes: Sequence[int], capacity: int) -> bins.Bins:
+    """Each into the first bin with room for it, looked for from the first."""
+    rooms: list[int] = []
+    held: bins.Bins = []
+    for place in sorted(range(len(sizes)), key=lambda one: (-sizes[one], one)):
+        at = next((n for n, room in enumerate(rooms) if sizes[place] <= room), len(rooms))
+        if at == len(rooms):
+            rooms.append(capacity)
+            held.append([])
+        rooms[at] -= sizes[place]
+        held[at].append(place)
+    return sorted(sorted(one) for one in held)
+
+
+@given(sizes=st.lists(st.integers(60, 100), min_size=100, max_size=110))
+@settings(deadline=None)
+def test_of_many_calls_the_largest_first_or_their_order_decides(sizes: list[int]) -> None:
+    found = check(sizes, 200)
+    by_size = largest_first(sizes, 200)
+    assert len(found) <= len(by_size)
+    assert found == by_size or all(one == list(range(one[0], one[-1] + 1)) for one in found)
+
+
+def test_hundreds_of_calls_are_not_filled_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(sizes: Sequence[int], need: int) -> list[int]:
+        raise AssertionError(f"{len(sizes)} sizes were summed up to {need}")
+
+    monkeypatch.setattr(cliff, "least", never)
+    draw = random.Random(3)  # noqa: S311 - made-up sizes
+    sizes = [draw.randint(19_500, 20_500) for _ in range(2_000)]
+    found = check(sizes, 270_000)
+    assert ceil(sum(sizes) / 270_000) < len(found) <= first_fit_decreasing(sizes, 270_000)
 
 
 def check(sizes: Sequence[int], capacity: int) -> bins.Bins:

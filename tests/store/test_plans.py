@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 from service.store import corpora, plans
 from service.store.plans import StoredPlan
 from service.store.session import Database
@@ -29,6 +32,21 @@ def test_an_offer_comes_back_whole_to_its_tenant(db: Database) -> None:
         assert plans.get(tx, rows.TENANT, "pln_2") == plan(2)
         assert plans.get(tx, "other", "pln_2") is None
         assert plans.get(tx, rows.TENANT, "pln_3") is None
+
+
+def test_a_plan_over_many_documents_comes_back_whole(db: Database) -> None:
+    names = [f"doc_{number:04}" for number in range(300)]
+    told = {
+        "calls": [{"document_ids": names, "documents": [{"document_id": one, "tokens": 4} for one in names]}],
+        "coverage": {"documents_in": names, "documents_out": []},
+    }
+    with db.write() as tx:
+        rows.add_corpus(tx)
+        plans.add(tx, [replace(plan(1), plan=told), replace(plan(2), plan=told)])
+        kept = [len(text) for (text,) in tx.exec_driver_sql("select plan from plans")]
+        assert max(kept) < len(json.dumps(told)) / 2
+        assert plans.get(tx, rows.TENANT, "pln_1") == replace(plan(1), plan=told)
+        assert plans.get(tx, rows.TENANT, "pln_2") == replace(plan(2), plan=told)
 
 
 def test_only_what_has_expired_is_forgotten(db: Database) -> None:
