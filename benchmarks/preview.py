@@ -1,30 +1,39 @@
 """What a preview costs as a corpus grows: python benchmarks/preview.py [--plot docs/preview.svg].
 
 Documents are made up as rows, since a preview reads no text; their page index is up to date, so that ranked
-plans are among those made. The time is of the whole use case, from reading the members to storing the plans.
-It grows with the number of documents, not with their tokens and pages. With a provider that charges, each
-plan is also held against what was sent before.
+plans are among those made. The time is of the whole use case, from reading the members to storing the plans;
+over REST, in the same process, from the request to the last byte. It grows with the number of documents, not
+with their tokens and pages. With a provider that charges, each plan is also held against what was sent.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
+import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy import select, update
 
 from service import factory, jobs
+from service.api import corpora as api
+from service.api.access import tenant
 from service.domain.caching import KEPT, Sent
 from service.domain.documents import Document, DocumentStatus, PageCount, Progress
 from service.domain.questions import Question
 from service.provider.offline import OfflineProvider
 from service.settings import Settings
-from service.store import corpora, documents, prefixes
+from service.store import corpora, documents, prefixes, tables
 from service.store.search import Counted, Entry
 from service.usecases import arrange_corpus
 from service.usecases.context import LOCAL, Context
@@ -37,12 +46,17 @@ RUNS = 9
 SIZES = (125, 250, 500, 1000, 2000)
 """Documents of one page; from 1,000 on they are over the threshold."""
 
-PAGES = (2, 20, 200)
-FIXED = 250
-"""So many documents with more and more pages: below the threshold, over it, over the window."""
+PAGES = (5, 20, 50)
+"""Of as many documents as the largest of `SIZES`, up to 100,000 pages: no call holds them."""
 
-LARGEST = (2000, 50)
-"""Documents and pages each of a corpus that no call holds: 100,000 pages."""
+COLUMNS = {
+    "meter": "meter",
+    "preview": "preview",
+    "changed": "all documents changed",
+    "cold": "with a provider, cold",
+    "warm": "warm",
+    "posted": "cold, over REST",
+}
 
 WORDS = ("annual", "report", "cost", "revenue", "change", "year", "margin", "table", "figure", "note", "part")
 
@@ -60,7 +74,9 @@ class Timed:
     """What one corpus took.
 
     Attributes:
-        cold, warm: previews with a provider that charges, when nothing was sent and when everything was.
+        changed: previews right after something of every document changed: nothing known of them serves.
+        cold, warm: with a provider that charges, when nothing was sent and when everything was.
+        posted: the cold ones over REST.
     """
 
     documents: int
@@ -69,8 +85,10 @@ class Timed:
     status: str
     meter: Times
     preview: Times
+    changed: Times
     cold: Times
     warm: Times
+    posted: Times
 
 
 def fill(ctx: Context, corpus_id: str, numbers: Iterable[int], *, pages: int = 1) -> None:
@@ -167,10 +185,66 @@ def send(ctx: Context, corpus_id: str, preview: Preview) -> None:
             )
 
 
-def times(run: Callable[[], object]) -> Times:
-    """Return what a run takes, of several."""
+def change(ctx: Context, corpus_id: str) -> None:
+    """Have every document of a corpus count one character more."""
+    of_corpus = select(tables.members.c.document_id).where(tables.members.c.corpus_id == corpus_id)
+    with ctx.db.write() as tx:
+        tx.execute(
+            update(tables.documents)
+            .where(tables.documents.c.id.in_(of_corpus))
+            .values(chars=tables.documents.c.chars + 1)
+        )
+
+
+class Posting:
+    """A corpus's plans over REST, without a network."""
+
+    def __init__(self, ctx: Context, corpus_id: str) -> None:
+        self._app = FastAPI()
+        self._app.include_router(api.router)
+        self._app.state.context = ctx
+        self._app.dependency_overrides[tenant] = lambda: LOCAL
+        self._path = f"/v1/corpora/{corpus_id}/plans"
+        self._body = json.dumps({"question": QUESTION.text, "model": QUESTION.model}).encode()
+        self._loop = asyncio.new_event_loop()
+
+    def __call__(self) -> None:
+        """Ask for plans, as a client does."""
+        self._loop.run_until_complete(self._post())
+
+    async def _post(self) -> None:
+        sent: list[MutableMapping[str, Any]] = []
+
+        async def receive() -> MutableMapping[str, Any]:
+            return {"type": "http.request", "body": self._body, "more_body": False}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": self._path,
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json")],
+        }
+        await self._app(scope, receive, send)
+        if sent[0]["status"] != HTTPStatus.CREATED:
+            raise SystemExit(f"{self._path} answered {sent[0]['status']}")
+
+    def close(self) -> None:
+        """End its threads."""
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+
+def times(run: Callable[[], object], *, before: Callable[[], object] = lambda: None) -> Times:
+    """Return what a run takes, of several; what is done before each is not timed."""
     elapsed, busy = [], []
     for _ in range(RUNS):
+        before()
         began, worked = time.perf_counter(), time.process_time()
         run()
         elapsed.append((time.perf_counter() - began) * 1000)
@@ -184,7 +258,13 @@ def measured(ctx: Context, corpus_id: str, pages: int) -> Timed:
     gauge = meter(ctx, LOCAL, corpus_id, model_name=None)
     meters = times(lambda: meter(ctx, LOCAL, corpus_id, model_name=None))
     previews = times(lambda: preview_question(ctx, LOCAL, corpus_id, QUESTION))
+    changed = times(
+        lambda: preview_question(ctx, LOCAL, corpus_id, QUESTION), before=lambda: change(ctx, corpus_id)
+    )
     cold = times(lambda: preview_question(charging, LOCAL, corpus_id, QUESTION))
+    posting = Posting(charging, corpus_id)
+    posted = times(posting)
+    posting.close()
     send(charging, corpus_id, preview_question(charging, LOCAL, corpus_id, QUESTION))
     warm = times(lambda: preview_question(charging, LOCAL, corpus_id, QUESTION))
     over = [name for name in ("window", "threshold") if gauge[name]["status"] == "over"]
@@ -195,8 +275,10 @@ def measured(ctx: Context, corpus_id: str, pages: int) -> Timed:
         status=f"over the {over[0]}" if over else "below the threshold",
         meter=meters,
         preview=previews,
+        changed=changed,
         cold=cold,
         warm=warm,
+        posted=posted,
     )
 
 
@@ -212,7 +294,7 @@ def by_documents(ctx: Context) -> list[Timed]:
 
 def by_tokens(ctx: Context) -> list[Timed]:
     """Time corpora of as many documents, with more and more pages each."""
-    return [of_size(ctx, FIXED, pages) for pages in PAGES]
+    return [of_size(ctx, SIZES[-1], pages) for pages in PAGES]
 
 
 def of_size(ctx: Context, size: int, pages: int) -> Timed:
@@ -224,69 +306,88 @@ def of_size(ctx: Context, size: int, pages: int) -> Timed:
 
 def show(found: Sequence[Timed], *, busy: bool) -> None:
     """Print the times as a table of docs/benchmarks.md."""
-    print("| documents | pages each | tokens | | meter | preview | with a provider, cold | warm |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| documents | pages each | tokens | | " + " | ".join(COLUMNS.values()) + " |")
+    print("|---" * (4 + len(COLUMNS)) + "|")
     for one in found:
-        told = [each.busy if busy else each.elapsed for each in (one.meter, one.preview, one.cold, one.warm)]
-        print(
-            f"| {one.documents:,} | {one.pages:,} | {one.tokens:,} | {one.status} | "
-            + " | ".join(f"{each:.1f} ms" for each in told)
-            + " |"
-        )
+        each: list[Times] = [getattr(one, name) for name in COLUMNS]
+        told = [f"{time.busy if busy else time.elapsed:.1f} ms" for time in each]
+        row = (f"{one.documents:,}", f"{one.pages:,}", f"{one.tokens:,}", one.status, *told)
+        print("| " + " | ".join(row) + " |")
 
 
-def panel(
-    left: int, points: Sequence[tuple[float, float]], names: Sequence[str], label: str, *, top: float
-) -> str:
-    """Draw one curve with its axes.
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The milliseconds of both panels: where the y-axis ends, and its steps."""
+
+    top: float
+    step: float
+
+    def y(self, ms: float) -> float:
+        """Pixels from the top of the picture."""
+        return 250 - 200 * ms / self.top
+
+
+def panel(left: int, found: Sequence[Timed], at: Sequence[float], names: Sequence[str], scale: Scale) -> str:
+    """Draw what previews and meters took, with axes.
 
     Args:
-        left: where it begins, in pixels; it is 300 wide and 200 high.
-        points: on the x-axis from 0 to 1, and milliseconds.
-        names: of the points on the x-axis.
-        label: of the x-axis.
-        top: milliseconds at the end of the y-axis.
+        left: where it begins, in pixels; it is 290 wide and 200 high.
+        found: what is drawn.
+        at: where on the x-axis, from 0 to 1.
+        names: of these places.
+        scale: of the y-axis.
     """
-    placed = [(left + 300 * x, 240 - 200 * ms / top) for x, ms in points]
-    curve = " ".join(f"{x:.0f},{y:.1f}" for x, y in placed)
-    dots = "".join(
-        f'<circle cx="{x:.0f}" cy="{y:.1f}" r="3"/><text x="{x:.0f}" y="{y - 8:.1f}">{ms:.0f}</text>'
-        f'<text x="{x:.0f}" y="258">{name}</text>'
-        for (x, y), (_, ms), name in zip(placed, points, names, strict=True)
+    ticks = [number * scale.step for number in range(round(scale.top / scale.step) + 1)]
+    grid = "".join(
+        f'<path d="M{left} {scale.y(ms):.1f}H{left + 300}" class="grid"/>'
+        f'<text x="{left - 8}" y="{scale.y(ms) + 4:.1f}" class="end">{ms:.0f}</text>'
+        for ms in ticks
     )
-    return (
-        f'<path d="M{left} 30V240H{left + 310}" class="line"/><polyline points="{curve}" class="line"/>{dots}'
-        f'<text x="{left + 150}" y="280">{label}</text>'
-        f'<text x="{left - 14}" y="135" transform="rotate(-90 {left - 14} 135)">'
-        "preview, ms of processor time</text>"
+    places = [left + 290 * x for x in at]
+    marks = "".join(
+        f'<text x="{x:.0f}" y="268">{name}</text>' for x, name in zip(places, names, strict=True) if name
     )
+    drawn = [grid, marks]
+    for kind, named in (("preview", "preview"), ("meter", "meter")):
+        spots = [
+            (x, scale.y(getattr(one, kind).busy), getattr(one, kind).busy)
+            for x, one in zip(places, found, strict=True)
+        ]
+        drawn.append(
+            f'<polyline points="{" ".join(f"{x:.0f},{y:.1f}" for x, y, _ in spots)}" class="{kind} line"/>'
+        )
+        drawn += [f'<circle cx="{x:.0f}" cy="{y:.1f}" r="3.5" class="{kind}"/>' for x, y, _ in spots]
+        x, y, ms = spots[-1]
+        drawn.append(f'<text x="{x:.0f}" y="{y - 10:.1f}" class="end {kind}">{named} {ms:.0f} ms</text>')
+    return "".join(drawn)
+
+
+STYLE = (
+    "svg{font:12px sans-serif;text-anchor:middle}.end{text-anchor:end}text{fill:#1f2328}.back{fill:#fff}"
+    ".grid{stroke:#d1d9e0}.line{fill:none!important;stroke-width:2}"
+    ".preview{stroke:#0550ae;fill:#0550ae}.meter{stroke:#116329;fill:#116329}text{stroke:none!important}"
+    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.back{fill:#0d1117}.grid{stroke:#3d444d}"
+    ".preview{stroke:#79c0ff;fill:#79c0ff}.meter{stroke:#7ee787;fill:#7ee787}}"
+)
 
 
 def plot(growing: Sequence[Timed], longer: Sequence[Timed]) -> str:
     """Return both curves as SVG, on one scale of milliseconds of processor time."""
-    top = 10 * (max(one.preview.busy for one in (*growing, *longer)) // 10 + 1)
-    sizes = [(one.documents / growing[-1].documents, one.preview.busy) for one in growing]
-    tokens = [(one.pages / longer[-1].pages, one.preview.busy) for one in longer]
-    fixed = "documents of 400 tokens"
+    most = max(one.preview.busy for one in (*growing, *longer))
+    scale = Scale(top=10 * (most // 10 + 1), step=10)
+    sizes = [f"{one.documents:,}" if one.documents >= SIZES[1] else "" for one in growing]
+    tokens = [f"{one.tokens / 1e6:.0f} M" if one.pages != PAGES[0] else "" for one in longer]
+    shares = [one.documents / growing[-1].documents for one in growing]
+    lengths = [one.tokens / longer[-1].tokens for one in longer]
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 290" font-family="sans-serif" '
-        'font-size="12" text-anchor="middle"><style>.line{fill:none;stroke:#246}circle{fill:#246}</style>'
-        '<rect width="760" height="290" fill="#fff"/>'
-        + panel(
-            50,
-            sizes,
-            [f"{one.documents:,}" if one.documents >= FIXED else "" for one in growing],
-            fixed,
-            top=top,
-        )
-        + panel(
-            430,
-            tokens,
-            [f"{one.tokens / 1e6:.1f} M" for one in longer],
-            f"tokens of {FIXED} documents",
-            top=top,
-        )
-        + "</svg>\n"
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 320"><style>' + STYLE + "</style>"
+        '<rect width="760" height="320" class="back"/>'
+        '<text x="380" y="20">Milliseconds of processor time: with documents, not with tokens</text>'
+        + panel(50, growing, shares, sizes, scale)
+        + panel(440, longer, lengths, tokens, scale)
+        + '<text x="195" y="295">documents of one page, 400 tokens each</text>'
+        f'<text x="585" y="295">tokens of {longer[0].documents:,} documents of 1 to {PAGES[-1]} pages</text>'
+        "</svg>\n"
     )
 
 
@@ -300,11 +401,10 @@ def main() -> None:
         ctx = factory.open_context(Settings(data=Path(folder)), queue=jobs.JobQueue)
         gc.freeze()  # as the service does
         growing, longer = by_documents(ctx), by_tokens(ctx)
-        largest = of_size(ctx, *LARGEST)
         ctx.close()
-    show([*growing, *longer, largest], busy=args.busy)
+    show([*growing, *longer], busy=args.busy)
     if args.plot:
-        args.plot.write_text(plot(growing, longer), encoding="utf-8")
+        args.plot.write_text(plot(growing, [growing[-1], *longer]), encoding="utf-8")
 
 
 if __name__ == "__main__":
