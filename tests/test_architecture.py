@@ -58,7 +58,7 @@ IMPORTERS = {
     "fastapi": ("service.api", "service.app"),
     "httpx": ("service.provider",),
     "mcp": ("service.mcp.protocol",),
-    "msgspec": ("service.store.session",),
+    "msgspec": ("service.store.told",),
     "obstore": ("service.store.blobs",),
     "olefile": ("ingest.formats.compound",),
     "pdf_oxide": ("ingest.formats.pdf_rescue",),

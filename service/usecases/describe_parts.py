@@ -12,10 +12,11 @@ from typing import Any
 
 from service.domain import pricing
 from service.domain.corpora import Member
-from service.domain.kept import Keepsake, Recent, once
+from service.domain.kept import Keepsake, once
 from service.domain.manner import Images, Manner
 from service.domain.planner import PlannedCall, Terms
 from service.domain.slices import Slice
+from service.usecases.recent import Recent
 
 MOST_LISTS = 512
 """Of each kind that are kept; a list of thousands takes some KB beside what it lists."""

@@ -12,12 +12,12 @@ from service.domain import caching, packing, pricing, prompts
 from service.domain.caching import NO_TALK, Block, Chain, Change, Code, Held, Lead, Named, Pack, Sent
 from service.domain.catalog import Model
 from service.domain.corpora import Member
-from service.domain.kept import Recent
 from service.domain.planner import CallKind, Plan, PlannedCall
 from service.domain.slices import Slice
 from service.store import prefixes
 from service.store.session import Transaction
 from service.usecases.context import Context
+from service.usecases.recent import Recent
 
 MAX_NAMES = 3
 MOST_CHAINS = 256

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from service.domain.kept import Recent, kept, once
+from service.domain.kept import kept, once
 
 
 class _Fields(NamedTuple):
@@ -56,27 +53,3 @@ def test_once_is_once_a_function_and_a_holder() -> None:
     assert seen == ["a", "b"]
     assert once(first, len) == 2
     assert once(first, shout) == "A"
-
-
-@given(asked=st.lists(st.tuples(st.lists(st.integers(0, 2), max_size=4), st.integers(0, 1)), max_size=40))
-def test_recent_results_are_those_of_just_these_parts(asked: list[tuple[list[int], int]]) -> None:
-    recent = Recent[Thing, str](lambda parts, told: f"{parts} {told}", 3)
-    for sizes, told in asked:
-        parts = tuple(Thing("same", size) for size in sizes)
-        assert recent.of(parts, told) == f"{parts} {told}"
-
-
-def test_recent_results_are_made_once_while_they_are_recent() -> None:
-    made: list[tuple[Thing, ...]] = []
-
-    def count(parts: tuple[Thing, ...]) -> int:
-        made.append(parts)
-        return len(parts)
-
-    recent = Recent[Thing, int](count, 2)
-    a, b, c = (tuple(Thing(name, n) for n in range(3)) for name in "abc")
-    for parts in (a, a, b, a, c, a):
-        recent.of(parts)
-    assert made == [a, b, c]
-    recent.of(b)
-    assert made == [a, b, c, b]
