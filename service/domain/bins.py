@@ -88,7 +88,8 @@ def _in_order(sizes: Sequence[int], capacity: int) -> Bins:
 
 def _first_fit_decreasing(sizes: Sequence[int], capacity: int) -> Bins:
     """Put the largest first, each into the first bin with room for it, found in a tree of rooms."""
-    leaves = 1 << (len(sizes) - 1).bit_length()
+    most_bins = min(len(sizes), 2 * sum(sizes) // capacity + 1)  # all but one are more than half full
+    leaves = 1 << (most_bins - 1).bit_length()
     most = [capacity] * (2 * leaves)
     bins: Bins = [[] for _ in range(leaves)]
     for place in sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True):
