@@ -1,4 +1,4 @@
-"""JSON whose long lists are kept by columns: a plan over thousands of documents in a third of its room.
+"""JSON whose long lists are kept by columns: a plan over thousands of documents in less than half its room.
 
 A list of objects with the same keys is kept as one list a key, a column of equal values as that value, and a
 list of strings that was there before as its number. `unfolded` gives back just what was folded.
