@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from ingest import count_tokens
 from service import factory, jobs
 from service.api import (
+    again,
     answers,
     conversations,
     corpora,
@@ -71,6 +72,7 @@ def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) 
         resumable,
         corpora,
         answers,
+        again,
         conversations,
         money,
         keys,

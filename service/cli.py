@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -17,25 +17,24 @@ from rich.markup import escape
 from service import (
     admitting,
     advising,
+    answering,
     console,
     exporting,
     factory,
     folders,
     keeping,
     opening,
+    repeating,
     serving,
     spending,
     terminal,
     wording,
 )
 from service.console import Listed
-from service.domain.answers import AnswerStatus
 from service.domain.questions import DEFAULT_MAX_COMPLETION_TOKENS, Question
 from service.domain.ranked import MIN_BUDGET
 from service.errors import (
-    Conflict,
     Invalid,
-    StoreUnavailable,
     UnabridgedError,
 )
 from service.jobs import Worker
@@ -43,21 +42,15 @@ from service.keeping import Part
 from service.mcp import command as mcp
 from service.settings import Settings
 from service.usecases import arrange_corpus, preview_question
-from service.usecases.ask_question import Request, ask_question, get_answer
-from service.usecases.cancel_answer import cancel_answer
+from service.usecases.ask_question import Request, ask_question
 from service.usecases.context import LOCAL, Context
-from service.usecases.describe_answer import describe_answer
 from service.usecases.describe_model import describe_model
-from service.usecases.follow_answer import follow_answer
 from service.usecases.index_pages import make_searchable
 from service.usecases.keep_conversation import to_continue
 from service.usecases.preview_question import Preview
 from service.usecases.report_waste import report_waste
 
 UNREADABLE = 4
-STOP_SECONDS = 10.0
-"""How long a stopped answer may take to end before the command leaves it to its record."""
-
 READING_STOPPED = "Stopped. What was not read yet is read the next time unabridged runs."
 
 app = typer.Typer(
@@ -325,6 +318,8 @@ app.add_typer(exporting.app)
 app.command()(mcp.mcp)
 for command in (spending.spend, spending.budget, spending.resolve):
     app.command()(command)
+app.command()(repeating.retry)
+app.command()(repeating.replay)
 app.command("forget-limits")(spending.limits_forgotten)
 app.add_typer(admitting.app, name="keys")
 
@@ -381,63 +376,9 @@ async def _ask(
         terminal.confirm(preview.recommended.description, limits, engine=ctx.provider.name)
     most = limits.max_cost if ctx.provider.charges else None
     request = Request(plan_id=preview.recommended.id, max_cost_usd=most)
-    ended, stopped = await _answered(ctx, worker, corpus_id, request, aloud=not json)
-    if json:
-        console.as_json(ended)
-    if stopped:
-        console.show_stopped(ended)
-        if not AnswerStatus(ended["status"]).final:
-            terminal.leave()  # its record says the rest: the request to stop is kept with it
-        return terminal.STOPPED
-    if ended["status"] != "done":
-        console.show_failed(ended)
-        return 1
-    return UNREADABLE if unreadable else 0
-
-
-async def _answered(
-    ctx: Context, worker: Worker, corpus_id: str, request: Request, *, aloud: bool
-) -> tuple[dict[str, Any], bool]:
-    """Have the question answered; return the answer as it ended, and whether Ctrl-C stopped it.
-
-    After Ctrl-C it has some seconds to end; one that takes longer is returned as it stands.
-    """
-    with terminal.stopping_on_request() as asked_to_stop:
-        answer = ask_question(ctx, LOCAL, corpus_id, request)
-        await worker.start_answer(answer.id)
-        following = asyncio.create_task(_follow(ctx, answer.id, aloud=aloud))
-        stopping = asyncio.create_task(asked_to_stop.wait())
-        await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if following.done():
-            return following.result(), False
-        with suppress(Conflict, StoreUnavailable, TimeoutError):  # Conflict: it ended just now
-            async with asyncio.timeout(STOP_SECONDS):
-                await asyncio.to_thread(cancel_answer, ctx, LOCAL, answer.id)
-                await asyncio.wait({following})
-        if not following.cancel():
-            return following.result(), True
-        return describe_answer(await asyncio.to_thread(get_answer, ctx, LOCAL, answer.id)), True
-
-
-async def _follow(ctx: Context, answer_id: str, *, aloud: bool) -> dict[str, Any]:
-    """Print the answer as it comes; return it as it ended."""
-    async for event in follow_answer(ctx, LOCAL, answer_id):
-        if event is None:
-            continue
-        if event.name == "delta" and aloud:
-            sys.stdout.write(event.data["text"])
-            sys.stdout.flush()
-        if event.name == "done":
-            if aloud:
-                sys.stdout.write("\n")
-                sys.stdout.flush()  # what follows on standard error stands below
-                console.show_answer_end(event.data)
-            return event.data
-        if event.name == "error":
-            ended: dict[str, Any] = event.data["answer"]
-            return ended
-    raise AssertionError("a followed answer always ends")
+    accept = partial(ask_question, ctx, LOCAL, corpus_id, request)
+    code = await answering.answered(ctx, worker, accept, json=json)
+    return code or (UNREADABLE if unreadable else 0)
 
 
 def _show(preview: Preview, ctx: Context, *, to_results: bool) -> None:

@@ -293,7 +293,8 @@ def _share(similarity: float | None) -> str:
 
 def _calls(plan: dict[str, Any]) -> str:
     """How many calls a plan makes for sure."""
-    return str(sum(call.get("kind") != "repair" for call in plan["calls"]))
+    made = (call for call in plan["calls"] if not call.get("kept", False))
+    return str(sum(call.get("kind") != "repair" for call in made))
 
 
 def _show_repair(console: Console, answer: dict[str, Any]) -> None:

@@ -74,7 +74,7 @@ def _amounts(fix: Mapping[str, Any]) -> list[str]:
     return said
 
 
-_SAY_ALL = frozenset({"leave_out_waste"})
+_SAY_ALL = frozenset({"leave_out_waste", "use_plan"})
 """Ways out whose options say all that their sentences do."""
 
 
@@ -84,6 +84,16 @@ def _of(option: str, name: str) -> Callable[[Mapping[str, Any]], str]:
 
 def _money(option: str, name: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda fix: f"{option} {rounded_up(Decimal(fix[name])).removeprefix('$')}" if name in fix else ""
+
+
+def _plan(fix: Mapping[str, Any]) -> str:
+    budget = fix.get("budget_tokens")
+    strategy = "whole" if fix["strategy"] == "selected" else fix["strategy"]  # of what --only names
+    return f"--budget-tokens {budget}" if budget else f"--strategy {strategy}"
+
+
+def _share(fix: Mapping[str, Any]) -> str:
+    return f"reads {fix['tokens_share']:.0%} of the tokens"
 
 
 def _waste(fix: Mapping[str, Any]) -> str:
@@ -102,6 +112,9 @@ def _without(fix: Mapping[str, Any]) -> str:
 
 
 _TYPED: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "use_plan": lambda fix: f"{_plan(fix)} ({_share(fix)} for at most {rounded_up(Decimal(fix['max_usd']))})",
+    "resolve": lambda fix: f"unabridged resolve {fix['answer_id']} --billed (or --not-billed)",
+    "replay": lambda fix: f"unabridged replay {fix['answer_id']}",
     "raise_max_cost": _money("--max-cost", "max_usd"),
     "raise_budget": _budget,
     "lower_max_completion_tokens": lambda fix: (

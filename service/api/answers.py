@@ -56,11 +56,7 @@ async def ask(
     request = replace(request_of(body, idempotency_key, model=ctx.terms.model), key_id=who.key_id)
     answer = await asyncio.to_thread(ask_question.ask_question, ctx, owner, corpus_id, request)
     await start(answer.id)
-    if body.stream:
-        return events.stream(_sent(ctx, owner, answer.id, after=0), status=201)
-    if not body.wait:
-        return JSONResponse(describe_answer(answer), status_code=202)
-    return _finished(await wait_for_answer(ctx, owner, answer.id))
+    return await replied(ctx, answer, stream=body.stream, wait=body.wait)
 
 
 @router.get("/answers")
@@ -126,6 +122,15 @@ def resolve(ctx: Ctx, who: Manager, answer_id: str, body: Resolution) -> dict[st
     usage = None if body.usage is None else Usage(**body.usage.model_dump())
     verdict = Verdict(body.billed, usage, body.service_tier)
     return describe_answer(resolve_answer(ctx, who.tenant, answer_id, verdict))
+
+
+async def replied(ctx: Context, answer: Answer, *, stream: bool, wait: bool) -> Response:
+    """Return an accepted answer as it was asked for: as a stream, at once, or once it has ended."""
+    if stream:
+        return events.stream(_sent(ctx, answer.tenant, answer.id, after=0), status=201)
+    if not wait:
+        return JSONResponse(describe_answer(answer), status_code=202)
+    return _finished(await wait_for_answer(ctx, answer.tenant, answer.id))
 
 
 def _attachment(exported: Exported, form: str) -> str:

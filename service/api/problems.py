@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from service.api import openai_errors
+from service.api import fields, openai_errors
 from service.api.wiring import refusals
 from service.domain.documents import Failure
 from service.errors import (
@@ -117,8 +117,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
             openai_errors.said_of(found)[:2000], param=openai_errors.param_of(found[0])
         )
         return await _ours(request, unfit)
-    places = [(".".join(str(step) for step in one["loc"][1:]) or "body", one["msg"]) for one in found]
-    said = "; ".join(f"{place}: {message}" for place, message in places)
+    said = "; ".join(fields.said(one, request.scope.get("route")) for one in found)
     return response(
         problem(
             status=422,

@@ -348,6 +348,42 @@ class AnswerRequest(Parameters):
     citations: bool = True
 
 
+class Spending(Body):
+    """What may be spent, and how the answer comes."""
+
+    max_cost_usd: Amount | None = None
+    stream: bool = False
+    wait: bool = True
+
+
+class Retry(Spending):
+    """How an answer is gone on with."""
+
+
+class ReplayChanges(Body):
+    """What of a question is another; what is left out stays as it was."""
+
+    question: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
+    questions: list[str] | None = None
+    model: str = ""
+    service_tier: str | None = None
+    reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+    max_completion_tokens: int = Field(default=DEFAULT_MAX_COMPLETION_TOKENS, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    system_prompt: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
+    response_format: dict[str, Any] | None = None
+    citations: bool = True
+    repair: bool = False
+
+
+class Replay(ReplayChanges, Spending):
+    """A question over the very pages of an answer."""
+
+    allow_long_context: bool = False
+
+
 Count = Annotated[int, Field(ge=0, le=10**9)]
 """Tokens of one call."""
 

@@ -11,6 +11,12 @@ from typing import Any
 from service.domain.documents import Failure
 from service.domain.usage import Usage
 
+CANCELLED = "cancelled"
+"""The finish reason of a call that the user stopped."""
+
+RESOLVED = "resolved"
+"""The finish reason of a call whose bill was decided by the user."""
+
 
 class AnswerStatus(StrEnum):
     """queued → running → done | failed | cancelled | in_doubt.
@@ -50,6 +56,7 @@ class Call:
         reserved_micros: the ceiling held for it, in micro-dollars.
         text: what came back; also of a call that broke off.
         actual_usd: exact, once known.
+        kept_from: the call of an earlier answer that brought this reply, and was paid for it.
     """
 
     id: str
@@ -66,6 +73,12 @@ class Call:
     actual_usd: Decimal | None = None
     error: Failure | None = None
     sent_at: datetime | None = None
+    kept_from: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it brought a whole reply: one that was stopped, or whose bill the user decided, did not."""
+        return self.state is CallState.DONE and self.finish_reason not in {CANCELLED, RESOLVED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +93,8 @@ class Answer:
         conversation_id: what it is a turn of.
         citation_precision: share of the citations that are exact or close; None without citations.
         repair: what became of the repair round (JSON-ready), where one was asked for.
+        retry_of, retried_as: the answer that it goes on with, and the one that goes on with it.
+        replay_of: the answer whose pack it reads again.
         cache: the forecast of cached tokens held against what was served (JSON-ready), once it is done.
     """
 
@@ -110,3 +125,6 @@ class Answer:
     conversation_id: str | None = None
     citation_precision: float | None = None
     repair: dict[str, Any] | None = None
+    retry_of: str | None = None
+    retried_as: str | None = None
+    replay_of: str | None = None

@@ -107,6 +107,7 @@ class Sent:
         prefix_sha256: of all its documents; in a conversation of all that was sent.
         talk: in a conversation, of the messages behind the documents, its own question the last of them.
         lead: identity of what stood between its documents and its question (`lead_of`).
+        strategy: by which it was packed; None of a pack that an earlier version sent.
     """
 
     prefix_sha256: str
@@ -115,6 +116,7 @@ class Sent:
     lead: str
     chain: Chain
     talk: Chain = NO_TALK
+    strategy: str | None = None
 
     @property
     def warm_until(self) -> datetime:
@@ -204,6 +206,31 @@ def held(pack: Pack, sent: Iterable[Sent], *, at_breakpoint: bool = False) -> He
         if found.tokens > best.tokens or (found.tokens and found.tokens == best.tokens and newer):
             best = found
     return best
+
+
+def awaited(packs: Sequence[Pack], live: Sequence[Sent], *, at_breakpoint: bool = False) -> list[int | None]:
+    """Return of each pack which one before it to await, so as to find in the cache what that left there.
+
+    None where nothing is won: it shares no beginning that is long enough, or as much of it is held already.
+
+    Args:
+        packs: that are about to be sent, in order.
+        live: packs that were sent before and are expected to be held.
+        at_breakpoint: whether the model caches at explicit breakpoints.
+    """
+    sent = [_as_sent(pack) for pack in packs]
+    found: list[int | None] = []
+    for place, pack in enumerate(packs):
+        now = held(pack, live, at_breakpoint=at_breakpoint).tokens
+        shared = [_held_by(pack, one, at_breakpoint=at_breakpoint).tokens for one in sent[:place]]
+        most = max(shared, default=0)
+        found.append(shared.index(most) if most > now else None)
+    return found
+
+
+def _as_sent(pack: Pack) -> Sent:
+    """A pack as it will be held once it was sent."""
+    return Sent("", "", datetime.min, pack.lead.identity, pack.chain, pack.talk)  # noqa: DTZ901 - of no time
 
 
 def _held_by(pack: Pack, one: Sent, *, at_breakpoint: bool) -> Held:

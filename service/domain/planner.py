@@ -105,6 +105,7 @@ class PlannedCall:
         correction_tokens: what of the input is a correction learnt from replies.
         doubt_tokens: so many more the provider may count; the ceiling holds them.
         expected_cached_tokens, expected_output_tokens: as forecast.
+        kept: an earlier answer has paid for it, and its reply is taken: nothing is sent, and nothing billed.
     """
 
     kind: CallKind
@@ -119,6 +120,7 @@ class PlannedCall:
     doubt_tokens: int = 0
     expected_cached_tokens: int = 0
     expected_output_tokens: int = 0
+    kept: bool = False
 
     @property
     def ceiling_input_tokens(self) -> int:
@@ -179,13 +181,13 @@ class Plan:
 
     @property
     def largest_call(self) -> int:
-        """Input tokens of its largest call."""
-        return max((call.input_tokens for call in self.calls), default=self.input_tokens)
+        """Input tokens of the largest call that is made."""
+        return max((call.input_tokens for call in self.calls if not call.kept), default=self.input_tokens)
 
     @property
     def crosses_threshold(self) -> bool:
         """Whether any of its calls pays the long rates."""
-        return any(call.band == "long" for call in self.calls)
+        return any(call.band == "long" and not call.kept for call in self.calls)
 
     @property
     def reusable(self) -> bool:
@@ -201,7 +203,10 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """Of everything that would be sent; a price's fingerprint is the catalog's hash."""
-        sent = [[call.kind, call.prefix_sha256, call.input_tokens] for call in self.all_calls]
+        sent = [
+            [call.kind, call.prefix_sha256, call.input_tokens, *(["kept"] if call.kept else [])]
+            for call in self.all_calls
+        ]
         return hashlib.sha256(json.dumps([self.strategy, sent]).encode()).hexdigest()
 
 
@@ -327,10 +332,12 @@ def plan_split(
     packs = bins.fewest([piece.most_tokens for piece in pieces], capacity)
     if len(packs) < 2:  # noqa: PLR2004 - one call is not a split
         return _infeasible("split", obstacles.not_needed())
-    parts = [
-        _call("part", tuple([pieces[place] for place in places]), terms, task=terms.counts.part_task)
-        for places in packs
-    ]
+    return plan_parts([tuple([pieces[place] for place in places]) for places in packs], terms)
+
+
+def plan_parts(packs: Sequence[tuple[Slice, ...]], terms: Terms) -> Plan:
+    """Plan a split into just these packs, one call each, then one that merges what they find."""
+    parts = [_call("part", pack, terms, task=terms.counts.part_task) for pack in packs]
     fullest = max(parts, key=lambda part: part.images.pages)
     if fullest.images.pages > MAX_PICTURES:
         return _infeasible("split", obstacles.too_many_pictures(fullest.images.pages))
@@ -430,15 +437,16 @@ def _merge_call(parts: int, terms: Terms) -> PlannedCall:
 
 
 def _priced(strategy: Strategy, calls: tuple[PlannedCall, ...], terms: Terms) -> Plan:
-    bills = [_bill(call) for call in calls]
+    made = [call for call in calls if not call.kept]
+    bills = [_bill(call) for call in made]
     told = [
-        replace(bill, input_tokens=call.told_input_tokens) for call, bill in zip(calls, bills, strict=True)
+        replace(bill, input_tokens=call.told_input_tokens) for call, bill in zip(made, bills, strict=True)
     ]
     extras = [pricing.threshold_extra(terms.model, bill, tier=terms.tier, on=terms.on) for bill in told]
     return Plan(
         strategy=strategy,
         calls=calls,
-        input_tokens=sum(call.told_input_tokens for call in calls),
+        input_tokens=sum(call.told_input_tokens for call in made),
         estimate=pricing.estimate(terms.model, bills, tier=terms.tier, on=terms.on),
         expected_cached_tokens=sum(bill.expected_cached_tokens for bill in bills),
         threshold_extra_usd=None
@@ -469,7 +477,9 @@ def _held(kind: CallKind, prefix: str, terms: Terms, most: int) -> int:
 
 def price_calls(calls: Iterable[PlannedCall], terms: Terms) -> pricing.Estimate | None:
     """Return what planned calls cost together on these terms; None where a rate is unknown."""
-    return pricing.estimate(terms.model, [_bill(call) for call in calls], tier=terms.tier, on=terms.on)
+    return pricing.estimate(
+        terms.model, [_bill(call) for call in calls if not call.kept], tier=terms.tier, on=terms.on
+    )
 
 
 def _bill(call: PlannedCall) -> pricing.Call:

@@ -66,7 +66,7 @@ def priced(
 
     None where either has no price: then there is no ceiling.
     """
-    if estimate is None or call is None:
+    if estimate is None or call is None or call.kept:
         return estimate
     top = ceiling(call, terms)
     return None if top is None else replace(estimate, max_usd=estimate.max_usd + top)

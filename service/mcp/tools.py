@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from service.domain import progress
 from service.domain.answers import Answer, AnswerStatus
 from service.domain.documents import Failure
 from service.domain.questions import Question
@@ -248,11 +249,7 @@ async def _tell_of(desk: Desk, answer_id: str, tell: Tell) -> None:
     chars, told_at = 0, time.monotonic()
     async for event in follow_answer(desk.ctx, desk.tenant, answer_id):
         chars += len(event.data["text"]) if event and event.name == "delta" else 0
-        done = (
-            f"{event.data['done']} of {event.data['of']} parts read"
-            if event and event.name == "progress"
-            else ""
-        )
+        done = progress.said(event.data) if event and event.name == "progress" else ""
         if done or event is None or time.monotonic() - told_at >= TELL_SECONDS:
             told_at = time.monotonic()
             await tell(done or (f"{chars:,} characters so far" if chars else "the model reads"))

@@ -53,8 +53,18 @@ def add(tx: Transaction, answer: Answer, *, request_sha256: str, idempotency_key
             reserved_micros=answer.reserved_micros,
             created_at=answer.created_at,
             conversation_id=answer.conversation_id,
+            retry_of=answer.retry_of,
+            replay_of=answer.replay_of,
         )
     )
+
+
+def take_for_retry(tx: Transaction, answer_id: str, by: str) -> bool:
+    """Have an answer gone on with by another; False where one does so already: it happens once."""
+    result = tx.execute(
+        update(answers).where(answers.c.id == answer_id, answers.c.retried_as.is_(None)).values(retried_as=by)
+    )
+    return result.rowcount == 1
 
 
 def get(tx: Transaction, tenant: str, answer_id: str) -> Answer | None:
@@ -166,6 +176,13 @@ def add_events(tx: Transaction, answer_id: str, events: Iterable[Event]) -> None
         tx.execute(insert(answer_events), rows)
 
 
+def add_to_end(tx: Transaction, answer_id: str, said: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Append to the stream of an answer that has ended what was decided since."""
+    last = select(func.max(answer_events.c.number)).where(answer_events.c.answer_id == answer_id)
+    first = (tx.execute(last).scalar_one() or 0) + 1
+    add_events(tx, answer_id, [Event(first + n, name, data) for n, (name, data) in enumerate(said)])
+
+
 def events_after(tx: Transaction, answer_id: str, number: int) -> list[Event]:
     """Return the answer's stream from behind that event on."""
     query = (
@@ -201,7 +218,7 @@ def calls_of(tx: Transaction, answer_id: str) -> list[Call]:
 
 
 def add_call(tx: Transaction, call: Call, *, input_tokens: int, prefix_sha256: str) -> None:
-    """Record a call that is ready to be sent."""
+    """Record a call that is ready to be sent, or one whose reply an earlier answer has paid for."""
     tx.execute(
         insert(calls).values(
             id=call.id,
@@ -212,7 +229,11 @@ def add_call(tx: Transaction, call: Call, *, input_tokens: int, prefix_sha256: s
             input_tokens=input_tokens,
             prefix_sha256=prefix_sha256,
             reserved_micros=call.reserved_micros,
-            text="",
+            text=call.text,
+            finish_reason=call.finish_reason,
+            refusal=call.refusal,
+            actual_usd=call.actual_usd,
+            kept_from=call.kept_from,
         )
     )
 
@@ -305,6 +326,9 @@ def _answer(row: Row[Any]) -> Answer:
         conversation_id=row.conversation_id,
         citation_precision=row.citation_precision,
         repair=row.repair,
+        retry_of=row.retry_of,
+        retried_as=row.retried_as,
+        replay_of=row.replay_of,
     )
 
 
@@ -324,4 +348,5 @@ def _call(row: Row[Any]) -> Call:
         actual_usd=row.actual_usd,
         error=Failure(**row.error) if row.error else None,
         sent_at=row.sent_at,
+        kept_from=row.kept_from,
     )

@@ -50,6 +50,7 @@ def remember(
             chain=sent.chain.boundaries,
             documents=[list(document) for document in documents],
             talk=None if sent.talk == NO_TALK else sent.talk.boundaries,
+            strategy=sent.strategy,
         )
     )
 
@@ -63,7 +64,9 @@ def resembling(
     """
     what = prefixes.c
     query = (
-        select(what.prefix_sha256, what.corpus_id, what.used_at, what.lead, what.chain, what.talk)
+        select(
+            what.prefix_sha256, what.corpus_id, what.used_at, what.lead, what.chain, what.talk, what.strategy
+        )
         .where(
             prefixes.c.tenant == tenant,
             prefixes.c.engine == engine,
@@ -81,6 +84,7 @@ def resembling(
             lead=row.lead,
             chain=Chain(row.chain),
             talk=Chain(row.talk) if row.talk else NO_TALK,
+            strategy=row.strategy,
         )
         for row in tx.execute(query)
     ]

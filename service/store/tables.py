@@ -251,6 +251,10 @@ answers = Table(
     Column("citation_precision", Float),
     # What became of the repair round, where one was asked for.
     Column("repair", JSON),
+    # The answer that it goes on with, the one that goes on with it, and the one whose pack it reads again.
+    Column("retry_of", String(40)),
+    Column("retried_as", String(40)),
+    Column("replay_of", String(40)),
     UniqueConstraint("tenant", "idempotency_key"),
 )
 
@@ -285,6 +289,8 @@ calls = Table(
     Column("error", JSON),
     Column("sent_at", Moment),
     Column("finished_at", Moment),
+    # The call of an earlier answer whose reply it holds: it was paid for there.
+    Column("kept_from", String(60)),
     UniqueConstraint("answer_id", "part"),
 )
 
@@ -389,6 +395,8 @@ prefixes = Table(
     Column("documents", JSON, nullable=False),
     # In a conversation, what stood behind the documents.
     Column("talk", LargeBinary),
+    # The strategy that it was packed by; packs of others are no news for one.
+    Column("strategy", String(10)),
     Index("ix_prefixes_head", "tenant", "head"),
     Index("ix_prefixes_corpus", "tenant", "corpus_id"),
 )

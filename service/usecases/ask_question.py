@@ -43,11 +43,15 @@ from service.store.session import Transaction
 from service.usecases.bind_terms import passes_ceiling
 from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Frame
+from service.usecases.describe_ranked import WHILE_RANKING
 from service.usecases.index_pages import make_searchable
 from service.usecases.judge_doubt import EXCEEDS_RATE
+from service.usecases.keep_replies import gone_on_with, keep_reply
+from service.usecases.plan_again import REPLAY, RETRY, is_again, plan_again
 from service.usecases.preview_question import Offer, Preview, preview_in, stored_plan
 from service.usecases.recall_conversation import ways_out
 from service.usecases.suggest_fixes import ways_below
+from service.usecases.suggest_plans import cheaper_plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,14 @@ class Request:
     key_id: str | None = None
 
 
+class _TooDear(OverMaxCost):
+    """The ceiling is above the caller's limit, and another plan of the question may fit."""
+
+    def __init__(self, detail: str, question: Question, *, fixes: tuple[Fix, ...]) -> None:
+        super().__init__(detail, fixes=fixes)
+        self.question = question
+
+
 def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) -> Answer:
     """Accept a question and reserve its ceiling; the answer is queued.
 
@@ -83,23 +95,36 @@ def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) ->
         KeyNeeded: the key was revoked meanwhile.
         DocumentNotReady, DocumentFailed, Invalid: see `preview_question`.
     """
-    request_sha256 = _fingerprint(corpus_id, request, request.question.said() if request.question else None)
     if request.plan_id is None and request.question is not None:
         make_searchable(ctx, tenant, corpus_id, request.question)
+    try:
+        return _accepted(ctx, tenant, corpus_id, request)
+    except _TooDear as refused:
+        most = request.max_cost_usd or Decimal(0)
+        cheaper = cheaper_plans(ctx, tenant, corpus_id, refused.question, most)
+        raise OverMaxCost(refused.detail, fixes=(*cheaper, *refused.fixes)) from refused
+
+
+def _accepted(ctx: Context, tenant: str, corpus_id: str, request: Request) -> Answer:
+    request_sha256 = _fingerprint(corpus_id, request, request.question.said() if request.question else None)
     with ctx.db.write() as tx:
         if request.idempotency_key:
             known = answers.get_by_key(tx, tenant, request.idempotency_key)
             if known is not None:
                 return _same(known, corpus_id, request)
         stored = _stored_plan(tx, ctx, tenant, corpus_id, request)
+        if (retried := gone_on_with(tx, tenant, stored)) is not None:
+            return retried
         question = _question(request, stored)
         preview = _preview(tx, ctx, tenant, corpus_id, question=question, stored=stored)
         offer = _chosen(preview, question, stored)
         _check_price(offer, request, preview.frame, chosen=stored is not None)
         if ctx.provider.charges:
-            _check_ceiling(offer.plan, request)
+            _check_ceiling(offer.plan, request, question, again=stored is not None and is_again(stored))
         answer = _answer(ctx, tenant, corpus_id, question, offer=offer, plan_id=stored.id if stored else None)
         answers.add(tx, answer, request_sha256=request_sha256, idempotency_key=request.idempotency_key)
+        if answer.retry_of is not None:
+            answers.take_for_retry(tx, answer.retry_of, answer.id)
         if stored is None:
             plans.add(tx, [stored_plan(offer, tenant, corpus_id, question, preview.frame)])
         if answer.conversation_id is not None:
@@ -210,6 +235,8 @@ def _preview(
     if question.service_tier == "batch":
         raise Invalid("Batch is priced for comparison only: an answer runs at default, flex or priority.")
     try:
+        if stored is not None and is_again(stored):
+            return plan_again(tx, ctx, tenant, question, stored)
         return preview_in(tx, ctx, tenant, corpus_id, question, offered=stored)
     except (NotFound, Invalid) as error:
         if stored is None:
@@ -271,7 +298,15 @@ def _still_holds(preview: Preview, stored: StoredPlan) -> Offer:
         raise _moved(moved)
     if preview.learnt is not None and passes_ceiling(preview.learnt, stored):
         raise _moved("what is known of the provider's count")
-    return now
+    return replace(now, description={**now.description, "warnings": _warnings(now, stored)})
+
+
+def _warnings(now: Offer, stored: StoredPlan) -> list[dict[str, Any]]:
+    """Of a plan that was offered, with what was seen while its pages were ranked: that is not done again."""
+    told: list[dict[str, Any]] = now.description["warnings"]
+    codes = {one["code"] for one in told}
+    seen = stored.plan["warnings"] if now.plan.strategy == "ranked" else ()
+    return [*(one for one in seen if one["code"] in WHILE_RANKING - codes), *told]
 
 
 def _moved(what: str) -> PlanChanged:
@@ -305,20 +340,20 @@ def _check_price(offer: Offer, request: Request, frame: Frame, *, chosen: bool) 
         )
 
 
-def _check_ceiling(plan: Plan, request: Request) -> None:
+def _check_ceiling(plan: Plan, request: Request, question: Question, *, again: bool) -> None:
     if request.max_cost_usd is None:
         return
     if plan.estimate is None:
         raise OverMaxCost("The price of this model is unknown: no ceiling can be held.")
     if plan.estimate.max_usd > request.max_cost_usd:
-        raise OverMaxCost(
+        detail = (
             f"The ceiling is ${pricing.usd(plan.estimate.max_usd)}, above max_cost_usd "
-            f"${pricing.usd(request.max_cost_usd)}.",
-            fixes=(
-                Fix("raise_max_cost", values=(("max_usd", pricing.usd(plan.estimate.max_usd)),)),
-                Fix("lower_max_completion_tokens"),
-            ),
+            f"${pricing.usd(request.max_cost_usd)}."
         )
+        more = Fix("raise_max_cost", values=(("max_usd", pricing.usd(plan.estimate.max_usd)),))
+        if again:
+            raise OverMaxCost(detail, fixes=(more,))
+        raise _TooDear(detail, question, fixes=(more, Fix("lower_max_completion_tokens")))
 
 
 def _answer(
@@ -338,6 +373,8 @@ def _answer(
         created_at=ctx.now(),
         reserved_micros=_reserved_micros(ctx, offer.plan),
         conversation_id=question.conversation_id,
+        retry_of=offer.description.get(RETRY),
+        replay_of=offer.description.get(REPLAY),
     )
 
 
@@ -356,6 +393,9 @@ def _reserve(
     if ctx.provider.charges:
         _refuse_unbounded(offer.plan, ledger.budgets_of(tx, answer.tenant, scopes), terms)
     for part, planned in enumerate(offer.plan.all_calls):
+        if planned.kept:
+            keep_reply(tx, answer, part, planned)
+            continue
         micros = _ceiling_micros(planned, terms) if ctx.provider.charges else 0
         call = Call(
             id=f"{answer.id}.{part}",

@@ -33,6 +33,9 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
         "coverage": plan.get("coverage"),
         "warnings": plan.get("warnings", []),
         "plan_id": answer.plan_id,
+        "retry_of": answer.retry_of,
+        "retried_as": answer.retried_as,
+        "replay_of": answer.replay_of,
         "strategy": plan.get("strategy"),
         "usage": asdict(answer.usage) if answer.usage else None,
         "cost": {
@@ -54,6 +57,18 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
     }
 
 
+def last_words(ended: Answer) -> list[tuple[str, dict[str, Any]]]:
+    """Return the events that end an answer's stream: what it used, and how it ended."""
+    described = describe_answer(ended)
+    usage = {**described["usage"], "cost": described["cost"]} if ended.usage else None
+    end = (
+        ("done", described)
+        if ended.error is None
+        else ("error", {"problem": described["error"], "answer": described})
+    )
+    return [end] if usage is None else [("usage", usage), end]
+
+
 def _estimate(answer: Answer) -> dict[str, Any] | None:
     """The price before the question held against the bill; None where there is no bill."""
     plan, usage, actual = answer.plan, answer.usage, answer.actual_usd
@@ -62,7 +77,11 @@ def _estimate(answer: Answer) -> dict[str, Any] | None:
         return None
     expected = Decimal(said)
     repaired = (answer.repair or {}).get("status") == "done"
-    made = [call for call in plan["calls"] if repaired or call["kind"] != "repair"]
+    made = [
+        call
+        for call in plan["calls"]
+        if (repaired or call["kind"] != "repair") and not call.get("kept", False)
+    ]
     predicted = sum(call.get("expected_input_tokens", call["input_tokens"]) for call in made)
     return {
         "expected_usd": said,
@@ -83,7 +102,8 @@ def _repair(answer: Answer) -> dict[str, Any] | None:
 
 
 def _band(plan: dict[str, Any]) -> str:
-    return "long" if any(call["price_band"] == "long" for call in plan.get("calls", ())) else "short"
+    made = (call for call in plan.get("calls", ()) if not call.get("kept", False))
+    return "long" if any(call["price_band"] == "long" for call in made) else "short"
 
 
 def _error(answer: Answer) -> dict[str, str] | None:

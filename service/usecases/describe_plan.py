@@ -139,7 +139,9 @@ def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
             **images_of(sum_of(call.images for call in plan.calls)),
             "detail": frame.asked.image_detail,
         },
-        "reserved_output_tokens": sum(call.reserved_output_tokens for call in plan.all_calls),
+        "reserved_output_tokens": sum(
+            call.reserved_output_tokens for call in plan.all_calls if not call.kept
+        ),
         "cost": _cost(plan, frame),
         "alternatives": alternatives(plan, terms, _asked(frame), without_tiers=frame.engine),
         "threshold": _threshold(plan, terms),
@@ -185,6 +187,7 @@ def calls_of(description: dict[str, Any]) -> tuple[PlannedCall, ...]:
             band=call["price_band"],
             reserved_output_tokens=call["reserved_output_tokens"],
             **{name: call.get(name, 0) for name in FORECAST},
+            kept=call.get("kept", False),
         )
         for call in description["calls"]
     )
@@ -214,6 +217,7 @@ def window_of(tokens: int, limit: int, guard: int) -> dict[str, Any]:
 def _call(call: PlannedCall) -> dict[str, Any]:
     return {
         "kind": call.kind,
+        "kept": call.kept,
         "input_tokens": call.told_input_tokens,
         "expected_input_tokens": call.expected_input_tokens,
         "max_input_tokens": call.input_tokens,
@@ -245,7 +249,7 @@ def _cost(plan: Plan, frame: Frame) -> dict[str, Any] | None:
         return None
     return {
         **prices(plan.estimate, _asked(frame), reusable=plan.reusable),
-        "per_document": describe_parts.per_document(plan.calls, frame.terms),
+        "per_document": describe_parts.per_document([call for call in plan.calls if not call.kept], frame.terms),
         "one_by_one_usd": one_by_one_usd(plan, frame.together),
     }
 

@@ -22,6 +22,10 @@ LOWER = "ranked_lower"
 """Why a page is not read: others match the question better."""
 
 
+WHILE_RANKING = frozenset({"question_names_nothing", "pages_too_large"})
+"""Warnings of what was seen while ranking."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hints:
     """What was seen while ranking.

@@ -35,7 +35,9 @@ def explain_cache(run: Run) -> dict[str, Any] | None:
         reading = [
             call
             for call in calls
-            if run.planned[call.part].slices and run.planned[call.part].kind != "repair"
+            if run.planned[call.part].slices
+            and run.planned[call.part].kind != "repair"
+            and call.kept_from is None
         ]
         if not reading:
             return None

@@ -22,7 +22,8 @@ async def follow_answer(
 ) -> AsyncIterator[Event | None]:
     """Yield the events behind that number, in order, until the last one; None now and then while it is quiet.
 
-    Of an answer that has ended, a number beyond its last event gets that event again.
+    Of an answer that has ended, a number beyond its last event gets that event again. Where its end was
+    decided anew since, by a late reply or by the user, only the last one is told.
 
     Raises:
         NotFound: there is no such answer.
@@ -33,12 +34,14 @@ async def follow_answer(
         channel = ctx.feed.get(answer_id)
         saved, end = await asyncio.to_thread(_saved, ctx, answer_id, after)
         events = {event.number: event for event in [*saved, *(channel.after(after) if channel else ())]}
+        last = max((number for number, event in events.items() if event.name in TERMINAL), default=None)
         for number in sorted(events):
             after = number
-            if events[number].name != RESUMED:
+            overtaken = events[number].name in TERMINAL and number != last
+            if events[number].name != RESUMED and not overtaken:
                 yield events[number]
                 told_at = time.monotonic()
-            if events[number].name in TERMINAL:
+            if number == last:
                 return
         if end is not None and not events:
             if end.number < after:

@@ -12,7 +12,7 @@ from service.domain import caching, packing, pricing, prompts
 from service.domain.caching import NO_TALK, Block, Chain, Change, Code, Held, Lead, Named, Pack, Sent
 from service.domain.catalog import Model
 from service.domain.corpora import Member
-from service.domain.planner import CallKind, Plan, PlannedCall
+from service.domain.planner import CallKind, Plan, PlannedCall, Strategy
 from service.domain.slices import Slice
 from service.store import prefixes
 from service.store.session import Transaction
@@ -123,11 +123,13 @@ def forecast(tx: Transaction, ctx: Context, asking: Asking, drafts: Sequence[Pla
     cached: dict[tuple[CallKind, str], int] = {}
     told: dict[tuple[str, int | None], Forecast] = {}
     for key, of_plan in calls.items():
+        strategy = key[0]
         if not of_plan:
             continue
         packs = [pack_of(call, asking, compared=bool(sent)) for call in of_plan]
         looked = [
-            look(tx, holder, pack, names_of(call), sent) for pack, call in zip(packs, of_plan, strict=True)
+            look(tx, holder, pack, names_of(call), sent, strategy=strategy)
+            for pack, call in zip(packs, of_plan, strict=True)
         ]
         told[key] = _together([found for found, _ in looked])
         for call, (found, _) in zip(of_plan, looked, strict=True):
@@ -141,7 +143,13 @@ def holder_of(ctx: Context, asking: Asking) -> Holder:
 
 
 def look(
-    tx: Transaction, holder: Holder, pack: Pack, documents: Sequence[Named], sent: Sequence[Sent]
+    tx: Transaction,
+    holder: Holder,
+    pack: Pack,
+    documents: Sequence[Named],
+    sent: Sequence[Sent],
+    *,
+    strategy: Strategy,
 ) -> tuple[Forecast, Held]:
     """Return what is held of one pack, and why no more.
 
@@ -151,12 +159,13 @@ def look(
         pack: that is to be sent.
         documents: in it.
         sent: packs that were, latest first.
+        strategy: by which the pack is made.
     """
     at_breakpoint = holder.model.caches_at_breakpoints
     live = holder.live(sent)
     found = caching.held(pack, live, at_breakpoint=at_breakpoint)
-    latest = next((one for one in live if one.corpus_id == holder.corpus_id), None)
-    before = found.by if found.by and found.documents == len(pack.chain) else latest
+    covers = found.by is not None and found.documents == len(pack.chain)
+    before = found.by if covers else _alike(live, holder, strategy, found)
     did = Change("none")
     if before is not None and before.chain != pack.chain:
         did = caching.change(documents, pack.chain, before=holder.documents(tx, before), then=before.chain)
@@ -164,6 +173,20 @@ def look(
     lost = did.lost_tokens if code == "changed" else 0
     until = found.by.warm_until if found.by else None
     return Forecast(found.tokens, until, code, because, lost), found
+
+
+def _alike(live: Sequence[Sent], holder: Holder, strategy: Strategy, found: Held) -> Sent | None:
+    """Return the pack that a change is told against: one that was packed in the same way.
+
+    What another way leaves out, or puts elsewhere, nobody took out of the corpus. Of a split
+    each part has its own, the one that begins as it does; ranked packs are each for its question.
+    """
+    if strategy == "ranked":
+        return None
+    if strategy == "split":
+        return found.by if found.by and found.by.strategy == strategy else None
+    same = (one for one in live if one.corpus_id == holder.corpus_id and one.strategy == strategy)
+    return next(same, None)
 
 
 def _was_held(pack: Pack, sent: Sequence[Sent], holder: Holder) -> bool:

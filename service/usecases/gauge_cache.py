@@ -59,7 +59,7 @@ def _forecast(
         lead=lead_of("answer", asking.system_prompt),
     )
     names = [(one.document_id, one.filename) for one in members]
-    return look(tx, holder, pack, names, sent)[0]
+    return look(tx, holder, pack, names, sent, strategy="whole")[0]
 
 
 def _described(found: Forecast, whole: Whole, terms: Terms) -> dict[str, Any]:

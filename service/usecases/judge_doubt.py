@@ -88,7 +88,11 @@ def doubt_warnings(
 
 def _in_doubt(call: PlannedCall, at: int, doubt: int) -> bool:
     tokens = call.input_tokens
-    return call.kind != "merge" and (tokens <= at < tokens + doubt or tokens - doubt <= at < tokens)
+    return (
+        call.kind != "merge"
+        and not call.kept
+        and (tokens <= at < tokens + doubt or tokens - doubt <= at < tokens)
+    )
 
 
 def _price(call: PlannedCall, band: Band, terms: Terms) -> Decimal | None:
@@ -108,7 +112,9 @@ def _too_large(calls: Sequence[PlannedCall], terms: Terms) -> PlannedCall | None
         (
             call
             for call in calls
-            if call.kind != "merge" and terms.limits.passed_by(call.expected_input_tokens, call.band)
+            if call.kind != "merge"
+            and not call.kept
+            and terms.limits.passed_by(call.expected_input_tokens, call.band)
         ),
         None,
     )

@@ -9,14 +9,13 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TypeVar
 
-from service.domain.answers import AnswerStatus, Call, CallState
+from service.domain.answers import CANCELLED, AnswerStatus, Call, CallState
 from service.errors import Conflict, Invalid, ProviderError, StoreUnavailable
 from service.provider import ChatRequest, Delta, OnWire, Reply
 from service.store import answers
 from service.usecases.pack_prompt import pack_prompt
 from service.usecases.running import DEARER, IN_DOUBT, INTERRUPTED, Cancelled, Run, Stopped
 from service.usecases.settle_call import (
-    CANCELLED,
     ceiling_has_risen,
     close_failed,
     doubt,

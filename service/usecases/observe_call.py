@@ -67,7 +67,8 @@ def _limit(tx: Transaction, run: Run, planned: PlannedCall, limit_tokens: int) -
 def _remember(tx: Transaction, run: Run, call: Call, planned: PlannedCall) -> None:
     now = run.ctx.now()
     talk, prefix_sha256 = NO_TALK, planned.prefix_sha256
-    if run.answer.conversation_id is not None and planned.kind in ("answer", "part"):
+    in_conversation = run.answer.conversation_id is not None or run.history.turns
+    if in_conversation and planned.kind in ("answer", "part"):
         own = asked(run.question, planned.kind, count_tokens)
         talk = run.history.chain(own)
         prefix_sha256 = hashlib.sha256(f"{prefix_sha256}\n{own.text}".encode()).hexdigest()
@@ -78,6 +79,7 @@ def _remember(tx: Transaction, run: Run, call: Call, planned: PlannedCall) -> No
         lead=lead_of(planned.kind, run.question.system_prompt).identity,
         chain=chain_of(planned),
         talk=talk,
+        strategy=run.answer.plan["strategy"],
     )
     prefixes.remember(
         tx,

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import cast
 
 from service.domain import pricing
-from service.domain.answers import Answer, AnswerStatus, Call, CallState
+from service.domain.answers import RESOLVED, Answer, AnswerStatus, Call, CallState
 from service.domain.catalog import Tier
 from service.domain.documents import Failure
 from service.domain.usage import Usage
@@ -19,13 +19,11 @@ from service.errors import Conflict, Invalid, NotFound
 from service.store import answers, ledger
 from service.store.session import Transaction
 from service.usecases.context import Context
+from service.usecases.describe_answer import last_words
 from service.usecases.running import IN_DOUBT
 
 OFFLINE = "offline"
 """The engine without a model, which is free."""
-
-RESOLVED = "resolved"
-"""The finish reason of a call whose bill was decided by the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,8 @@ class Verdict:
 def resolve_answer(ctx: Context, tenant: str, answer_id: str, verdict: Verdict) -> Answer:
     """End an answer in doubt as failed: its calls are settled, or released where nothing was billed.
 
-    A reply that comes later all the same changes nothing any more: each reservation ends once.
+    A reply that comes later all the same changes nothing any more: each reservation ends once. Who follows
+    the answer from now on is told of the decision as its end.
 
     Raises:
         NotFound: there is no such answer.
@@ -72,6 +71,7 @@ def resolve_answer(ctx: Context, tenant: str, answer_id: str, verdict: Verdict) 
             _end(tx, ctx, answer, call, verdict)
         ended = _ended(answer, answers.calls_of(tx, answer_id), len(doubtful), verdict)
         answers.conclude(tx, ended)
+        answers.add_to_end(tx, answer_id, last_words(ended))
     return ended
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from service.domain import progress
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.documents import Failure
 from service.domain.precision import precision
@@ -23,11 +24,12 @@ from service.store import answers
 from service.store.answers import RESUMED, Event
 from service.store.session import Transaction
 from service.usecases.context import Context
-from service.usecases.describe_answer import describe_answer
+from service.usecases.describe_answer import last_words
 from service.usecases.describe_plan import calls_of
 from service.usecases.explain_cache import explain_cache
 from service.usecases.feed import Channel
 from service.usecases.make_call import make_call
+from service.usecases.make_parts import make_merge, make_parts
 from service.usecases.recall_conversation import history_for
 from service.usecases.repair_citations import STRUCTURED, check_and_repair
 from service.usecases.running import IN_DOUBT, Cancelled, Run, Stopped
@@ -106,6 +108,7 @@ def _begin(ctx: Context, answer_id: str, channel: Channel) -> Run | None:
         citations_shown=sum(event.name == "citation" for event in told),
         history=history,
         repair_shown=any(event.name == "repair" for event in told),
+        progress_shown={progress.told(event.data) for event in told if event.name == "progress"},
     )
 
 
@@ -169,8 +172,8 @@ async def _work(run: Run) -> Call:
     parts = [n for n, planned in enumerate(run.planned) if planned.kind == "part"]
     if not parts:
         return await make_call(run, 0, findings=(), aloud=True)
-    found = await _parts(run, parts)
-    return await make_call(run, len(parts), findings=[call.text for call in found], aloud=True)
+    found = await make_parts(run, parts)
+    return await make_merge(run, len(parts), [call.text for call in found])
 
 
 def _check_engine(run: Run) -> None:
@@ -185,31 +188,6 @@ def _check_engine(run: Run) -> None:
             f"The question was accepted for {accepted}, and the service runs with {configured} now: "
             "what was not sent yet is not sent. Ask again."
         )
-
-
-async def _parts(run: Run, parts: Sequence[int]) -> list[Call]:
-    """Make the calls of a split side by side; after a failure none is begun, and those under way end."""
-    limit = asyncio.Semaphore(run.ctx.terms.concurrent_calls)
-    done: list[Call] = []
-    failed: list[BaseException] = []
-
-    async def one(part: int) -> Call | None:
-        async with limit:
-            if failed:
-                return None
-            try:
-                call = await make_call(run, part, findings=(), aloud=False)
-            except (Cancelled, Stopped, UnabridgedError) as error:
-                failed.append(error)
-                return None
-        done.append(call)
-        run.channel.publish("progress", {"part": part + 1, "done": len(done), "of": len(parts)})
-        return call
-
-    found = await asyncio.gather(*(one(part) for part in parts))
-    if failed:
-        raise failed[0]
-    return [call for call in found if call is not None]
 
 
 async def _broken(run: Run, status: AnswerStatus, failure: Failure | None) -> Answer:
@@ -260,24 +238,13 @@ def _conclude(run: Run, ended: Answer) -> None:
     Who is told that an answer is done and looks it up must find it done.
     """
     ended = replace(ended, finished_at=run.ctx.now())
-    last = _last_words(ended)
+    last = last_words(ended)
     with run.ctx.db.write() as tx:
         if not answers.conclude(tx, ended):
             return  # decided meanwhile, and the stream has had its last event
         answers.add_events(tx, ended.id, [*run.channel.unsaved(), *run.channel.to_follow(last)])
     for name, data in last:
         run.channel.publish(name, data)
-
-
-def _last_words(ended: Answer) -> list[tuple[str, dict[str, Any]]]:
-    described = describe_answer(ended)
-    usage = {**described["usage"], "cost": described["cost"]} if ended.usage else None
-    end = (
-        ("done", described)
-        if ended.error is None
-        else ("error", {"problem": described["error"], "answer": described})
-    )
-    return [end] if usage is None else [("usage", usage), end]
 
 
 async def _save_until(ended: asyncio.Event, run: Run) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from service.domain import progress
 from service.domain.answers import Answer, AnswerStatus
 from service.domain.conversations import NOTHING_SAID, History
 from service.domain.documents import Failure
@@ -58,6 +59,7 @@ class Run:
         citations_shown: the same of citations.
         history: what was asked and answered before it in its conversation.
         citations_shown: how many citations clients have seen, also from an earlier running.
+        progress_shown: which events of progress they have seen.
         repair_shown: whether they have seen what became of the repair.
         citations: as they are known by now.
     """
@@ -72,6 +74,7 @@ class Run:
     citations_shown: int = 0
     history: History = NOTHING_SAID
     repair_shown: bool = False
+    progress_shown: set[tuple[str, int | None, str]] = field(default_factory=set)
     first_token_at: datetime | None = None
     citations: list[dict[str, Any]] = field(default_factory=list)
     _cited: int = 0
@@ -92,6 +95,12 @@ class Run:
         self._cited += 1
         if self._cited > self.citations_shown:
             self.channel.publish("citation", citation)
+
+    def tell_progress(self, data: dict[str, Any]) -> None:
+        """Tell how far a split is, unless an earlier running has."""
+        if progress.told(data) not in self.progress_shown:
+            self.progress_shown.add(progress.told(data))
+            self.channel.publish("progress", data)
 
     def tell_repair(self, repair: dict[str, Any]) -> None:
         """Tell what became of the repair, unless an earlier running has."""

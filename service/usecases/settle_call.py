@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ingest import count_tokens
 from service.domain import packing, planner, pricing, rates
-from service.domain.answers import AnswerStatus, Call, CallState
+from service.domain.answers import CANCELLED, AnswerStatus, Call, CallState
 from service.domain.catalog import Tier
 from service.domain.documents import Failure
 from service.domain.observations import LATEST, most_reasoning
@@ -20,9 +20,6 @@ from service.store.session import Transaction
 from service.usecases.learn_terms import effort_of
 from service.usecases.observe_call import heed_refusal, observe
 from service.usecases.running import IN_DOUBT, Run, Stopped
-
-CANCELLED = "cancelled"
-"""The finish reason of a call that the user stopped."""
 
 
 def settle(run: Run, call: Call, request: ChatRequest, reply: Reply) -> Call:
