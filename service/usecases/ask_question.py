@@ -23,6 +23,7 @@ from service.domain.questions import Question
 from service.domain.ranked import INDEX_BUILDING
 from service.errors import (
     BudgetExceeded,
+    Conflict,
     Fix,
     IndexNotReady,
     Invalid,
@@ -123,8 +124,10 @@ def _accepted(ctx: Context, tenant: str, corpus_id: str, request: Request) -> An
             _check_ceiling(offer.plan, request, question, again=stored is not None and is_again(stored))
         answer = _answer(ctx, tenant, corpus_id, question, offer=offer, plan_id=stored.id if stored else None)
         answers.add(tx, answer, request_sha256=request_sha256, idempotency_key=request.idempotency_key)
-        if answer.retry_of is not None:
-            answers.take_for_retry(tx, answer.retry_of, answer.id)
+        if answer.retry_of is not None and not answers.take_for_retry(tx, answer.retry_of, answer.id):
+            raise Conflict(
+                "It is being retried just now. Retry it in a moment, and you are given that answer."
+            )
         if stored is None:
             plans.add(tx, [stored_plan(offer, tenant, corpus_id, question, preview.frame)])
         if answer.conversation_id is not None:

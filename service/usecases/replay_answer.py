@@ -82,7 +82,14 @@ def replay_answer(
             "Accept the long-context price, or ask a shorter question.",
             fixes=(Fix("allow_long_context", values=(("extra_usd", extra),)),),
         )
-    return ask_question(ctx, tenant, before.corpus_id, replace(request, question=None, plan_id=offer.id))
+    asked = replace(request, question=None, plan_id=offer.id)
+    try:
+        return ask_question(ctx, tenant, before.corpus_id, asked)
+    except Invalid:
+        known = _known(ctx, before, request.idempotency_key, question)
+        if known is None:
+            raise
+        return known  # the same request came twice at once
 
 
 def _known(ctx: Context, before: Answer, key: str | None, question: Question) -> Answer | None:

@@ -41,7 +41,9 @@ def retry_answer(ctx: Context, tenant: str, answer_id: str, request: Request) ->
     if after is not None:
         return after
     offer = _offered(ctx, tenant, answer_id)
-    return ask_question(ctx, tenant, before.corpus_id, replace(request, question=None, plan_id=offer.id))
+    # No key is needed: the same retry again is the same answer as it is.
+    asked = replace(request, question=None, plan_id=offer.id, idempotency_key=None)
+    return ask_question(ctx, tenant, before.corpus_id, asked)
 
 
 def _found(ctx: Context, tenant: str, answer_id: str) -> tuple[Answer, Answer | None]:

@@ -12,6 +12,7 @@ from service.domain.verdicts import meaning
 from service.usecases.export_answer import Exported, Part
 
 _REASONS = {
+    "joined_later": "it joined the corpus later",
     "not_selected": "not among the documents that were asked",
     "over_window": "does not fit the model's window",
     "ranked_lower": "other pages match the question better",
@@ -211,12 +212,25 @@ def _facts(exported: Exported) -> str:
         "Tokens": _tokens(described["usage"]),
         "Prices as of": str(catalog.get("as_of", "unknown")),
         "Answer": described["id"],
+        **_before(exported),
         "SHA-256 of the packed documents": _prefixes(exported.answer.plan),
         "Exported": exported.at.isoformat()[:16].replace("T", " ") + " UTC",
     }
     return "\n".join(
         ["## Model and price", "", *(f"- {name}: {inline(said)}" for name, said in facts.items())]
     )
+
+
+def _before(exported: Exported) -> dict[str, str]:
+    """Return the answer that this one goes on with, or whose pages it reads again."""
+    calls = exported.answer.plan.get("calls", ())
+    kept = sum(bool(call.get("kept")) for call in calls)
+    told = {}
+    if before := exported.described["retry_of"]:
+        told["Goes on with"] = f"{before}, which paid for {kept:,} of its {len(calls):,} calls"
+    if before := exported.described["replay_of"]:
+        told["Reads the same pages as"] = before
+    return told
 
 
 def _prefixes(plan: dict[str, Any]) -> str:

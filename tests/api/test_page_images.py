@@ -200,3 +200,20 @@ def test_text_alone_has_no_pictures(server: Server, upstream: Upstream, corpus: 
     server.ask(corpus, plan_id=plan["id"])
     assert isinstance(upstream.requests[0].body["messages"][1]["content"], str)
     assert text_of(upstream.requests[0].body["messages"][1]).count("<page n=") == plan["coverage"]["pages_in"]
+
+
+def test_a_replay_shows_the_same_pictures(server: Server, corpus: str, upstream: Upstream) -> None:
+    how: Json = {
+        "page_images": "without_text",
+        "leave_out": ["blank"],
+        "image_detail": "low",
+    }
+    first = server.ask(corpus, question="What is to be seen?", strategy="whole", **how).json()
+    again = server.client.post(f"/v1/answers/{first['id']}/replay", json={"question": "What else?"}).json()
+    assert (again["status"], again["prefix_sha256"]) == ("done", first["prefix_sha256"])
+    one, other = (request.body["messages"][:-1] for request in upstream.requests)
+    assert one == other
+    assert again["coverage"] == first["coverage"]
+    assert again["coverage"]["pages_as_images"] > 0
+    plan = server.client.get(f"/v1/plans/{again['plan_id']}").json()
+    assert plan["images"] == server.client.get(f"/v1/plans/{first['plan_id']}").json()["images"]

@@ -372,3 +372,15 @@ def test_what_was_read_is_indexed_before_anybody_asks(server: Server) -> None:
     while not ctx.index.is_ready(corpus, entries) and time.monotonic() < until:
         time.sleep(0.05)
     assert ctx.index.is_ready(corpus, entries)
+
+
+def test_what_was_seen_while_ranking_is_told_with_the_answer_too(
+    server: Server, corpus: str, upstream: Upstream
+) -> None:
+    plan = ranked(server, corpus, question="Who was the captain in winter?", budget_tokens=4_000)
+    codes = [warning["code"] for warning in plan["warnings"]]
+    assert "question_names_nothing" in codes
+    asked = answer(server, corpus, plan_id=plan["id"]).json()
+    assert asked["status"] == "done"
+    assert asked["warnings"] == plan["warnings"]
+    assert len(upstream.requests) == 1

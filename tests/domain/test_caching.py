@@ -180,3 +180,41 @@ def test_what_is_held_of_a_conversation(
     elsewhere = Sent("before", "cor_1", NOW, lead, chain([(1, 2_000), (2, 50)]), before.talk)
     assert caching.held(now, [elsewhere]).tokens == (AROUND + 2_000) // 128 * 128
     assert caching.held(now, [before], at_breakpoint=True).tokens == AROUND + 2_000
+
+
+_PACKS = st.lists(
+    st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True).map(tuple), min_size=1, max_size=6
+)
+
+
+def _pack_of(documents: tuple[int, ...], size: int) -> Pack:
+    blocks = [Block(f"<document {one}>", f"identity {one}", size) for one in documents]
+    chain = caching.chain_of(blocks)
+    return Pack(chain, 150 + chain.total, caching.lead_of("lead", 5))
+
+
+@given(packs=_PACKS, sent=_PACKS, size=st.sampled_from([300, 900, 2_000]))
+def test_only_what_is_not_held_already_is_awaited(
+    packs: list[tuple[int, ...]], sent: list[tuple[int, ...]], size: int
+) -> None:
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    live = [Sent("", "", now, "other", _pack_of(one, size).chain) for one in sent]
+    told = [_pack_of(one, size) for one in packs]
+    found = caching.awaited(told, live)
+    for place, first in enumerate(found):
+        before = caching.held(told[place], live).tokens
+        if first is None:
+            others = [caching.held(told[place], [_sent(told[one], now)]).tokens for one in range(place)]
+            assert max(others, default=0) <= before
+        else:
+            assert first < place, "nobody waits for one that waits for him"
+            assert caching.held(told[place], [_sent(told[first], now)]).tokens > before
+
+
+def _sent(pack: Pack, now: datetime) -> Sent:
+    return Sent("", "", now, pack.lead.identity, pack.chain)
+
+
+def test_the_first_of_those_that_begin_alike_is_awaited_by_all() -> None:
+    told = [_pack_of(one, 2_000) for one in [(0, 1), (0, 2), (3,), (0, 1, 2)]]
+    assert caching.awaited(told, []) == [None, 0, None, 0]

@@ -155,6 +155,7 @@ PLAN = {
     "conversation_id": maybe(name_of("cnv")),
     "calls": [
         {
+            "kept": bool,
             "input_tokens": int,
             "price_band": one_of("short", "long"),
             "prefix_sha256": sha256,
@@ -201,6 +202,9 @@ ANSWER = {
     "corrections": list,
     "coverage": COVERAGE,
     "plan_id": name_of("pln"),
+    "retry_of": maybe(name_of("ans")),
+    "retried_as": maybe(name_of("ans")),
+    "replay_of": maybe(name_of("ans")),
     "usage": maybe(
         {"prompt_tokens": int, "completion_tokens": int, "cached_tokens": int, "reasoning_tokens": int}
     ),

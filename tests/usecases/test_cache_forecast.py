@@ -21,6 +21,7 @@ from service.usecases.ask_question import Request, ask_question, get_answer
 from service.usecases.context import LOCAL, Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.forget_limits import forget_limits
+from service.usecases.index_pages import make_searchable
 from service.usecases.learn_terms import limited_as
 from service.usecases.remove_document import remove_document
 from service.usecases.report_spend import Span, report_spend
@@ -378,3 +379,37 @@ def check_split(answer: dict[str, Any]) -> None:
     assert answer["status"] == "done", answer["error"]
     assert abs(answer["cache"]["difference"]) <= 4 * STEP
     assert answer["cache"]["cached_tokens"] > 3_000
+
+
+@pytest.mark.parametrize("between", ["split", "ranked", "selected"])
+def test_what_was_packed_otherwise_is_no_loss(ctx: Context, upstream: Upstream, between: str) -> None:
+    """A meter compares the whole pack with one that was sent whole: of a part nothing was taken out."""
+    upstream.tokens_per_minute = 2_600
+    corpus, ids = corpus_of(ctx, 900, 800, 700)
+    more: dict[str, Any] = {"strategies": (between,)}
+    if between == "ranked":
+        more["budget_tokens"] = 2_000
+    if between == "selected":
+        more["document_ids"] = (ids[1],)
+    small, _ = corpus_of(ctx, 100, name="Small")
+    ask(ctx, small)  # the provider tells its limit, so that a split is needed
+    question = Question(text="Record 2?", model="gpt-5.5", **more)
+    make_searchable(ctx, LOCAL, corpus, question, patient=True)
+    assert ask(ctx, corpus, "Record 2?", **more)["status"] == "done"
+    cache = preview_question.meter(ctx, LOCAL, corpus, model_name=None)["cache"]
+    assert (cache["lost_tokens"], cache["lost_usd"]) == (0, "0.00"), cache
+    assert cache["code"] in {"first_question", "hit"}
+
+
+@pytest.mark.parametrize("between", ["split", "selected"])
+def test_a_loss_is_told_against_what_was_sent_whole(ctx: Context, upstream: Upstream, between: str) -> None:
+    corpus, ids = corpus_of(ctx, 900, 800, 700)
+    assert ask(ctx, corpus)["status"] == "done"
+    upstream.tokens_per_minute = 2_600
+    small, _ = corpus_of(ctx, 100, name="Small")
+    ask(ctx, small)
+    named = {"document_ids": (ids[1],)} if between == "selected" else {}
+    assert ask(ctx, corpus, "Record 3?", strategies=(between,), **named)["status"] == "done"
+    arrange_corpus.take_out(ctx, LOCAL, corpus, ids[1])
+    meter = preview_question.meter(ctx, LOCAL, corpus, model_name=None)
+    assert meter["cache"]["lost_tokens"] == meter["documents"][1]["tokens"]
