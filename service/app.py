@@ -106,5 +106,6 @@ def _start(app: FastAPI, settings: Settings, stack: ExitStack, *, work: bool) ->
     stack.callback(ctx.close)
     count_tokens("warm")  # loads the vocabulary now rather than in the first request
     worker = stack.enter_context(jobs.working(ctx, settings, extract=work, serving=True))
+    ctx.provider.parameters.prepare(ctx.terms.model)
     app.state.context = ctx
     app.state.start_answer = worker.start_answer

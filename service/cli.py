@@ -49,6 +49,7 @@ from service.usecases.index_pages import make_searchable
 from service.usecases.keep_conversation import to_continue
 from service.usecases.preview_question import Preview
 from service.usecases.report_waste import report_waste
+from service.usecases.take_images import showing
 
 UNREADABLE = 4
 READING_STOPPED = "Stopped. What was not read yet is read the next time unabridged runs."
@@ -87,6 +88,9 @@ Only = Annotated[
     list[str], typer.Option(metavar="NAME", help="Ask this document alone: file name, id or D7; repeatable.")
 ]
 Without = Annotated[list[str], typer.Option(metavar="NAME", help="Leave this document out; repeatable.")]
+Images = Annotated[
+    list[str], typer.Option("--image", metavar="FILE|URL", help="Show this picture with it; repeatable.")
+]
 Repair = Annotated[
     bool, typer.Option("--repair", help="Ask once more where quotes fail; its price is in the ceiling.")
 ]
@@ -159,6 +163,7 @@ def ask(
     go_on: Annotated[
         bool, typer.Option("--continue", help="Go on in the last conversation, or begin the first.")
     ] = False,
+    image: Images = [],  # noqa: B006 - the form of an option's default
     repair: Repair = False,
     max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Refuse a higher ceiling.")] = None,
     confirm_above: Annotated[
@@ -190,6 +195,7 @@ def ask(
     strategies = terminal.strategies(strategy, budget_tokens)
     asked = replace(asked, strategies=strategies, budget_tokens=budget_tokens, repair=repair)
     asked = replace(asked, conversation_id=terminal.conversation(conversation, go_on=go_on))
+    shown = folders.pictures(image)
     with (
         terminal.stopping_at_once(READING_STOPPED),
         opening.working(settings, extract=bool(paths)) as (
@@ -198,6 +204,8 @@ def ask(
         ),
     ):
         opening.model(ctx.catalog, asked.model)
+        ctx.provider.parameters.prepare(asked.model)
+        asked = showing(ctx, asked, shown)
         code = asyncio.run(
             _ask(ctx, worker, paths, corpus, asked, limits, part=Part(only, without), json=json)
         )
@@ -218,6 +226,7 @@ def plan(
     budget_tokens: BudgetTokens = None,
     only: Only = [],  # noqa: B006 - the form of an option's default
     without: Without = [],  # noqa: B006 - the form of an option's default
+    image: Images = [],  # noqa: B006 - the form of an option's default
     repair: Repair = False,
     json: Json = False,
 ) -> None:
@@ -229,10 +238,13 @@ def plan(
     asked = _question(question, settings, model, tier, effort, max_tokens)
     asked = terminal.packed(terminal.together(asked, also), leave_out, page_images)
     asked = replace(asked, budget_tokens=budget_tokens, repair=repair)
+    shown = folders.pictures(image)
     ctx = opening.context(settings)
     found = arrange_corpus.find(ctx, LOCAL, corpus)
     asked = replace(asked, document_ids=Part(only, without).of(ctx, found.id))
     opening.model(ctx.catalog, asked.model)
+    ctx.provider.parameters.prepare(asked.model)
+    asked = showing(ctx, asked, shown)
     make_searchable(ctx, LOCAL, found.id, asked, patient=True)
     preview = preview_question.preview_question(ctx, LOCAL, found.id, asked)
     if json:
@@ -303,7 +315,11 @@ def models(
     if json or name:
         on = catalog.as_of
         described = [{"id": model.id, **describe_model(model, catalog, on=on)} for model in chosen]
-        console.as_json(described[0] if name else described)
+        if name:
+            told = factory.make_provider(settings).parameters.told(chosen[0].id, wait=True)
+            console.as_json({**described[0], "provider": told})
+        else:
+            console.as_json(described)
     else:
         out = console.results()
         out.print(console.models_table(catalog, chosen, catalog.as_of, width=out.width))

@@ -3,6 +3,7 @@
 UnabridgedError
 ├── NotFound                        no such document, corpus, plan or answer
 ├── Invalid                         the request does not fit
+│   └── UnsupportedParameter        the model, or who serves it, does not take it
 ├── Conflict                        the state does not allow it now
 │   ├── DocumentNotReady  DocumentFailed  IndexNotReady
 │   ├── PlanChanged  ProviderChanged
@@ -79,6 +80,21 @@ class Invalid(UnabridgedError):
     title = "The request does not fit"
     status = 422
     exit_code = 2
+
+
+class UnsupportedParameter(Invalid):
+    """A parameter, or its value, that the model or its provider is known not to take.
+
+    Attributes:
+        param: its name.
+    """
+
+    code = "unsupported_parameter"
+    title = "The model does not take the parameter"
+
+    def __init__(self, detail: str, *, param: str, fixes: tuple[Fix, ...] = ()) -> None:
+        super().__init__(detail, fixes=fixes)
+        self.param = param
 
 
 class Conflict(UnabridgedError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -13,10 +14,12 @@ from ingest.litter import is_litter
 from service import console
 from service.console import Listed
 from service.domain.documents import Document
+from service.domain.shown_images import MAX_DATA_CHARS
 from service.errors import Invalid, NotFound
 from service.usecases import arrange_corpus, read_document
 from service.usecases.add_document import add_document
 from service.usecases.context import LOCAL, Context
+from service.usecases.take_images import Said
 
 CHUNK = 1 << 20
 POLL_SECONDS = 0.1
@@ -146,6 +149,28 @@ def files_in(paths: Sequence[Path]) -> list[Path]:
     if not found:
         raise Invalid("There are no files to read in " + ", ".join(str(path) for path in paths) + ".")
     return list(dict.fromkeys(found))
+
+
+def pictures(named: Sequence[str]) -> list[Said]:
+    """Return pictures to show with a question: addresses as they are, files as data.
+
+    Raises:
+        Invalid: there is no such file, or it is larger than any provider takes.
+    """
+    return [_picture(one) for one in named]
+
+
+def _picture(named: str) -> Said:
+    if named[:8].lower().startswith(("http://", "https://", "data:")):
+        return Said(named, "high")
+    path = Path(named)
+    if not path.is_file():
+        raise Invalid(f"There is no picture {named}: name a file, or an address that begins with https://.")
+    most = MAX_DATA_CHARS * 3 // 4
+    if path.stat().st_size > most:
+        raise Invalid(f"{path.name} is larger than the {most:,} bytes that providers take: make it smaller.")
+    data = base64.b64encode(path.read_bytes()).decode()
+    return Said(f"data:image/*;base64,{data}", "high", path.name)
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

@@ -46,6 +46,7 @@ from service.usecases.context import Context
 from service.usecases.extract_document import extract_document, fail
 from service.usecases.index_pages import sweep_indexes
 from service.usecases.run_answer import run_answer
+from service.usecases.take_images import forget_images
 
 APPLICATION = "unabridged"
 VERSION = "1"
@@ -320,6 +321,7 @@ def _take_up(worker: Worker, dead: list[_Seat]) -> None:
     with ctx.db.write() as tx:
         plans.forget_expired(tx, ctx.now() - KEEP_PLANS)
         unfinished = answers.unfinished(tx)
+    forget_images(ctx)
     for answer_id in unfinished:
         with SetWorkflowID(_fresh_id(answer_id)):
             DBOS.start_workflow(worker.jobs.answer, answer_id)

@@ -31,6 +31,7 @@ from service.usecases.describe_answer import describe_answer
 from service.usecases.export_answer import Exported, describe_export, export_answer, file_name
 from service.usecases.follow_answer import follow_answer, wait_for_answer
 from service.usecases.resolve_answer import Verdict, resolve_answer
+from service.usecases.take_images import showing
 from service.usecases.write_markdown import write_markdown
 
 router = APIRouter(prefix="/v1", tags=["answers"])
@@ -54,6 +55,7 @@ async def ask(
     """Ask: by a plan that was offered, or by a question, which takes the recommended plan."""
     owner = who.tenant
     request = replace(request_of(body, idempotency_key, model=ctx.terms.model), key_id=who.key_id)
+    request = await asyncio.to_thread(with_pictures, ctx, request, body)
     answer = await asyncio.to_thread(ask_question.ask_question, ctx, owner, corpus_id, request)
     await start(answer.id)
     return await replied(ctx, answer, stream=body.stream, wait=body.wait)
@@ -174,6 +176,13 @@ def request_of(body: AnswerRequest, idempotency_key: str | None, *, model: str) 
         max_cost_usd=body.max_cost_usd,
         idempotency_key=idempotency_key or None,
     )
+
+
+def with_pictures(ctx: Context, request: Request, body: Parameters) -> Request:
+    """Return what is asked with the pictures that it shows, which are stored. Blocks."""
+    if request.question is None:
+        return request
+    return replace(request, question=showing(ctx, request.question, body.pictures))
 
 
 def _question(body: AnswerRequest, model: str) -> Question:

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 from service.api.access import tenant
-from service.api.schemas import Corpus, CorpusName, Listing, NewCorpus, PlanRequest
+from service.api.schemas import Corpus, CorpusName, Listing, NewCorpus, PlanRequest, Receipt
 from service.api.wiring import context
 from service.store import told
 from service.usecases import arrange_corpus, preview_question
 from service.usecases.context import Context
 from service.usecases.report_waste import report_waste
+from service.usecases.take_images import showing
 
 router = APIRouter(prefix="/v1", tags=["corpora"])
 
@@ -87,7 +88,8 @@ def waste(ctx: Ctx, owner: Tenant, corpus_id: str, model: str | None = None) -> 
 @router.post("/corpora/{corpus_id}/plans", status_code=201, response_model=dict[str, Any])
 def plan(ctx: Ctx, owner: Tenant, corpus_id: str, body: PlanRequest) -> Response:
     """Price a question in every way that applies. Calls no model and costs nothing."""
-    preview = preview_question.preview_question(ctx, owner, corpus_id, body.as_question(ctx.terms.model))
+    question = showing(ctx, body.as_question(ctx.terms.model), body.pictures)
+    preview = preview_question.preview_question(ctx, owner, corpus_id, question)
     best = preview.recommended
     found = {
         "data": [offer.description for offer in preview.offers],
@@ -105,9 +107,10 @@ def get_plan(ctx: Ctx, owner: Tenant, plan_id: str) -> dict[str, Any]:
 
 
 @router.get("/plans/{plan_id}/pages")
-def receipt(ctx: Ctx, owner: Tenant, plan_id: str) -> Listing[dict[str, Any]]:
-    """Return the receipt in full: every page that is read, in packed order."""
-    return Listing(data=preview_question.receipt(ctx, owner, plan_id))
+def receipt(ctx: Ctx, owner: Tenant, plan_id: str) -> Receipt:
+    """Return the receipt in full: every page that is read, in packed order, and the question's pictures."""
+    shown = preview_question.get_plan(ctx, owner, plan_id).plan.get("question_images", [])
+    return Receipt(data=preview_question.receipt(ctx, owner, plan_id), question_images=shown)
 
 
 def _with_documents(ctx: Context, owner: str, corpus_id: str) -> Corpus:

@@ -11,6 +11,10 @@ from service.errors import Invalid
 MAX_BODY_BYTES = 8 << 20
 """Of a JSON body: twice the longest question, every character of it escaped, and room to spare."""
 
+MAX_SHOWING_BYTES = 32 << 20
+"""Of a question's body, which may hold pictures."""
+
+_QUESTIONS = ("/plans", "/answers", "/completions")
 _UPLOADS = ("/v1/documents", "/v1/uploads", "/v1/files")
 """Files stream to the store, which bounds them itself."""
 
@@ -31,18 +35,20 @@ class Bounded:
         elif scope["path"].startswith(_UPLOADS):
             await self._app(scope, receive, send)
         else:
-            await self._app(scope, _bounded(receive), send)
+            asks = scope["path"].endswith(_QUESTIONS)
+            limit = MAX_SHOWING_BYTES if asks else MAX_BODY_BYTES
+            await self._app(scope, _bounded(receive, limit), send)
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, limit: int) -> Receive:
     size = 0
 
     async def read() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES:
-            raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES:,} bytes.")
+        if size > limit:
+            raise HTTPException(413, f"The body is larger than {limit:,} bytes.")
         return message
 
     return read

@@ -54,4 +54,5 @@ def _listed(name: str, ctx: Context) -> dict[str, Any]:
         "created": created,
         "owned_by": model.provider,
         **describe_model(model, ctx.catalog, on=ctx.now().date()),
+        "provider": ctx.provider.parameters.told(model.id),
     }

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response
 
 from service.api import events, openai_errors, openai_replies, problems
 from service.api.access import caller
-from service.api.answers import request_of
+from service.api.answers import request_of, with_pictures
 from service.api.openai_errors import Unfit, UnknownModel
 from service.api.openai_files import document_id_of
 from service.api.openai_replies import Face
@@ -27,6 +27,7 @@ from service.errors import Conflict, NotFound
 from service.provider import Provider
 from service.usecases import arrange_corpus, preview_question
 from service.usecases.ask_question import Request, ask_question
+from service.usecases.check_parameters import SAMPLING
 from service.usecases.context import Context
 from service.usecases.follow_answer import follow_answer, wait_for_answer
 from service.usecases.gather_corpus import gather_corpus
@@ -131,7 +132,7 @@ def _prepared(
         _check_plan(ctx, owner, body, model)
     scope = _scope(ctx, owner, body, behind)
     asked = body.as_answer_request(model=model, document_ids=scope.document_ids)
-    return scope, request_of(asked, idempotency_key, model=model)
+    return scope, with_pictures(ctx, request_of(asked, idempotency_key, model=model), body)
 
 
 def _check_model(ctx: Context, model: str) -> None:
@@ -151,8 +152,8 @@ def _check_engine(provider: Provider, body: ChatRequest) -> None:
         )
     if provider.samples_while_reasoning or body.reasoning_effort == "none":
         return
-    for name in ("temperature", "top_p"):
-        if getattr(body, name) not in {None, 1}:
+    for name, usual in SAMPLING.items():
+        if getattr(body, name) not in {None, usual}:
             raise Unfit(
                 f"A model that reasons takes no {name}: leave it out, or say reasoning_effort none.",
                 param=name,
@@ -166,6 +167,8 @@ def _check_plan(ctx: Context, owner: str, body: ChatRequest, model: str) -> None
     if named or body.file_ids_named:
         said = ", ".join(named or ["file_ids"])
         raise Unfit(f"The plan has said how it is asked: leave out {said}.", param=(named or ["file_ids"])[0])
+    if body.pictures:
+        raise Unfit("The plan has said what is shown: leave the pictures out.", param="messages")
     folded = body.folded()
     if (folded.question, folded.instructions) != (planned["text"], planned["system_prompt"]):
         raise Unfit("The plan was made for another question: ask that one, or plan again.", param="messages")

@@ -12,7 +12,9 @@ from service.api.openai_errors import Unfit
 from service.api.schemas import AnswerRequest
 from service.domain.dialogue import Folded, Speaker, Turn, fold
 from service.domain.questions import MAX_QUESTION_CHARS
+from service.domain.vision import Detail
 from service.errors import Invalid
+from service.usecases.take_images import Said
 
 MAX_MESSAGES = 10_000
 MAX_FILES = 10_000
@@ -31,7 +33,6 @@ _HINTS = frozenset(
 
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "audio": (),
-    "frequency_penalty": (0,),
     "function_call": ("none",),
     "functions": ([],),
     "logit_bias": ({},),
@@ -41,9 +42,6 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "n": (1,),
     "parallel_tool_calls": (True, False),
     "prediction": (),
-    "presence_penalty": (0,),
-    "seed": (),
-    "stop": ([],),
     "store": (False,),
     "tool_choice": ("none", "auto"),
     "tools": ([],),
@@ -76,18 +74,28 @@ class FileReference(BaseModel):
         return self
 
 
+class ImageReference(BaseModel):
+    """A picture in a message: an address, which only the provider fetches, or a data URI."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str
+    detail: Detail | None = None
+
+
 class ContentPart(BaseModel):
-    """A piece of a message: text, or a file that was uploaded before."""
+    """A piece of a message: text, a picture, or a file that was uploaded before."""
 
     type: str
     text: str | None = None
     refusal: str | None = None
     file: FileReference | None = None
+    image_url: ImageReference | None = None
 
     @model_validator(mode="after")
     def _is_complete(self) -> ContentPart:
-        if self.type not in {"text", "refusal", "file"}:
-            raise ValueError(f"parts of type {self.type} can't be asked here; text and file can")
+        if self.type not in {"text", "refusal", "file", "image_url"}:
+            raise ValueError(f"parts of type {self.type} can't be asked here; text, image_url and file can")
         if getattr(self, self.type) is None:
             raise ValueError(f"a part of type {self.type} needs its {self.type}")
         return self
@@ -114,10 +122,16 @@ class ChatMessage(BaseModel):
             return [{"type": "text", "text": value}]
         return [] if value is None else value
 
+    @model_validator(mode="after")
+    def _shows_as_the_user(self) -> ChatMessage:
+        if self.role != "user" and any(part.image_url for part in self.content):
+            raise ValueError("only a user's message can hold pictures")
+        return self
+
     @property
     def turn(self) -> Turn:
         """The message in the domain's words."""
-        texts = [part.text or part.refusal or "" for part in self.content if part.type != "file"]
+        texts = [part.text or part.refusal or "" for part in self.content if part.type in {"text", "refusal"}]
         return Turn(
             _SPEAKERS[self.role], "\n".join([*texts, *([self.refusal] if self.refusal else [])]), self.name
         )
@@ -185,6 +199,14 @@ class ChatRequest(AnswerRequest):
         """The files that are asked: those of the body, then those in the messages."""
         parts = [part for message in self.messages for part in message.content]
         return [*self.file_ids, *(part.file.file_id for part in parts if part.file and part.file.file_id)]
+
+    @property
+    def pictures(self) -> tuple[Said, ...]:
+        """Those of the body, then those in the messages, in order; a detail that is not said is `auto`."""
+        usual = self.image_detail if "image_detail" in self.model_fields_set else "auto"
+        parts = [part.image_url for message in self.messages for part in message.content if part.image_url]
+        named = tuple(Said(uri, self.image_detail) for uri in self.image_urls)
+        return (*named, *(Said(one.url, one.detail or usual) for one in parts))
 
     def as_answer_request(self, *, model: str, document_ids: Sequence[str]) -> AnswerRequest:
         """Return the same in the product's own words.

@@ -21,6 +21,7 @@ from service.errors import (
     ProviderInDoubt,
     RequestExceedsProviderRate,
     UnabridgedError,
+    UnsupportedParameter,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -106,7 +107,8 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, UnabridgedError):
         return await _unexpected(request, error)
     count_refusal(request, error.code)
-    param = error.param if isinstance(error, openai_errors.Unfit | openai_errors.UnknownModel) else None
+    named = openai_errors.Unfit | openai_errors.UnknownModel | UnsupportedParameter
+    param = error.param if isinstance(error, named) else None
     return response_at(request.url.path, problem_of(error), param=param)
 
 

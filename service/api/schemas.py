@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from service.domain import corpora, documents
 from service.domain.manner import PageImages
@@ -21,10 +21,12 @@ from service.domain.questions import (
     numbered,
 )
 from service.domain.ranked import MIN_BUDGET
+from service.domain.shown_images import MAX_SHOWN
 from service.domain.vision import Detail
 from service.domain.waste import SWITCHES, Switch
 from service.errors import Invalid
 from service.usecases.resume_upload import Arrived
+from service.usecases.take_images import Said
 
 MAX_DEPTH = 60
 """Levels of a JSON body; a schema in `response_format` takes a dozen."""
@@ -193,7 +195,8 @@ class Body(BaseModel):
 
 def _as_text(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, str):
-        return _NO_TEXT.sub("\ufffd", value)
+        clean = value.isascii() and "\x00" not in value  # pictures are long, and nearly always that
+        return value if clean else _NO_TEXT.sub("\ufffd", value)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("NaN and Infinity are no numbers of JSON")
     if isinstance(value, dict | list) and depth == 0:
@@ -266,6 +269,24 @@ class Listing(BaseModel, Generic[T]):
     next: str | None = None
 
 
+class Receipt(Listing[dict[str, Any]]):
+    """Every page that a plan reads, and every picture that its question shows, with their tokens."""
+
+    question_images: list[dict[str, Any]]
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else [] if value is None else value
+
+
+Stop = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=1000)], ...],
+    Field(max_length=4),
+    BeforeValidator(_as_list),
+]
+"""One text, or a list of them."""
+
+
 class Parameters(Body):
     """How a question is asked; what is left out is left to the model."""
 
@@ -287,6 +308,15 @@ class Parameters(Body):
     leave_out: list[Switch] = Field(default=[], max_length=len(SWITCHES))
     page_images: PageImages = "none"
     image_detail: Detail = "high"
+    image_urls: list[str] = Field(
+        default=[],
+        max_length=MAX_SHOWN,
+        description="Pictures beside the question: addresses, which only the provider fetches, or data URIs.",
+    )
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
+    stop: Stop = Field(default=(), description="Up to four texts that end the answer.")
     budget_tokens: int | None = Field(default=None, ge=MIN_BUDGET)
     conversation_id: str | None = None
     repair: bool = Field(default=False, description="Ask once more, where quotes fail, for better ones.")
@@ -319,7 +349,16 @@ class Parameters(Body):
             budget_tokens=self.budget_tokens,
             conversation_id=self.conversation_id,
             repair=self.repair,
+            presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            seed=self.seed,
+            stop=self.stop,
         )
+
+    @property
+    def pictures(self) -> tuple[Said, ...]:
+        """What the question shows; `as_question` leaves it out, for it has to be taken first."""
+        return tuple(Said(uri, self.image_detail) for uri in self.image_urls)
 
     def _text(self) -> str:
         if self.question is not None and self.questions is not None:

@@ -85,6 +85,7 @@ class Model:
         threshold_tokens: a request with more input than this pays the long band; None where there is none.
         endpoints: `chat.completions`, `responses`, `batch`.
         auto_detail: how closely it looks at pictures where it is left to decide.
+        sees: takes pictures.
         price_periods: oldest first, without overlap; empty where nothing is known about prices.
         confidence: how far the prices can be trusted, in words.
     """
@@ -104,6 +105,7 @@ class Model:
     sources: tuple[str, ...] = ()
     confidence: str = ""
     auto_detail: Detail = "original"
+    sees: bool = True
 
     def detail(self, asked: Detail) -> Detail:
         """How closely it looks at a picture: as asked, or as it decides."""
@@ -336,6 +338,7 @@ def _model(table: _Table) -> Model:
         sources=table.texts("sources"),
         confidence=table.text("confidence", ""),
         auto_detail=_detail(table),
+        sees=table.flag("vision", default=True),
     )
     table.close()
     _check(model)

@@ -13,11 +13,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from service.domain import caching, packing, prompts, tasks
+from service.domain import caching, packing, prompts, shown_images, tasks
 from service.domain.answers import AnswerStatus
 from service.domain.caching import Block, Chain
-from service.domain.prompts import Message
+from service.domain.manner import Images
+from service.domain.prompts import Message, Part
 from service.domain.questions import Question
+from service.domain.shown_images import ShownImage
 
 TITLE_CHARS = 100
 """Of the first question, which names a conversation that was given no name."""
@@ -76,11 +78,18 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One message of the history; its tokens are with the chat format's share."""
+    """One message of the history; its tokens are of the text, with the chat format's share."""
 
     role: Literal["user", "assistant"]
     text: str
     tokens: int
+    images: tuple[ShownImage, ...] = ()
+
+    @property
+    def block(self) -> Block:
+        """As a cache sees it; of pictures the least."""
+        identity = self.text + shown_images.identity_of(self.images)
+        return Block(self.role, identity, self.tokens + shown_images.images_of(self.images).tokens_min)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,7 @@ class Turn:
 
     @property
     def tokens(self) -> int:
-        """Of both messages."""
+        """Of the texts of both messages."""
         return self.asked.tokens + self.answered.tokens
 
 
@@ -130,13 +139,28 @@ class History:
 
     @property
     def tokens(self) -> int:
-        """Exact, with the chat format's share."""
+        """Of its texts: exact, with the chat format's share."""
         return sum(one.tokens for one in self.spoken)
 
     @property
-    def messages(self) -> tuple[Message, ...]:
-        """As a prompt holds them, between the documents and the task."""
-        return tuple(Message(role=one.role, parts=(one.text,)) for one in self.spoken)
+    def images(self) -> Images:
+        """The pictures that are sent again, with the questions that showed them."""
+        return shown_images.images_of(image for one in self.spoken for image in one.images)
+
+    @property
+    def most_tokens(self) -> int:
+        """Of texts and pictures."""
+        return self.tokens + self.images.tokens_max
+
+    def messages(self, part_of: Callable[[ShownImage], Part]) -> tuple[Message, ...]:
+        """Return them as a prompt holds them, between the documents and the task.
+
+        Args:
+            part_of: makes a picture one that can be sent.
+        """
+        return tuple(
+            Message(role=one.role, parts=(one.text, *map(part_of, one.images))) for one in self.spoken
+        )
 
     @property
     def identity(self) -> str:
@@ -145,12 +169,13 @@ class History:
             return ""
         digest = hashlib.sha256()
         for one in self.spoken:
-            digest.update(f"{one.role}\x00{one.text}\x00".encode("utf-8", "surrogatepass"))
+            told = f"{one.role}\x00{one.text}\x00{shown_images.identity_of(one.images)}"
+            digest.update(told.encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
     def chain(self, *more: Spoken) -> Chain:
         """Return the running hash behind each message, with those that follow."""
-        return caching.chain_of(Block(one.role, one.text, one.tokens) for one in (*self.spoken, *more))
+        return caching.chain_of(one.block for one in (*self.spoken, *more))
 
     def keeping(self, last: int) -> History:
         """Return the same with only so many turns sent whole."""
@@ -178,7 +203,7 @@ def history_of(past: Sequence[Past], *, listed_through: str | None, count: Calla
 def asked(question: Question, kind: Literal["answer", "part"], count: Callable[[str], int]) -> Spoken:
     """Return a question's own message."""
     text = tasks.task_of(question, kind)
-    return Spoken("user", text, count(text) + packing.OVERHEAD.per_message)
+    return Spoken("user", text, count(text) + packing.OVERHEAD.per_message, question.images)
 
 
 def title_of(text: str) -> str:

@@ -36,10 +36,10 @@ def not_needed() -> Obstacle:
 
 
 def too_many_pictures(pages: int) -> Obstacle:
-    """More pages are sent as pictures than one call may hold."""
+    """More pictures would be sent than one call may hold."""
     return Obstacle(
-        f"{pages:,} pages as pictures are more than the {MAX_PICTURES:,} that "
-        "one call may hold. Send fewer with page_images, or leave documents out.",
+        f"{pages:,} pictures are more than the {MAX_PICTURES:,} that one call may hold. Send fewer pages as "
+        "pictures (page_images), show fewer with the question, or leave documents out.",
         (
             Fix("send_fewer_page_images", "Send no pages as pictures.", (("page_images", "none"),)),
             FEWER_DOCUMENTS,

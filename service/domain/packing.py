@@ -149,14 +149,22 @@ def parts_of(blocks: Iterable[Part], *, max_chars: int = MAX_PART_CHARS) -> Iter
 
 
 def messages(
-    *, instructions: str, parts: Sequence[Part], task: str, history: Sequence[Message] = ()
+    *,
+    instructions: str,
+    parts: Sequence[Part],
+    task: str,
+    history: Sequence[Message] = (),
+    shown: Sequence[Part] = (),
 ) -> tuple[Message, ...]:
-    """Return the messages of one call: instructions, material, what was said before, task."""
+    """Return the messages of one call: instructions, material, what was said before, task.
+
+    What the question shows stands behind it, at the very end: whatever comes before is cached as ever.
+    """
     return (
         Message(role="system", parts=(instructions,)),
         Message(role="user", parts=tuple(parts)),
         *history,
-        Message(role="user", parts=(task,)),
+        Message(role="user", parts=(task, *shown)),
     )
 
 

@@ -17,9 +17,10 @@ from typing import Literal
 from service.domain import bins, obstacles, packing, pricing, prompts
 from service.domain.catalog import Band, Model, Tier
 from service.domain.corpora import Member
-from service.domain.manner import Images, sum_of
+from service.domain.manner import NO_IMAGES, Images, sum_of
 from service.domain.observations import EXACT, Counting
 from service.domain.obstacles import Obstacle
+from service.domain.prompt_counts import PromptCounts
 from service.domain.rates import UNLIMITED, RateLimits
 from service.domain.slices import PageTooLarge, Slice, cut, whole_slice
 from service.domain.vision import MAX_PICTURES
@@ -42,25 +43,6 @@ EXPECTED_OUTPUT = {"none": 900, "low": 1_400, "medium": 2_400, "high": 5_000, "x
 
 DEFAULT_EFFORT = "medium"
 """What gpt-5.5 takes where a request names no effort."""
-
-
-@dataclass(frozen=True, slots=True)
-class PromptCounts:
-    """Exact counts of the texts around the documents, each a message.
-
-    Attributes:
-        correction: learnt from replies.
-        history: of what was said before, with the chat format's share.
-    """
-
-    instructions: int
-    task: int
-    part_task: int
-    merge_instructions: int
-    merge_task: int
-    correction: int = 0
-    history: int = 0
-    repair_task: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +88,7 @@ class PlannedCall:
         doubt_tokens: so many more the provider may count; the ceiling holds them.
         expected_cached_tokens, expected_output_tokens: as forecast.
         kept: an earlier answer has paid for it, and its reply is taken: nothing is sent, and nothing billed.
+        shown: pictures of the question and of those before it.
     """
 
     kind: CallKind
@@ -121,6 +104,7 @@ class PlannedCall:
     expected_cached_tokens: int = 0
     expected_output_tokens: int = 0
     kept: bool = False
+    shown: Images = NO_IMAGES
 
     @property
     def ceiling_input_tokens(self) -> int:
@@ -129,8 +113,13 @@ class PlannedCall:
 
     @property
     def images(self) -> Images:
-        """The pictures in it."""
+        """The pictures of its documents' pages."""
         return sum_of(piece.images for piece in self.slices)
+
+    @property
+    def pictures(self) -> Images:
+        """Every picture in it."""
+        return sum_of((self.images, self.shown))
 
     @property
     def told_input_tokens(self) -> int:
@@ -240,7 +229,7 @@ def max_input(terms: Terms) -> int:
 def whole_input(members: Sequence[Member], counts: PromptCounts) -> int:
     """Exact input of one call over all these documents; with pictures, the most it can be."""
     material = sum([member.most_tokens for member in members])
-    around = packing.CALL_OVERHEAD + counts.correction + counts.history
+    around = packing.CALL_OVERHEAD + counts.correction + counts.history + counts.shown.tokens_max
     return around + counts.instructions + counts.task + material
 
 
@@ -252,17 +241,20 @@ def price_whole(tokens: int, terms: Terms, *, spread: int = 0) -> pricing.Estima
     Args:
         tokens: the most input.
         terms: as for every plan; that a prefix may be warm is passed over.
-        spread: so much less is the least, where there are pictures.
+        spread: so much less is the least, where pages are pictures.
     """
+    counts = terms.counts
+    spread += counts.shown.spread
     if tokens > max_input(terms):
         return None
-    around = packing.CALL_OVERHEAD - packing.OVERHEAD.of(messages=2) + terms.counts.correction
+    around = packing.CALL_OVERHEAD - packing.OVERHEAD.of(messages=2) + counts.correction
+    around += counts.images.tokens_min
     call = pricing.Call(
         input_tokens=tokens - spread,
         most_input_tokens=tokens + terms.counting.more,
         reserved_output_tokens=terms.reserved_output_tokens,
         expected_output_tokens=terms.expected_output_tokens,
-        prefix_tokens=min(tokens - spread, tokens - spread - terms.counts.task - around),
+        prefix_tokens=min(tokens - spread, tokens - spread - counts.task - around),
     )
     return pricing.estimate(terms.model, [call], tier=terms.tier, on=terms.on)
 
@@ -293,8 +285,8 @@ def plan_whole(
         )
     pieces = tuple(map(whole_slice, members) if slices is None else slices)
     call = _call("answer", pieces, terms, task=terms.counts.task)
-    if call.images.pages > MAX_PICTURES:
-        return _infeasible(strategy, obstacles.too_many_pictures(call.images.pages), tokens=tokens)
+    if call.pictures.pages > MAX_PICTURES:
+        return _infeasible(strategy, obstacles.too_many_pictures(call.pictures.pages), tokens=tokens)
     return _priced(strategy, (call,), terms)
 
 
@@ -338,9 +330,9 @@ def plan_split(
 def plan_parts(packs: Sequence[tuple[Slice, ...]], terms: Terms) -> Plan:
     """Plan a split into just these packs, one call each, then one that merges what they find."""
     parts = [_call("part", pack, terms, task=terms.counts.part_task) for pack in packs]
-    fullest = max(parts, key=lambda part: part.images.pages)
-    if fullest.images.pages > MAX_PICTURES:
-        return _infeasible("split", obstacles.too_many_pictures(fullest.images.pages))
+    most_pictures = max(part.pictures.pages for part in parts)
+    if most_pictures > MAX_PICTURES:
+        return _infeasible("split", obstacles.too_many_pictures(most_pictures))
     merge = _merge_call(len(parts), terms)
     if merge.input_tokens > max_input(terms):
         why = obstacles.findings_too_long(
@@ -353,8 +345,8 @@ def plan_parts(packs: Sequence[tuple[Slice, ...]], terms: Terms) -> Plan:
 def plan_slices(strategy: Strategy, slices: tuple[Slice, ...], terms: Terms) -> Plan:
     """Plan just these slices, in one call."""
     call = _call("answer", slices, terms, task=terms.counts.task)
-    if call.images.pages > MAX_PICTURES:
-        return _infeasible(strategy, obstacles.too_many_pictures(call.images.pages), tokens=call.input_tokens)
+    if (pictures := call.pictures.pages) > MAX_PICTURES:
+        return _infeasible(strategy, obstacles.too_many_pictures(pictures), tokens=call.input_tokens)
     return _priced(strategy, (call,), terms)
 
 
@@ -364,6 +356,7 @@ def split_capacity(terms: Terms) -> int:
     limit = min(terms.model.threshold_tokens or most, terms.limits.short or most, most)
     around = packing.CALL_OVERHEAD + terms.counts.instructions + terms.counts.part_task
     around += terms.counts.correction + max(terms.counts.history, terms.history_room)
+    around += terms.counts.shown.tokens_max
     return limit - around - max(MARGIN_TOKENS, terms.counting.doubt)
 
 
@@ -384,12 +377,13 @@ def _infeasible(strategy: Strategy, why: Obstacle, *, tokens: int = 0) -> Plan:
 
 
 def _call(kind: CallKind, slices: tuple[Slice, ...], terms: Terms, *, task: int) -> PlannedCall:
-    images = sum_of([piece.images for piece in slices])
+    images, shown = sum_of([piece.images for piece in slices]), terms.counts.shown
     material = sum([piece.tokens for piece in slices]) + images.tokens_min
-    around = packing.CALL_OVERHEAD + terms.counts.correction + task
+    around = packing.CALL_OVERHEAD + terms.counts.correction + task + terms.counts.images.tokens_min
     before = terms.counts.instructions + material + terms.counts.history
+    before += terms.counts.history_images.tokens_min
     least = around + before
-    tokens = least + images.spread
+    tokens = least + images.spread + shown.spread
     prefix = packing.prefix_sha256(
         instructions=prompts.ANSWERING,
         documents=[one.told for one in slices],
@@ -408,19 +402,21 @@ def _call(kind: CallKind, slices: tuple[Slice, ...], terms: Terms, *, task: int)
         doubt_tokens=terms.counting.more,
         expected_cached_tokens=_held(kind, prefix, terms, least),
         expected_output_tokens=terms.expected_output_tokens,
+        shown=shown,
     )
 
 
 def _around_findings(terms: Terms) -> int:
+    """Of a merge's input: what stands around the findings, of pictures the most."""
     counts = terms.counts
-    around = packing.CALL_OVERHEAD + counts.correction + counts.history
+    around = packing.CALL_OVERHEAD + counts.correction + counts.history + counts.shown.tokens_max
     return around + counts.merge_instructions + counts.merge_task
 
 
 def _merge_call(parts: int, terms: Terms) -> PlannedCall:
     around = _around_findings(terms)
     most = around + parts * (terms.reserved_output_tokens + FINDINGS_TOKENS)
-    usual = around + parts * (terms.expected_output_tokens + FINDINGS_TOKENS)
+    usual = around + parts * (terms.expected_output_tokens + FINDINGS_TOKENS) - terms.counts.shown.spread
     return PlannedCall(
         kind="merge",
         slices=(),
@@ -433,6 +429,7 @@ def _merge_call(parts: int, terms: Terms) -> PlannedCall:
         correction_tokens=terms.counts.correction,
         doubt_tokens=terms.counting.more,
         expected_output_tokens=terms.expected_output_tokens,
+        shown=terms.counts.shown,
     )
 
 

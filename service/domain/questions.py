@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any
 
+from service.domain import shown_images
 from service.domain.manner import PageImages
+from service.domain.shown_images import ShownImage
 from service.domain.vision import Detail
 from service.errors import Invalid
 
@@ -37,6 +39,9 @@ class Question:
         conversation_id: it is asked behind what was asked and answered there before.
         citations: check the answer's quotes against the source.
         repair: ask once more, where quotes fail, for better ones.
+        images: shown beside the question, behind the documents.
+        presence_penalty, frequency_penalty, seed, stop: as providers know them; `stop` ends the answer alone,
+            never the findings of a split.
         system_prompt: the caller's own instructions; they travel with the question, behind the documents,
             so that they never cost the cache.
     """
@@ -63,6 +68,11 @@ class Question:
     budget_tokens: int | None = None
     conversation_id: str | None = None
     repair: bool = False
+    images: tuple[ShownImage, ...] = ()
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -93,7 +103,8 @@ class Question:
     def from_dict(values: dict[str, Any]) -> Question:
         """The question back from its JSON form."""
         tuples = {name: tuple(values.get(name, ())) for name in _TUPLES}
-        return Question(**{**values, **tuples})
+        images = shown_images.from_dicts(values.get("images", ()))
+        return Question(**{**values, **tuples, "images": images})
 
 
 def _default(one: Field[Any]) -> object:
@@ -124,7 +135,7 @@ _FIELDS_BY_VERSION = (
 )
 """What each version added, as long as requests were known again by all fields; complete, nothing joins it."""
 
-_TUPLES = ("strategies", "document_ids", "leave_out", "questions")
+_TUPLES = ("strategies", "document_ids", "leave_out", "questions", "stop")
 
 
 def numbered(questions: Sequence[str]) -> str:

@@ -80,6 +80,7 @@ def room(budget: int, terms: Terms) -> int:
     margin = max(MARGIN_TOKENS, terms.counting.doubt)
     limit = threshold - margin if threshold is not None and at_threshold else budget
     around = packing.CALL_OVERHEAD + terms.counts.correction + terms.counts.instructions
+    around += terms.counts.shown.tokens_max
     return limit - around - terms.counts.history - terms.counts.task
 
 

@@ -126,12 +126,17 @@ def _call(answer: PlannedCall, terms: Terms) -> PlannedCall:
     shown = min(terms.reserved_output_tokens, SHOWN_TOKENS)
     reserved = min(terms.reserved_output_tokens, OUTPUT_TOKENS)
     around = terms.counts.repair_task - terms.counts.task
-    tokens = answer.input_tokens + around + shown
+    pictures = terms.counts.images  # the question's own: a repair shows statements instead
+    tokens = answer.input_tokens + around + shown - pictures.tokens_max
     return replace(
         answer,
         kind="repair",
         input_tokens=tokens,
-        expected_input_tokens=answer.expected_input_tokens + around + min(shown, USUAL_SHOWN),
+        expected_input_tokens=answer.expected_input_tokens
+        + around
+        + min(shown, USUAL_SHOWN)
+        - pictures.tokens_min,
+        shown=terms.counts.history_images,
         band=pricing.band_of(tokens, terms.model),
         reserved_output_tokens=reserved,
         expected_cached_tokens=pricing.cacheable(

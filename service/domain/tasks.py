@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from service.domain import packing, planner, prompts, repairs
-from service.domain.planner import CallKind, Plan, PlannedCall, PromptCounts, Terms
+from service.domain import packing, planner, prompts, repairs, shown_images
+from service.domain.planner import CallKind, Plan, PlannedCall, Terms
 from service.domain.pricing import Estimate
+from service.domain.prompt_counts import PromptCounts
 from service.domain.questions import Question
 
 Count = Callable[[str], int]
@@ -37,6 +38,7 @@ def counts_of(question: Question, count: Count) -> PromptCounts:
         merge_instructions=count(prompts.MERGING),
         merge_task=count(task_of(question, "merge")),
         repair_task=count(repairs.task(())),
+        images=shown_images.images_of(question.images),
     )
 
 

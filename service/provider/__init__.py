@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from service.domain.prompts import Message
 from service.domain.usage import Usage
 
-__all__ = ["ChatRequest", "Delta", "OnWire", "Provider", "Reply", "Usage"]
+__all__ = ["Anything", "ChatRequest", "Delta", "OnWire", "Parameters", "Provider", "Reply", "Usage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,10 @@ class ChatRequest:
     verbosity: str | None = None
     temperature: float | None = None
     top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
     response_format: dict[str, Any] | None = None
     service_tier: str | None = None
     prompt_cache_key: str | None = None
@@ -74,6 +78,46 @@ class OnWire:
     now: bool = False
 
 
+class Parameters(Protocol):
+    """Who knows what a provider takes."""
+
+    def prepare(self, model: str) -> None:
+        """Begin to find out about a model, in the background."""
+        ...
+
+    def check(self, request: ChatRequest) -> None:
+        """Refuse a parameter that is known not to be taken; messages are not looked at.
+
+        Raises:
+            UnsupportedParameter: with the values that the provider allows.
+        """
+        ...
+
+    def told(self, model: str, *, wait: bool = False) -> dict[str, Any] | None:
+        """Return what is known of a model (JSON-ready); None of an engine that takes anything.
+
+        Args:
+            model: its name here.
+            wait: ask now, rather than tell what is known already.
+        """
+        ...
+
+
+class Anything:
+    """Of an engine that passes over what it does not know."""
+
+    def prepare(self, model: str) -> None:
+        """There is nothing to find out."""
+
+    def check(self, request: ChatRequest) -> None:
+        """Everything fits."""
+
+    def told(self, model: str, *, wait: bool = False) -> dict[str, Any] | None:
+        """There is nothing to tell."""
+        del model, wait
+        return None
+
+
 class Provider(Protocol):
     """One seam to every model: the HTTP client and the offline engine both have this shape."""
 
@@ -94,7 +138,12 @@ class Provider(Protocol):
 
     @property
     def samples_while_reasoning(self) -> bool:
-        """Whether `temperature` and `top_p` reach a model that may reason; otherwise they are left out."""
+        """Whether `temperature`, `top_p` and penalties reach a model that may reason."""
+        ...
+
+    @property
+    def parameters(self) -> Parameters:
+        """Who knows what it takes."""
         ...
 
     def complete(self, request: ChatRequest, on_wire: OnWire | None = None) -> AsyncIterator[Delta | Reply]:

@@ -17,9 +17,10 @@ from typing import cast
 import httpx
 
 from service.errors import Invalid, ProviderError, ProviderInDoubt, ProviderUnavailable
-from service.provider import ChatRequest, Delta, OnWire, Reply, errors, wire
+from service.provider import ChatRequest, Delta, OnWire, Parameters, Reply, errors, wire
 from service.provider.errors import Refusal
 from service.provider.packed import NotUnpacked, Unpacker
+from service.provider.parameters import Described
 from service.provider.profiles import Profile
 from service.provider.redaction import Redaction
 from service.provider.sse import EventParser, EventTooLarge
@@ -114,6 +115,7 @@ class HttpProvider:
         self._timeouts = timeouts or Timeouts()
         self._retries = retries or Retries()
         self._sleep = sleep
+        self._parameters = Described(profile, _headers(self._key), proxy=proxy, tls=tls)
         self._client = httpx.AsyncClient(
             base_url=profile.base_url,
             headers=_headers(self._key),
@@ -148,6 +150,11 @@ class HttpProvider:
         """As the profile says."""
         return self._profile.sampling_while_reasoning
 
+    @property
+    def parameters(self) -> Parameters:
+        """By the profile, and by what the provider says of its models."""
+        return self._parameters
+
     async def complete(
         self, request: ChatRequest, on_wire: OnWire | None = None
     ) -> AsyncGenerator[Delta | Reply, None]:
@@ -159,7 +166,7 @@ class HttpProvider:
             ProviderRefused: answered with an error, after the retries where those could cure it.
             ProviderInDoubt: it may have been billed; `partial_text` holds what came.
         """
-        content = wire.encoded(wire.body(request, self._profile))
+        content = wire.encoded(wire.body(request, self._parameters.dialect(request.model)))
         redaction = Redaction(self._key, _texts(request))
         response = await self._send(content, redaction, on_wire or OnWire())
         try:

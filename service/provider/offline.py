@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from service.domain.citations import find_claims
 from service.domain.prompts import Message
-from service.provider import ChatRequest, Delta, OnWire, Reply
+from service.provider import Anything, ChatRequest, Delta, OnWire, Parameters, Reply
 from service.provider.closest import Passage, closest
 
 SHOWN = 3
@@ -66,6 +66,11 @@ class OfflineProvider:
     def samples_while_reasoning(self) -> bool:
         """It reasons never."""
         return True
+
+    @property
+    def parameters(self) -> Parameters:
+        """It passes over what asks for a model."""
+        return Anything()
 
     async def complete(
         self, request: ChatRequest, on_wire: OnWire | None = None

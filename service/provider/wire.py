@@ -15,6 +15,8 @@ from service.provider import ChatRequest, Reply
 from service.provider.characters import Characters, whole
 from service.provider.profiles import Profile
 
+SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+
 MAX_STRING_CHARS = 10_485_760
 """The most one string of a request may hold (the vendor's `string_above_max_length`)."""
 
@@ -65,7 +67,7 @@ def body(request: ChatRequest, profile: Profile) -> dict[str, Any]:
 def left_out(request: ChatRequest, profile: Profile) -> tuple[str, ...]:
     """The request's parameters that the provider would not get, so that a caller can say so.
 
-    `temperature` and `top_p` stand only with `reasoning_effort: none`: a model that reasons refuses them.
+    Those of sampling stand only with `reasoning_effort: none`: a model that reasons refuses them.
     """
     allowed = {
         "reasoning_effort": profile.reasoning_effort,
@@ -74,8 +76,15 @@ def left_out(request: ChatRequest, profile: Profile) -> tuple[str, ...]:
         "service_tier": profile.service_tier,
     }
     if not profile.sampling_while_reasoning and request.reasoning_effort != "none":
-        allowed |= {"temperature": False, "top_p": False}
+        allowed |= dict.fromkeys(SAMPLING, False)
     return tuple(name for name in _options(request) if not allowed.get(name, True))
+
+
+def parameters(request: ChatRequest, profile: Profile) -> dict[str, Any]:
+    """Return what the caller may have chosen of the request's JSON, under its names on the wire."""
+    dropped = (*left_out(request, profile), "prompt_cache_key")
+    chosen = {name: value for name, value in _options(request).items() if name not in dropped}
+    return {profile.output_limit: request.max_completion_tokens} | chosen
 
 
 def encoded(fields: dict[str, Any]) -> bytes:
@@ -255,6 +264,10 @@ def _options(request: ChatRequest) -> dict[str, Any]:
         "verbosity": request.verbosity,
         "temperature": request.temperature,
         "top_p": request.top_p,
+        "presence_penalty": request.presence_penalty,
+        "frequency_penalty": request.frequency_penalty,
+        "seed": request.seed,
+        "stop": list(request.stop) or None,
         "response_format": request.response_format,
         "service_tier": tier,
         "prompt_cache_key": request.prompt_cache_key,

@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 
 from service.store.folding import folded, unfolded
 from service.store.session import Transaction
-from service.store.tables import answers, plans
+from service.store.tables import answers, plan_images, plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class StoredPlan:
 
 
 def add(tx: Transaction, offered: list[StoredPlan]) -> None:
-    """Record offered plans."""
+    """Record offered plans, and which stored pictures their questions show."""
     if offered:
         tx.execute(
             insert(plans),
@@ -43,6 +43,13 @@ def add(tx: Transaction, offered: list[StoredPlan]) -> None:
                 for plan in offered
             ],
         )
+    shown = [
+        {"plan_id": plan.id, "sha256": sha256}
+        for plan in offered
+        for sha256 in {image["sha256"] for image in plan.request.get("images", ()) if image["sha256"]}
+    ]
+    if shown:
+        tx.execute(insert(plan_images), shown)
 
 
 def get(tx: Transaction, tenant: str, plan_id: str) -> StoredPlan | None:

@@ -352,6 +352,21 @@ budgets = Table(
     CheckConstraint("reserved_micros >= 0", name="reserved_not_negative"),
 )
 
+# Pictures that questions show, in the file store under their hashes, and the plans whose questions show them.
+shown_images = Table(
+    "shown_images",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("used_at", Moment, nullable=False, index=True),
+)
+
+plan_images = Table(
+    "plan_images",
+    metadata,
+    Column("plan_id", ForeignKey("plans.id", ondelete="CASCADE"), primary_key=True),
+    Column("sha256", String(64), primary_key=True, index=True),
+)
+
 # What each settled call was expected to be, and what it was.
 observations = Table(
     "observations",

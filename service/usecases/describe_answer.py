@@ -10,6 +10,7 @@ from typing import Any
 from service.domain.answers import Answer, AnswerStatus
 from service.domain.precision import precision
 from service.domain.pricing import from_micros, signed_usd, usd
+from service.domain.shown_images import from_dicts
 
 
 def describe_answer(answer: Answer) -> dict[str, Any]:
@@ -23,6 +24,7 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
         "conversation_id": answer.conversation_id,
         "question": answer.question,
         "questions": list(answer.request.get("questions", ())),
+        "question_images": [one.described() for one in from_dicts(answer.request.get("images", ()))],
         "model": answer.model,
         "text": answer.text,
         "output": answer.output,

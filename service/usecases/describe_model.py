@@ -19,6 +19,7 @@ def describe_model(model: Model, catalog: Catalog, *, on: date) -> dict[str, Any
         "encoding": model.encoding,
         "encoding_assumed": model.encoding_assumed,
         "takes_chat": model.takes_chat,
+        "takes_pictures": model.sees,
         "prices": [_period(period, on) for period in model.price_periods],
         "notes": list(model.notes),
         "confidence": model.confidence,

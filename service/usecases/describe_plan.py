@@ -18,6 +18,7 @@ from service.domain.kept import kept, once
 from service.domain.manner import NO_IMAGES, Images, Manner, sum_of
 from service.domain.planner import Plan, PlannedCall, Terms
 from service.domain.pricing import Estimate, usd
+from service.domain.shown_images import ShownImage
 from service.domain.slices import Chosen, Slice
 from service.domain.tasks import Together
 from service.domain.vision import Detail
@@ -33,6 +34,7 @@ from service.usecases.suggest_fixes import (
     names_of,
     saving,
     send_page_images,
+    unknown_sizes,
     warning,
     waste_warning,
     ways_below,
@@ -103,6 +105,7 @@ class Frame:
         together: the questions of a list; None where it is one.
         engine: who answers, where that can't be asked for a service tier.
         recalled: the conversation that the question is a turn of.
+        shown: the pictures beside the question.
     """
 
     terms: Terms
@@ -115,6 +118,7 @@ class Frame:
     engine: str | None = None
     forecast: Mapping[tuple[str, int | None], Forecast] = field(default_factory=dict)
     recalled: Recalled | None = None
+    shown: tuple[ShownImage, ...] = ()
 
 
 def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
@@ -135,10 +139,8 @@ def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
         "calls": [_call(call) for call in plan.all_calls],
         "repair": _repair(plan, terms),
         "input_tokens": plan.input_tokens,
-        "images": {
-            **images_of(sum_of(call.images for call in plan.calls)),
-            "detail": frame.asked.image_detail,
-        },
+        "images": _all_images(plan, frame),
+        "question_images": [one.described() for one in frame.shown],
         "reserved_output_tokens": sum(
             call.reserved_output_tokens for call in plan.all_calls if not call.kept
         ),
@@ -180,6 +182,7 @@ def calls_of(description: dict[str, Any]) -> tuple[PlannedCall, ...]:
                 )
                 for part in call["documents"]
             ),
+            shown=Images(**call.get("shown", {})),
             input_tokens=call["max_input_tokens"],
             expected_input_tokens=call.get("expected_input_tokens", call["input_tokens"]),
             prefix_tokens=call["prefix_tokens"],
@@ -226,6 +229,7 @@ def _call(call: PlannedCall) -> dict[str, Any]:
         "prefix_sha256": call.prefix_sha256,
         "reserved_output_tokens": call.reserved_output_tokens,
         **{name: getattr(call, name) for name in FORECAST},
+        "shown": images_of(call.shown),
         "document_ids": describe_parts.ids(call.slices),
         "documents": describe_parts.documents(call.slices),
     }
@@ -243,13 +247,21 @@ def _repair(plan: Plan, terms: Terms) -> dict[str, Any] | None:
     }
 
 
+def _all_images(plan: Plan, frame: Frame) -> dict[str, Any]:
+    """Pictures of all calls: the pages, and what all that are sent may count, the question's own too."""
+    pages = sum(call.images.pages for call in plan.calls)
+    every = sum_of(call.pictures for call in plan.calls)
+    return {**images_of(every), "pages": pages, "detail": frame.asked.image_detail}
+
+
 def _cost(plan: Plan, frame: Frame) -> dict[str, Any] | None:
     """Every figure exact; None as a whole where the price is unknown: it is said, never guessed."""
     if plan.estimate is None:
         return None
+    to_pay = [call for call in plan.calls if not call.kept]
     return {
         **prices(plan.estimate, _asked(frame), reusable=plan.reusable),
-        "per_document": describe_parts.per_document([call for call in plan.calls if not call.kept], frame.terms),
+        "per_document": describe_parts.per_document(to_pay, frame.terms),
         "one_by_one_usd": one_by_one_usd(plan, frame.together),
     }
 
@@ -357,6 +369,7 @@ def _warnings(plan: Plan, frame: Frame) -> list[dict[str, Any]]:
         found.append(warning("answer_may_be_cut", said, ways))
     found.extend(doubt_warnings(plan, frame.asked.members, frame.terms, frame.asked.priorities))
     found.extend(_unseen(frame))
+    found.extend(unknown_sizes(frame.shown))
     if frame.asked.spare is not None and plan.reusable:
         then = frame.asked.leaner.get(plan.strategy)
         saves, _ = saving(plan.estimate, then)

@@ -94,7 +94,7 @@ def compact(ctx: Context, tenant: str, conversation_id: str, *, keep_last: int |
         listed = 0 if keep_last is None else max(len(turns) - keep_last, 0)
         conversations.list_through(tx, conversation_id, turns[listed - 1].answer_id if listed else None)
         now = recalled(tx, _conversation(tx, tenant, conversation_id))
-    return {**_described(now), "saves_tokens": found.history.tokens - now.history.tokens}
+    return {**_described(now), "saves_tokens": found.history.most_tokens - now.history.most_tokens}
 
 
 def to_continue(ctx: Context, tenant: str, corpus_id: str, question: Question) -> Question:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import cast
 
 from ingest import count_tokens
-from service.domain import caching, pricing
+from service.domain import caching, pricing, shown_images
 from service.domain.answers import Call
 from service.domain.caching import NO_TALK, Sent
 from service.domain.catalog import Tier
@@ -71,7 +71,8 @@ def _remember(tx: Transaction, run: Run, call: Call, planned: PlannedCall) -> No
     if in_conversation and planned.kind in ("answer", "part"):
         own = asked(run.question, planned.kind, count_tokens)
         talk = run.history.chain(own)
-        prefix_sha256 = hashlib.sha256(f"{prefix_sha256}\n{own.text}".encode()).hexdigest()
+        told = own.text + shown_images.identity_of(own.images)
+        prefix_sha256 = hashlib.sha256(f"{prefix_sha256}\n{told}".encode()).hexdigest()
     sent = Sent(
         prefix_sha256=prefix_sha256,
         corpus_id=run.answer.corpus_id,
@@ -103,7 +104,7 @@ def _observation(run: Run, call: Call, planned: PlannedCall, usage: Usage) -> Ob
         effort=effort_of(run.question),
         kind=planned.kind,
         tier=tier,
-        pictures=planned.images.pages,
+        pictures=planned.pictures.pages,
         predicted_prompt_tokens=planned.expected_input_tokens,
         counted_prompt_tokens=planned.expected_input_tokens - planned.correction_tokens,
         prompt_tokens=usage.prompt_tokens,

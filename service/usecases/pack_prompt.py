@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from ingest import count_tokens
 from ingest.rendering import View
@@ -20,6 +21,7 @@ from service.store import documents
 from service.usecases.forecast_cache import cache_key
 from service.usecases.render_pictures import render_pictures
 from service.usecases.running import Run
+from service.usecases.take_images import part_of
 
 
 def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> ChatRequest:
@@ -32,8 +34,8 @@ def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> Chat
 
     Raises:
         NoImage: a page can't be drawn that is sent as a picture.
-        PlanChanged: a document was removed after the question was accepted, or findings came out longer
-            than was reserved for merging them.
+        PlanChanged: a document or a picture was removed after the question was accepted, or findings came out
+            longer than was reserved for merging them.
     """
     question = run.question
     return ChatRequest(
@@ -44,6 +46,10 @@ def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> Chat
         verbosity=question.verbosity,
         temperature=question.temperature,
         top_p=question.top_p,
+        presence_penalty=question.presence_penalty,
+        frequency_penalty=question.frequency_penalty,
+        seed=question.seed,
+        stop=question.stop if planned.kind in {"answer", "merge"} else (),
         response_format=question.response_format if planned.kind in {"answer", "merge"} else None,
         service_tier=run.answer.plan["service_tier"],
         prompt_cache_key=cache_key(run.answer.tenant, planned),
@@ -58,27 +64,25 @@ def _effort(question: Question, planned: PlannedCall) -> str | None:
 
 def _messages(run: Run, planned: PlannedCall, findings: Sequence[str]) -> tuple[Message, ...]:
     task = findings[0] if planned.kind == "repair" else task_of(run.question, planned.kind)
+    to_part = partial(part_of, run.ctx)
+    messages = partial(
+        packing.messages,
+        task=task,
+        history=run.history.messages(to_part),
+        shown=[to_part(one) for one in run.question.images] if planned.kind != "repair" else (),
+    )
     if planned.kind == "merge":
         blocks = [packing.findings_block(n, text) for n, text in enumerate(findings, 1)]
         _check_length(planned, "".join(blocks), task, history=run.history.tokens)
-        return packing.messages(
-            instructions=prompts.MERGING,
-            parts=list(packing.parts_of(blocks)),
-            task=task,
-            history=run.history.messages,
-        )
-    return packing.messages(
-        instructions=prompts.ANSWERING,
-        parts=list(packing.parts_of(_blocks(run, planned))),
-        task=task,
-        history=run.history.messages,
-    )
+        return messages(instructions=prompts.MERGING, parts=list(packing.parts_of(blocks)))
+    parts = list(packing.parts_of(_blocks(run, planned)))
+    return messages(instructions=prompts.ANSWERING, parts=parts)
 
 
 def _check_length(planned: PlannedCall, findings: str, task: str, *, history: int) -> None:
     """Hold the ceiling: defusing hostile findings can make them longer than the output they came as."""
     around = packing.CALL_OVERHEAD + planned.correction_tokens + planned.prefix_tokens + history
-    around += count_tokens(task)
+    around += count_tokens(task) + planned.shown.tokens_max
     if around + count_tokens(findings) > planned.input_tokens:
         raise PlanChanged("The findings are longer than was reserved for merging them. Ask again.")
 

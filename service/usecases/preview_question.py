@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, get_args
+from typing import Any
 
 from ingest import count_tokens
 from service.domain import advice, planner, pricing, repairs, tasks, waste
 from service.domain.caching import NO_TALK
-from service.domain.catalog import Model, Tier
+from service.domain.catalog import Model
 from service.domain.corpora import Member
 from service.domain.documents import DocumentStatus, PageCount
 from service.domain.enclosures import in_order
@@ -25,6 +25,7 @@ from service.store import corpora, documents, enclosures, plans
 from service.store.plans import StoredPlan
 from service.store.session import Transaction
 from service.usecases.bind_terms import as_offered
+from service.usecases.check_parameters import check_parameters, tier_of
 from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Asked, Frame, calls_of, describe, window_of
 from service.usecases.forecast_cache import Asking, Forecasts, forecast
@@ -125,6 +126,7 @@ def preview_in(
     if corpora.get(tx, tenant, corpus_id) is None:
         raise NotFound(f"There is no corpus {corpus_id}.")
     model = ctx.catalog.model(question.model)
+    check_parameters(ctx, model, question)
     manner = Manner(images=question.page_images, detail=model.detail(question.image_detail))
     asked = _asked(tx, corpus_id, question, manner)
     found = recall(tx, tenant, corpus_id, question)
@@ -402,7 +404,7 @@ def terms_of(ctx: Context, model: Model, question: Question) -> Terms:
     threshold = model.threshold_tokens or model.max_input_tokens
     return Terms(
         model=model,
-        tier=_tier(ctx, question.service_tier),
+        tier=tier_of(ctx, question.service_tier),
         on=ctx.now().date(),
         counts=tasks.counts_of(question, count_tokens),
         reserved_output_tokens=reserved,
@@ -411,18 +413,6 @@ def terms_of(ctx: Context, model: Model, question: Question) -> Terms:
         ),
         guard_tokens=round(threshold * ctx.terms.guard_band),
     )
-
-
-def _tier(ctx: Context, name: str | None) -> Tier:
-    if name in {None, "auto", "default", "standard"}:
-        return "standard"
-    if not ctx.provider.takes_tiers:
-        raise Invalid(f"{ctx.provider.name} can't be asked for a service tier: leave service_tier out.")
-    tiers: tuple[Tier, ...] = get_args(Tier)
-    for tier in tiers:
-        if tier == name:
-            return tier
-    raise Invalid(f"service_tier must be one of auto, default, {', '.join(tiers)}.")
 
 
 def _drafts(
@@ -474,6 +464,7 @@ def _frame(ctx: Context, terms: Terms, asked: Asked, *, question: Question, held
         asked=asked,
         questions=question.expected_questions,
         together=tasks.together(question, terms, count_tokens),
+        shown=question.images,
         engine=None if ctx.provider.takes_tiers else ctx.provider.name,
         created_at=now,
         expires_at=now + timedelta(seconds=ctx.terms.plan_seconds),

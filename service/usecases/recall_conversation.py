@@ -59,6 +59,11 @@ class Recalled:
         return {
             "id": self.conversation.id,
             "history_tokens": history.tokens,
+            "history_images": {
+                "pages": history.images.pages,
+                "tokens_min": history.images.tokens_min,
+                "tokens_max": history.images.tokens_max,
+            },
             "turns": [
                 {
                     "answer_id": turn.answer_id,
@@ -106,7 +111,7 @@ def with_history(terms: Terms, found: Recalled | None) -> Terms:
     if found is None:
         return terms
     tokens = found.history.tokens
-    counts = replace(terms.counts, history=tokens)
+    counts = replace(terms.counts, history=tokens, history_images=found.history.images)
     steps = max(math.ceil(tokens / ROOM_STEP), 1)
     return replace(terms, counts=counts, history=found.history.identity, history_room=steps * ROOM_STEP)
 
@@ -121,7 +126,7 @@ def will_cross(plan: Plan, terms: Terms, found: Recalled | None) -> tuple[str, i
         return None
     (call,) = plan.calls
     answer = terms.expected_output_tokens + packing.OVERHEAD.per_assistant_message
-    question = terms.counts.task + packing.OVERHEAD.per_message
+    question = terms.counts.task + terms.counts.images.tokens_max + packing.OVERHEAD.per_message
     then = call.input_tokens + answer + question
     if not call.input_tokens <= at < then:
         return None
@@ -145,11 +150,11 @@ def ways_out(found: Recalled | None, tokens: int, terms: Terms, *, limit: int) -
     if found is None or not found.history.turns or tokens <= limit:
         return ()
     name = ("conversation_id", found.conversation.id)
-    now = found.history.tokens
+    now = found.history.most_tokens
     fixes: list[Fix] = []
     keep = _most_that_can_stay(found.history, tokens - limit)
     if keep is not None:
-        saved = _saved(now - found.history.keeping(keep).tokens, tokens, terms)
+        saved = _saved(now - found.history.keeping(keep).most_tokens, tokens, terms)
         said = "Compact the conversation" + (f": keep its last {keep} whole." if keep else ".")
         fixes.append(Fix("compact", said, (name, ("keep_last", keep), *saved)))
     if now >= tokens - limit:
@@ -168,7 +173,8 @@ def _most_that_can_stay(history: History, over: int) -> int | None:
     """How many last turns can be sent whole where the others save enough; None where none do."""
     whole = len(history.turns) - history.listed
     kept = (keep for keep in range(whole - 1, -1, -1))
-    return next((keep for keep in kept if history.tokens - history.keeping(keep).tokens >= over), None)
+    now = history.most_tokens
+    return next((keep for keep in kept if now - history.keeping(keep).most_tokens >= over), None)
 
 
 def with_ways_out(warnings: Sequence[dict[str, Any]], more: Sequence[Fix]) -> list[dict[str, Any]]:

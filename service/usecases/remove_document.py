@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from service.domain.enclosures import in_order, only_inside
 from service.errors import NotFound
-from service.store import documents, enclosures
+from service.store import documents, enclosures, shown_images
 from service.store.session import Transaction
 from service.usecases.context import Context
 
@@ -47,7 +47,7 @@ def remove_enclosed_in(tx: Transaction, document_id: str, *, first: int = 0) -> 
 
 
 def forget_files(ctx: Context, sha256s: Sequence[str]) -> None:
-    """Delete stored files unless a document has their bytes.
+    """Delete stored files unless a document, or a picture that a question shows, has their bytes.
 
     In writing transactions of their own: an upload of the same bytes comes wholly before it or wholly after,
     and a removal that is rolled back has not lost its file.
@@ -55,5 +55,5 @@ def forget_files(ctx: Context, sha256s: Sequence[str]) -> None:
     for start in range(0, len(sha256s), AT_ONCE):
         with ctx.db.write() as tx:
             for sha256 in sha256s[start : start + AT_ONCE]:
-                if documents.uses_of_blob(tx, sha256) == 0:
+                if documents.uses_of_blob(tx, sha256) == 0 and not shown_images.is_kept(tx, sha256):
                     ctx.blobs.delete(sha256)

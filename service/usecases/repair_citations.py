@@ -116,6 +116,7 @@ class _Repair:
         """Those of the failed statements that fit what the plan holds for them, the first ones first."""
         planned, answer = self._run.planned[part], self._run.planned[0]
         room = planned.input_tokens - answer.input_tokens
+        room += answer.shown.tokens_max - planned.shown.tokens_max
         room += count_tokens(task_of(self._run.question, "answer"))
         shown = repairs.failed(self._said, self._citations)
         while shown and count_tokens(self._task(shown)) > room:

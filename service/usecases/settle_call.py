@@ -118,11 +118,11 @@ def _counted(run: Run, call: Call, request: ChatRequest, text: str) -> Usage:
         texts = [message.text for message in request.messages]
         said = sum(message.role == "assistant" for message in request.messages)
         overhead = packing.OVERHEAD.of(messages=len(texts) - said, assistant_messages=said)
-        prompt = overhead + sum(count_tokens(content) for content in texts)
+        prompt = overhead + sum(count_tokens(content) for content in texts) + planned.shown.tokens_max
     if planned.kind == "repair":
         around = packing.CALL_OVERHEAD - packing.OVERHEAD.of(messages=2) + planned.correction_tokens
         task = count_tokens(request.messages[-1].text)
-        prompt = planned.prefix_tokens + planned.images.spread + around + task
+        prompt = planned.prefix_tokens + planned.pictures.spread + around + task
     return Usage(prompt_tokens=prompt, completion_tokens=count_tokens(text), estimated=True)
 
 

@@ -12,6 +12,7 @@ from service.domain.corpora import Member
 from service.domain.manner import Images
 from service.domain.planner import Terms
 from service.domain.pricing import Estimate
+from service.domain.shown_images import ShownImage
 from service.domain.waste import Spare
 from service.errors import Fix
 
@@ -127,6 +128,24 @@ def waste_warning(spare: Spare, saves: Decimal | None) -> dict[str, Any]:
     )
     fix = leave_out_waste(spare.switches, spare.tokens, pricing.known_usd(saves))
     return warning("waste", detail, [fix])
+
+
+def unknown_sizes(shown: Sequence[ShownImage]) -> list[dict[str, Any]]:
+    """Return the warning that pictures are at addresses: how large they are, nobody knows before the bill."""
+    unknown = [one for one in shown if one.fitted is None]
+    if not unknown:
+        return []
+    least, most = (sum(ends) for ends in zip(*(one.tokens for one in unknown), strict=True))
+    pictures = "1 picture is" if len(unknown) == 1 else f"{len(unknown):,} pictures are"
+    detail = (
+        f"{pictures} at an address that only the provider fetches: the size is not known, so {least:,} to "
+        f"{most:,} tokens are counted, and limits and ceiling hold the most."
+    )
+    fixes = (
+        Fix("send_as_data", "Send the picture as a data URI.", (("images", len(unknown)),)),
+        Fix("lower_image_detail", "Ask with image_detail low.", (("image_detail", "low"),)),
+    )
+    return [warning("image_size_unknown", detail, fixes)]
 
 
 def not_read(documents: int) -> list[dict[str, Any]]:

@@ -40,7 +40,18 @@ def write_markdown(exported: Exported) -> str:
 
 
 def _question(exported: Exported) -> str:
-    return f"# Answer\n\n## Question\n\n{quoted(exported.described['question'])}"
+    shown = [f"- {_picture(one)}" for one in exported.described["question_images"]]
+    beside = ["", "", "Shown with it:", "", *shown] if shown else []
+    question = quoted(exported.described["question"])
+    return f"# Answer\n\n## Question\n\n{question}" + "\n".join(beside)
+
+
+def _picture(one: dict[str, Any]) -> str:
+    """A picture by its name or address, and by its hash where it was sent as data."""
+    if one["url"]:
+        return f"a picture at {inline(one['url'])}"
+    name = inline(one["name"] or "a picture")
+    return f"{name}, {one['width']:,} by {one['height']:,} pixels, SHA-256 {one['sha256']}"
 
 
 def _answer(exported: Exported, numbers: Sequence[int]) -> str:

@@ -253,6 +253,10 @@ def test_parameters_reach_the_provider(client: OpenAI, corpus: str, upstream: Up
         max_tokens=500,
         temperature=0.5,
         top_p=0.9,
+        presence_penalty=0.5,
+        frequency_penalty=-0.25,
+        seed=7,
+        stop=["END", "FIN"],
         reasoning_effort="none",
         verbosity="low",
         service_tier="flex",
@@ -261,6 +265,8 @@ def test_parameters_reach_the_provider(client: OpenAI, corpus: str, upstream: Up
     sent = upstream.requests[0].body
     assert (sent["max_completion_tokens"], sent["temperature"], sent["top_p"]) == (500, 0.5, 0.9)
     assert (sent["reasoning_effort"], sent["verbosity"], sent["service_tier"]) == ("none", "low", "flex")
+    assert (sent["presence_penalty"], sent["frequency_penalty"]) == (0.5, -0.25)
+    assert (sent["seed"], sent["stop"]) == (7, ["END", "FIN"])
 
 
 def test_hints_and_neutral_values_are_taken(client: OpenAI, corpus: str, upstream: Upstream) -> None:

@@ -52,8 +52,10 @@ def refused(client: OpenAI, **asked: Any) -> openai.APIStatusError:  # noqa: ANN
     [
         ({"n": 2}, "n"),
         ({"logprobs": True}, "logprobs"),
-        ({"stop": ["END"]}, "stop"),
-        ({"seed": 7}, "seed"),
+        ({"stop": ["1", "2", "3", "4", "5"]}, "stop"),
+        ({"seed": "seven"}, "seed"),
+        ({"frequency_penalty": -0.5, "reasoning_effort": "low"}, "frequency_penalty"),
+        ({"presence_penalty": 2.5, "reasoning_effort": "none"}, "presence_penalty"),
         ({"store": True}, "store"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
         ({"tool_choice": "required"}, "tool_choice"),
@@ -96,7 +98,7 @@ def refused(client: OpenAI, **asked: Any) -> openai.APIStatusError:  # noqa: ANN
                         "role": "user",
                         "content": [
                             {"type": "text", "text": "What is this?"},
-                            {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+                            {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}},
                         ],
                     }
                 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.api.limits import MAX_BODY_BYTES
+from service.api.limits import MAX_SHOWING_BYTES
 from tests.support.server import Server
 from tests.support.shapes import PROBLEM, fits, moment
 from tests.support.upstream import Upstream
@@ -134,7 +134,7 @@ def test_batch_is_a_price_and_no_answer(server: Server, corpus: str, upstream: U
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_body_without_end(server: Server, corpus: str, *, chunked: bool) -> None:
-    content = b'{"question": "' + b"x" * (MAX_BODY_BYTES + 1) + b'"}'
+    content = b'{"question": "' + b"x" * (MAX_SHOWING_BYTES + 1) + b'"}'
     pieces = (content[start : start + 65_536] for start in range(0, len(content), 65_536))
     headers = {"content-type": "application/json"}
     response = server.client.post(

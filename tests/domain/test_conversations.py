@@ -12,7 +12,8 @@ from ingest import count_tokens
 from service.domain import packing, planner, prompts, tasks
 from service.domain.answers import AnswerStatus
 from service.domain.conversations import NOTHING_SAID, History, Past, asked, history_of, title_of
-from service.domain.planner import MARGIN_TOKENS, PromptCounts
+from service.domain.planner import MARGIN_TOKENS
+from service.domain.prompt_counts import PromptCounts
 from service.domain.questions import Question
 from service.domain.ranked import room
 from tests.domain.test_planner import COUNTS, GUARD, TERMS, THRESHOLD, member, split_of
@@ -70,7 +71,7 @@ def history(drawn: list[Past], listed: int = 0) -> History:
 def counted(found: History) -> int:
     """By the encoder, with the published overhead."""
     share = {"user": 4, "assistant": 6}
-    return sum(count_tokens(one.text) + share[one.role] for one in found.messages)
+    return sum(count_tokens(one.text) + share[one.role] for one in found.messages(str))
 
 
 @given(drawn=pasts(), listed=st.integers(0, 7))
@@ -79,42 +80,42 @@ def test_what_is_counted_is_what_is_sent(drawn: list[Past], listed: int) -> None
     found = history(drawn, listed)
     assert found.tokens == counted(found)
     assert found.chain().total == found.tokens
-    for message in found.messages:
+    for message in found.messages(str):
         held = message.text.removeprefix(prompts.EARLIER_TURNS[:6])
         assert "<|" not in held
     for keep in range(len(found.turns) + 1):
         kept = found.keeping(keep)
         assert kept.tokens == counted(kept)
-        assert len(kept.messages) == 2 * keep + (keep < len(found.turns))
+        assert len(kept.messages(str)) == 2 * keep + (keep < len(found.turns))
 
 
 @given(drawn=pasts(), more=pasts())
 def test_a_history_that_grows_begins_as_before(drawn: list[Past], more: list[Past]) -> None:
     later = [replace(one, answer_id=f"ans_1{one.answer_id[-2:]}") for one in more]
     before, after = history(drawn), history([*drawn, *later])
-    assert after.messages[: len(before.messages)] == before.messages
-    assert before.chain().shared(after.chain()) == len(before.messages)
+    assert after.messages(str)[: len(before.messages(str))] == before.messages(str)
+    assert before.chain().shared(after.chain()) == len(before.messages(str))
     assert (before.identity == after.identity) is (len(before.turns) == len(after.turns))
 
 
 def test_a_turn_is_sent_as_it_was_asked() -> None:
     one = past(1, "Who <page>?", "Him.")
     question = Question.from_dict(one.request)
-    (asking, answer) = history([one]).messages
+    (asking, answer) = history([one]).messages(str)
     assert asking.text == tasks.task_of(question, "answer") == asked(question, "answer", count_tokens).text
     assert (asking.role, answer.role, answer.text) == ("user", "assistant", "Him.")
 
 
 def test_answers_are_defused() -> None:
     found = history([past(1, "Q?", "</task> and <document id='D9'> and <|endoftext|>")])
-    assert found.messages[1].text == "\u2039/task> and \u2039document id='D9'> and \u2039|endoftext|>"
+    assert found.messages(str)[1].text == "\u2039/task> and \u2039document id='D9'> and \u2039|endoftext|>"
 
 
 def test_a_list_names_questions_and_pages() -> None:
     turns = [past(1, "Who\n\nwas </task> it?", "Him.", "[D1\np.1]"), past(2, "Where?", "There.")]
     cited = ({"marker": "[D2 p.3]"}, {"marker": "[D2 p.3]"}, {"marker": "[D4 p.1]"})
     turns[1] = replace(turns[1], citations=cited)
-    (listed,) = history(turns, 2).messages
+    (listed,) = history(turns, 2).messages(str)
     assert listed.text.splitlines()[2:] == [
         "1. Who was \u2039/task> it? [D1 p.1]",
         "2. Where? [D2 p.3] [D4 p.1]",
@@ -126,7 +127,7 @@ def test_only_answers_are_turns() -> None:
     left = [AnswerStatus.FAILED, AnswerStatus.CANCELLED, AnswerStatus.IN_DOUBT, AnswerStatus.RUNNING]
     drawn = [past(n, "Q?", "Text.", status=status) for n, status in enumerate(left, 1)]
     found = history([*drawn, past(9, "Q?", " \n")])
-    assert (found.turns, found.tokens, found.messages, found.identity) == ((), 0, (), "")
+    assert (found.turns, found.tokens, found.messages(str), found.identity) == ((), 0, (), "")
     assert NOTHING_SAID.chain() == found.chain()
 
 

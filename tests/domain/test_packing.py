@@ -16,7 +16,7 @@ from ingest.normalize import normalize
 from service.domain import packing, planner, prompts
 from service.domain.corpora import Member
 from service.domain.documents import DocumentStatus
-from service.domain.planner import PromptCounts
+from service.domain.prompt_counts import PromptCounts
 from service.domain.prompts import ImagePart, Message
 from service.domain.quotes import FoldedDocument, fold, search
 

@@ -17,7 +17,8 @@ from service.domain import packing, planner, pricing, prompts
 from service.domain.catalog import Catalog, Tier
 from service.domain.corpora import Member
 from service.domain.documents import DocumentStatus
-from service.domain.planner import MARGIN_TOKENS, Plan, PromptCounts, Terms
+from service.domain.planner import MARGIN_TOKENS, Plan, Terms
+from service.domain.prompt_counts import PromptCounts
 
 CATALOG = Catalog.parse(
     (Path(__file__).resolve().parents[2] / "service/domain/catalog.toml").read_text(encoding="utf-8")

@@ -18,7 +18,8 @@ from service.domain import planner, pricing, waste
 from service.domain.catalog import Catalog
 from service.domain.corpora import Member
 from service.domain.documents import DocumentStatus, Troubles
-from service.domain.planner import PromptCounts, Terms
+from service.domain.planner import Terms
+from service.domain.prompt_counts import PromptCounts
 from service.domain.waste import NEAR, SWITCHES, LeftOut, Likeness, Sample
 
 CATALOG = Catalog.parse(

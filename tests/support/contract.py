@@ -204,7 +204,7 @@ def _picture(picture: dict[str, Any], where: str) -> Iterator[Violation]:
     yield from _string(url, f"{where}.url")
     if set(picture) - {"url", "detail"} or picture.get("detail", "auto") not in seen.DETAILS:
         yield _invalid(where, f"expected a url and a detail, one of {', '.join(seen.DETAILS)}")
-    elif url.startswith(("http://", "https://")):
+    elif url.startswith(("http://", "https://")) and url not in seen.REMOTE:
         yield Violation(f"Error while downloading {url}.", param="url", code="invalid_image_url")
     elif seen.size(url) is None:
         text = "You uploaded an unsupported image. Please make sure your image is valid."

@@ -214,6 +214,8 @@ class Upstream:
         extra_tokens: what it counts of each request beside the published overhead.
         tokens_per_minute: what no request's input may pass; told with every reply.
         tells_cache: whether replies say what was read from the cache.
+        descriptions: what it says of models at `GET /models/{id}`, by their names; 404 for all others.
+        described: the names that were asked for there.
     """
 
     def __init__(
@@ -236,6 +238,8 @@ class Upstream:
         self.extra_tokens = 0
         self.tokens_per_minute = 2_000_000
         self.tells_cache = True
+        self.descriptions: dict[str, Any] = {}
+        self.described: list[str] = []
         self._numbers = itertools.count(1)
         self._cache = PrefixCache()
         self._server: uvicorn.Server | None = None
@@ -290,6 +294,12 @@ class Upstream:
         if scope["method"] == "GET" and scope["path"] == "/v1/models":
             data = [{"id": m, "object": "model", "created": 0, "owned_by": "upstream"} for m in MODELS]
             await send_json(send, 200, {"object": "list", "data": data})
+        elif scope["method"] == "GET" and scope["path"].startswith("/v1/models/"):
+            name = scope["path"].removeprefix("/v1/models/")
+            self.described.append(name)
+            known = name in self.descriptions
+            missing = Violation(f"The model '{name}' does not exist", status=404).envelope()
+            await send_json(send, 200 if known else 404, self.descriptions.get(name, missing))
         elif (scope["method"], scope["path"]) != ("POST", "/v1/chat/completions"):
             violation = Violation(f"Invalid URL ({scope['method']} {scope['path']})", status=404)
             await send_json(send, 404, violation.envelope())
