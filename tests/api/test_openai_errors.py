@@ -161,7 +161,7 @@ def test_what_no_handler_sees_has_the_envelope_too(server: Server) -> None:
     responses = [
         (405, server.client.get(path)),
         (404, server.client.get("/v1/chat/nothing")),
-        (413, server.client.post(path, content=b"x" * (9 << 20))),
+        (413, server.client.post(path, content=b"x" * (33 << 20))),
         (403, server.client.post(path, json={}, headers={"Origin": "https://example.com"})),
         (422, server.client.post(f"{path}?x=%00", json={})),
     ]

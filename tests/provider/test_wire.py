@@ -26,6 +26,10 @@ FULL: dict[str, Any] = {
     "verbosity": "low",
     "temperature": 0.2,
     "top_p": 0.9,
+    "presence_penalty": 0.5,
+    "frequency_penalty": -0.5,
+    "seed": 7,
+    "stop": ["END"],
     "response_format": {"type": "json_object"},
     "service_tier": "flex",
     "prompt_cache_key": "pack-1",
@@ -77,6 +81,10 @@ def test_a_profile_decides_names_and_what_is_left_out() -> None:
         "reasoning_effort",
         "temperature",
         "top_p",
+        "presence_penalty",
+        "frequency_penalty",
+        "seed",
+        "stop",
         "response_format",
     }
     assert wire.left_out(request(**FULL), OXEN) == ("verbosity", "service_tier", "prompt_cache_key")
@@ -86,7 +94,7 @@ def test_a_profile_decides_names_and_what_is_left_out() -> None:
 def test_sampling_goes_out_only_where_nothing_reasons() -> None:
     reasoning = request(**FULL | {"reasoning_effort": None})
 
-    assert wire.left_out(reasoning, OPENAI) == ("temperature", "top_p")
+    assert wire.left_out(reasoning, OPENAI) == wire.SAMPLING
     assert wire.left_out(request(**FULL), OPENAI) == ()
     assert wire.body(reasoning, COMPATIBLE)["temperature"] == 0.2
 
