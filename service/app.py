@@ -16,6 +16,7 @@ from service import factory, jobs
 from service.api import (
     again,
     answers,
+    batches,
     conversations,
     corpora,
     documents,
@@ -73,6 +74,7 @@ def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) 
         corpora,
         answers,
         again,
+        batches,
         conversations,
         money,
         keys,
@@ -109,3 +111,4 @@ def _start(app: FastAPI, settings: Settings, stack: ExitStack, *, work: bool) ->
     ctx.provider.parameters.prepare(ctx.terms.model)
     app.state.context = ctx
     app.state.start_answer = worker.start_answer
+    app.state.start_batch = worker.start_batch

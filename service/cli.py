@@ -18,6 +18,7 @@ from service import (
     admitting,
     advising,
     answering,
+    batching,
     console,
     exporting,
     factory,
@@ -47,7 +48,7 @@ from service.usecases.context import LOCAL, Context
 from service.usecases.describe_model import describe_model
 from service.usecases.index_pages import make_searchable
 from service.usecases.keep_conversation import to_continue
-from service.usecases.preview_question import Preview
+from service.usecases.preview_question import Offer, Preview
 from service.usecases.report_waste import report_waste
 from service.usecases.take_images import showing
 
@@ -330,6 +331,7 @@ app.command()(serving.worker)
 app.command()(serving.migrate)
 app.command("list")(keeping.show)
 app.command()(keeping.remove)
+app.command()(batching.batches)
 app.add_typer(exporting.app)
 app.command()(mcp.mcp)
 for command in (spending.spend, spending.budget, spending.resolve):
@@ -388,13 +390,20 @@ async def _ask(
         if json:
             console.as_json(_described(preview))
         return 3
-    if ctx.provider.charges:
-        terminal.confirm(preview.recommended.description, limits, engine=ctx.provider.name)
-    most = limits.max_cost if ctx.provider.charges else None
-    request = Request(plan_id=preview.recommended.id, max_cost_usd=most)
+    request = _agreed(ctx, preview.recommended, limits)
+    if question.service_tier == "batch":
+        return await batching.put_in(ctx, worker, corpus_id, request, json=json)
     accept = partial(ask_question, ctx, LOCAL, corpus_id, request)
     code = await answering.answered(ctx, worker, accept, json=json)
     return code or (UNREADABLE if unreadable else 0)
+
+
+def _agreed(ctx: Context, offer: Offer, limits: terminal.Limits) -> Request:
+    """Return what is asked once the person at the terminal agrees to its price."""
+    if ctx.provider.charges:
+        terminal.confirm(offer.description, limits, engine=ctx.provider.name)
+    most = limits.max_cost if ctx.provider.charges else None
+    return Request(plan_id=offer.id, max_cost_usd=most)
 
 
 def _show(preview: Preview, ctx: Context, *, to_results: bool) -> None:

@@ -3,7 +3,8 @@
 UnabridgedError
 ├── NotFound                        no such document, corpus, plan or answer
 ├── Invalid                         the request does not fit
-│   └── UnsupportedParameter        the model, or who serves it, does not take it
+│   ├── UnsupportedParameter        the model, or who serves it, does not take it
+│   └── NoBatches                   who answers takes none
 ├── Conflict                        the state does not allow it now
 │   ├── DocumentNotReady  DocumentFailed  IndexNotReady
 │   ├── PlanChanged  ProviderChanged
@@ -95,6 +96,13 @@ class UnsupportedParameter(Invalid):
     def __init__(self, detail: str, *, param: str, fixes: tuple[Fix, ...] = ()) -> None:
         super().__init__(detail, fixes=fixes)
         self.param = param
+
+
+class NoBatches(Invalid):
+    """Whoever answers has no batches."""
+
+    code = "batches_not_offered"
+    title = "There are no batches here"
 
 
 class Conflict(UnabridgedError):

@@ -54,6 +54,7 @@ def open_context(
             plan_seconds=settings.plan_seconds,
             languages=languages,
             account=account_of(settings),
+            batch_poll_seconds=settings.batch_poll_seconds,
         ),
     )
 

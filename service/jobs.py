@@ -1,8 +1,9 @@
 """The durable jobs, on DBOS: what must happen is recorded with what asked for it, and survives any crash.
 
-The only importer of DBOS. Two jobs, each one use case that is safe to run again: a document's reading, queued
-in the transaction that records it; an answer, started at once in the process that accepted it and taken up
-again by its id after a crash. What an answer has paid for is recorded by the use case itself, call by call.
+The only importer of DBOS. Three jobs, each one use case that is safe to run again: a document's reading,
+queued in the transaction that records it; an answer, started at once in the process that accepted it and
+taken up again by its id after a crash; a batch, minded for as long as a day by whichever process serves. What
+was paid for is recorded by the use cases themselves, call by call.
 
 Processes on one data folder each hold a numbered seat, a lock on a file. A seat whose lock is free belongs to
 a process that died: whoever starts next takes up its work.
@@ -17,7 +18,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -39,12 +40,13 @@ import ingest
 from service.domain.documents import Failure
 from service.errors import StoreUnavailable
 from service.settings import Settings
-from service.store import answers, plans
+from service.store import answers, batches, plans
 from service.store.session import Database, Transaction, make_engine
 from service.turns import Turns
 from service.usecases.context import Context
 from service.usecases.extract_document import extract_document, fail
 from service.usecases.index_pages import sweep_indexes
+from service.usecases.mind_batch import mind_batch
 from service.usecases.run_answer import run_answer
 from service.usecases.take_images import forget_images
 
@@ -72,11 +74,19 @@ SEATS_SECONDS = 5.0
 """How often a service looks for work that others left behind."""
 
 MAX_WORKFLOWS = 100
+MAX_RECOVERIES = 1_000_000
+"""A batch outlives any number of restarts."""
+
+LEAVE_BATCH_SECONDS = 5.0
+"""How long a command that took up a dead process's batch waits to be told to mind it."""
+
 STORE_SECONDS = 5.0
 """How long a job waits for a store that was out of reach."""
 
 SHUTDOWN_SECONDS = 20
 """How long answers under way may still take when the process is asked to stop."""
+
+_UNDER_WAY = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +162,7 @@ class Jobs(DBOSConfiguredInstance):
     serving: bool
     started: set[str]
     stopping: bool
+    leaving: bool
 
     def __init__(self) -> None:
         super().__init__(APPLICATION)
@@ -189,6 +200,9 @@ class Jobs(DBOSConfiguredInstance):
             self.ring()
         return document_id
 
+    def _is_leaving(self) -> bool:
+        return self.leaving
+
     def _is_stopping(self) -> bool:
         return self.stopping
 
@@ -215,6 +229,23 @@ class Jobs(DBOSConfiguredInstance):
             else:
                 return answer_id
 
+    @DBOS.workflow(max_recovery_attempts=MAX_RECOVERIES)
+    async def batch(self, batch_id: str) -> str:
+        """Mind a batch to its end; a command that was not told to leaves it to others."""
+        until = time.monotonic() + LEAVE_BATCH_SECONDS
+        while not (self.serving or batch_id in self.started):
+            if time.monotonic() > until:
+                return batch_id
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        while True:
+            try:
+                await mind_batch(self.ctx, batch_id, leaving=self._is_leaving)
+            except StoreUnavailable:
+                log.exception("batch %s waits for the store", batch_id)
+                await asyncio.sleep(STORE_SECONDS)
+            else:
+                return batch_id
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -228,6 +259,11 @@ class Worker:
         self.jobs.started.add(answer_id)
         with SetWorkflowID(answer_id):
             await DBOS.start_workflow_async(self.jobs.answer, answer_id)
+
+    async def start_batch(self, batch_id: str) -> None:
+        """Mind a batch here, unless another living process does."""
+        self.jobs.started.add(batch_id)
+        await asyncio.to_thread(_start_batch, self.jobs, batch_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +302,7 @@ def working(
         jobs.ctx = ctx
         jobs.serving = serving
         jobs.started = set()
-        jobs.stopping = False
+        jobs.stopping = jobs.leaving = False
         if extract:
             ingest.warm()
         # One more than processors: each waits now and then until something is on the disk.
@@ -279,9 +315,10 @@ def working(
             with _watching(dbos, jobs) if extract else nullcontext():
                 worker = Worker(jobs, seat)
                 _take_up(worker, dead)
-                with _minding_seats(settings.data, seat) if serving else nullcontext():
+                with _minding_seats(settings.data, seat, jobs) if serving else nullcontext():
                     yield worker
         finally:
+            jobs.leaving = True  # batches stay for whoever comes next
             DBOS.destroy(workflow_completion_timeout_sec=SHUTDOWN_SECONDS if serving else 0)
             jobs.stopping = True
 
@@ -325,6 +362,26 @@ def _take_up(worker: Worker, dead: list[_Seat]) -> None:
     for answer_id in unfinished:
         with SetWorkflowID(_fresh_id(answer_id)):
             DBOS.start_workflow(worker.jobs.answer, answer_id)
+    _mind_batches(worker.jobs)
+
+
+def _mind_batches(jobs: Jobs) -> None:
+    """Take up the batches that nobody minds: a command began them, or their workflow was lost."""
+    with jobs.ctx.db.read() as tx:
+        unfinished = batches.unfinished(tx)
+    for batch_id in unfinished:
+        _start_batch(jobs, batch_id)
+
+
+def _start_batch(jobs: Jobs, batch_id: str) -> None:
+    """Begin to mind a batch, unless a workflow does that is under way here or in another living process.
+
+    Each running of it has an id with its number, so that of two that begin at once only one does.
+    """
+    runs = DBOS.list_workflows(workflow_id_prefix=f"{batch_id}-", load_input=False, load_output=False)
+    if not any(one.status in _UNDER_WAY for one in runs):
+        with SetWorkflowID(f"{batch_id}-{len(runs) + 1}"):
+            DBOS.start_workflow(jobs.batch, batch_id)
 
 
 def _fresh_id(answer_id: str) -> str:
@@ -332,7 +389,7 @@ def _fresh_id(answer_id: str) -> str:
     for number in range(MAX_WORKFLOWS):
         workflow_id = answer_id if number == 0 else f"{answer_id}-{number}"
         status = DBOS.get_workflow_status(workflow_id)
-        if status is None or status.status in {"PENDING", "ENQUEUED", "DELAYED"}:
+        if status is None or status.status in _UNDER_WAY:
             return workflow_id
     return answer_id
 
@@ -357,7 +414,7 @@ def _config(db: Database, seat: str, *, listen_seconds: float) -> DBOSConfig:
 
 
 @contextmanager
-def _minding_seats(data: Path, mine: str) -> Iterator[None]:
+def _minding_seats(data: Path, mine: str, jobs: Jobs) -> Iterator[None]:
     """Take up, now and then, what processes leave behind that end or die while this one serves."""
     over = threading.Event()
 
@@ -368,6 +425,8 @@ def _minding_seats(data: Path, mine: str) -> Iterator[None]:
                 if free:
                     # As in `_take_up`; while the seats are held here, nobody else sits down on them.
                     DBOS._recover_pending_workflows(free)  # noqa: SLF001
+            with suppress(StoreUnavailable):
+                _mind_batches(jobs)
 
     thread = threading.Thread(target=mind, daemon=True)
     thread.start()

@@ -92,6 +92,13 @@ class Settings(BaseSettings):
         validation_alias=_aliases("plan_seconds"),
         description="How long a plan's price is binding.",
     )
+    batch_poll_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        validation_alias=_aliases("batch_poll_seconds"),
+        description="Seconds between the first looks at a batch; later ones are up to 20 times as far apart.",
+    )
     ocr: str = Field(
         default="auto",
         pattern=r"^(?:[A-Za-z_]{3,24}(?:\+[A-Za-z_]{3,24})*)$",

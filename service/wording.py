@@ -17,6 +17,8 @@ _WORDS = (
     (r"`?image_urls`?", "--image"),
     (r"Ask with image_detail low", "Show a smaller picture"),
     (r"Send the picture as a data URI", "Name its file instead of its address"),
+    (r"at another `?service_tier`?", "at another --tier"),
+    (r"`?service_tier`? batch", "--tier batch"),
     (r"`?service_tier`?", "--tier"),
     (r"`?reasoning_effort`?", "--effort"),
     (r"`?leave_out`?", "--leave-out"),
@@ -31,7 +33,6 @@ _WORDS = (
     (r"allow_long_context, choose such a plan, or ask", "--strategy whole, or ask"),
     (r"`?allow_long_context`?", "--strategy whole"),
     (r"strategy (whole|split|ranked|selected)\b", r"--strategy \1"),
-    (r"runs at default, flex or priority", "runs at --tier standard, flex or priority"),
 )
 """Fields of REST and what stands for them here, in this order."""
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from service.api import events, problems
+from service.api import events, problems, wiring
 from service.api.access import caller, manager, tenant
 from service.api.schemas import AnswerRequest, Listing, Parameters, Resolution
 from service.api.wiring import StartAnswer, context, start_answer
@@ -30,6 +30,7 @@ from service.usecases.context import Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.export_answer import Exported, describe_export, export_answer, file_name
 from service.usecases.follow_answer import follow_answer, wait_for_answer
+from service.usecases.put_in_batch import Order, answers_of_batch, is_for_batch, put_in_batch
 from service.usecases.resolve_answer import Verdict, resolve_answer
 from service.usecases.take_images import showing
 from service.usecases.write_markdown import write_markdown
@@ -41,6 +42,7 @@ Tenant = Annotated[str, Depends(tenant)]
 Manager = Annotated[Caller, Depends(manager)]
 Who = Annotated[Caller, Depends(caller)]
 Start = Annotated[StartAnswer, Depends(start_answer)]
+StartBatch = Annotated[StartAnswer, Depends(wiring.start_batch)]
 
 
 @router.post("/corpora/{corpus_id}/answers", status_code=201, response_model=None)
@@ -48,6 +50,7 @@ async def ask(
     ctx: Ctx,
     who: Who,
     start: Start,
+    start_batch: StartBatch,
     corpus_id: str,
     body: AnswerRequest,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
@@ -55,10 +58,24 @@ async def ask(
     """Ask: by a plan that was offered, or by a question, which takes the recommended plan."""
     owner = who.tenant
     request = replace(request_of(body, idempotency_key, model=ctx.terms.model), key_id=who.key_id)
+    if await asyncio.to_thread(is_for_batch, ctx, owner, request):
+        return await _put_in(ctx, owner, start_batch, corpus_id, request, stream=body.stream)
     request = await asyncio.to_thread(with_pictures, ctx, request, body)
     answer = await asyncio.to_thread(ask_question.ask_question, ctx, owner, corpus_id, request)
     await start(answer.id)
     return await replied(ctx, answer, stream=body.stream, wait=body.wait)
+
+
+async def _put_in(
+    ctx: Context, owner: str, start: StartAnswer, corpus_id: str, request: Request, *, stream: bool
+) -> JSONResponse:
+    """Put one question into a batch of its own, which nobody waits for."""
+    if stream:
+        raise Invalid("A batch takes up to a day and is not streamed: leave `stream` out.")
+    batch = await put_in_batch(ctx, owner, corpus_id, Order((request,)))
+    await start(batch.id)
+    (answer,) = await asyncio.to_thread(answers_of_batch, ctx, owner, batch.id)
+    return JSONResponse(describe_answer(answer), status_code=202)
 
 
 @router.get("/answers")

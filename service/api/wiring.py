@@ -26,3 +26,8 @@ def refusals(request: Request) -> Refusals:
 def start_answer(request: Request) -> StartAnswer:
     """Return what begins an accepted answer."""
     return cast("StartAnswer", request.app.state.start_answer)
+
+
+def start_batch(request: Request) -> StartAnswer:
+    """Return what begins to mind an accepted batch."""
+    return cast("StartAnswer", request.app.state.start_batch)

@@ -91,6 +91,7 @@ class Answer:
         citations: verified, JSON-ready.
         engine: who answered: a provider's name, or `offline`.
         conversation_id: what it is a turn of.
+        batch_id, batch_number: the batch that it waits for, and its place there, from 1.
         citation_precision: share of the citations that are exact or close; None without citations.
         repair: what became of the repair round (JSON-ready), where one was asked for.
         retry_of, retried_as: the answer that it goes on with, and the one that goes on with it.
@@ -128,3 +129,5 @@ class Answer:
     retry_of: str | None = None
     retried_as: str | None = None
     replay_of: str | None = None
+    batch_id: str | None = None
+    batch_number: int | None = None

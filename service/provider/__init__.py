@@ -7,12 +7,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from service.domain.prompts import Message
 from service.domain.usage import Usage
 
-__all__ = ["Anything", "ChatRequest", "Delta", "OnWire", "Parameters", "Provider", "Reply", "Usage"]
+__all__ = [
+    "Anything",
+    "BatchLine",
+    "Batches",
+    "ChatRequest",
+    "Delta",
+    "OnWire",
+    "Parameters",
+    "Provider",
+    "ProviderBatch",
+    "Reply",
+    "Usage",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +131,101 @@ class Anything:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderBatch:
+    """A batch as the provider tells of it.
+
+    Attributes:
+        status: validating, in_progress, finalizing, cancelling; completed, failed, expired, cancelled.
+        done, failed: its lines so far.
+        output_id, errors_id: the files that hold what came of them.
+        code, detail, bad_lines: why it failed as a whole, and at which lines (from 1) where that is told.
+    """
+
+    id: str
+    status: str
+    done: int = 0
+    failed: int = 0
+    output_id: str | None = None
+    errors_id: str | None = None
+    expires_at: datetime | None = None
+    code: str | None = None
+    detail: str = ""
+    bad_lines: tuple[int, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.status in {"completed", "failed", "expired", "cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLine:
+    """What came of one line: a reply, or an error with its code, which is not billed.
+
+    Neither is there where a reply came that can't be read.
+    """
+
+    custom_id: str
+    reply: Reply | None = None
+    code: str | None = None
+    detail: str = ""
+
+
+class Batches(Protocol):
+    """Lines that are answered within a day, at the batch's price."""
+
+    @property
+    def file_bytes(self) -> int:
+        """The most bytes of a file."""
+        ...
+
+    @property
+    def file_lines(self) -> int:
+        """The most lines of a file."""
+        ...
+
+    def line(self, call_id: str, request: ChatRequest) -> bytes:
+        """Return a request as a line, with its end of line."""
+        ...
+
+    async def offered(self) -> bool:
+        """Whether the provider has batches at all."""
+        ...
+
+    async def upload(self, name: str, content: AsyncIterator[bytes], size: int) -> str:
+        """Upload a file of so many bytes, which costs nothing; return its id."""
+        ...
+
+    async def create(self, input_id: str, mark: str) -> ProviderBatch:
+        """Make a batch over an uploaded file: the paid act."""
+        ...
+
+    async def get(self, provider_id: str) -> ProviderBatch:
+        """Return a batch as it stands."""
+        ...
+
+    async def find(self, mark: str, *, since: datetime) -> ProviderBatch | None:
+        """Return the batch that was made with that mark since then, if there is one."""
+        ...
+
+    async def cancel(self, provider_id: str) -> None:
+        """Ask for a batch to be stopped."""
+        ...
+
+    async def delete(self, file_id: str) -> None:
+        """Delete a file; afterwards no batch can be made over it."""
+        ...
+
+    def download(self, file_id: str) -> AsyncIterator[bytes]:
+        """Yield a file's bytes."""
+        ...
+
+    def read(self, text: bytes | str) -> BatchLine | None:
+        """Return a line of what came; None for what is no line."""
+        ...
+
+
 class Provider(Protocol):
     """One seam to every model: the HTTP client and the offline engine both have this shape."""
 
@@ -144,6 +252,11 @@ class Provider(Protocol):
     @property
     def parameters(self) -> Parameters:
         """Who knows what it takes."""
+        ...
+
+    @property
+    def batches(self) -> Batches | None:
+        """What puts lines into batches; None where there are none."""
         ...
 
     def complete(self, request: ChatRequest, on_wire: OnWire | None = None) -> AsyncIterator[Delta | Reply]:

@@ -18,6 +18,7 @@ import httpx
 
 from service.errors import Invalid, ProviderError, ProviderInDoubt, ProviderUnavailable
 from service.provider import ChatRequest, Delta, OnWire, Parameters, Reply, errors, wire
+from service.provider.batches import HttpBatches
 from service.provider.errors import Refusal
 from service.provider.packed import NotUnpacked, Unpacker
 from service.provider.parameters import Described
@@ -154,6 +155,11 @@ class HttpProvider:
     def parameters(self) -> Parameters:
         """By the profile, and by what the provider says of its models."""
         return self._parameters
+
+    @property
+    def batches(self) -> HttpBatches | None:
+        """As the profile says."""
+        return HttpBatches(self._client, self._profile, self._key) if self._profile.batches else None
 
     async def complete(
         self, request: ChatRequest, on_wire: OnWire | None = None

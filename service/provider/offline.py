@@ -72,6 +72,11 @@ class OfflineProvider:
         """It passes over what asks for a model."""
         return Anything()
 
+    @property
+    def batches(self) -> None:
+        """It has none: it answers at once, for nothing."""
+        return None
+
     async def complete(
         self, request: ChatRequest, on_wire: OnWire | None = None
     ) -> AsyncIterator[Delta | Reply]:

@@ -29,6 +29,8 @@ class Profile:
             estimated.
         sampling_while_reasoning: takes `temperature` and `top_p` although the model may be reasoning.
         reasoning_effort, verbosity, prompt_cache_key, service_tier: takes the parameter of that name.
+        batches: has files and batches beside, as far as is known; a gateway may lack them all the same.
+        batch_file_bytes, batch_file_lines: the most that one file of a batch holds.
     """
 
     name: str
@@ -41,9 +43,12 @@ class Profile:
     prompt_cache_key: bool = True
     service_tier: bool = True
     sampling_while_reasoning: bool = False
+    batches: bool = False
+    batch_file_bytes: int = 200_000_000
+    batch_file_lines: int = 50_000
 
 
-OPENAI = Profile(name="openai", base_url="https://api.openai.com/v1")
+OPENAI = Profile(name="openai", base_url="https://api.openai.com/v1", batches=True)
 
 OXEN = Profile(
     name="oxen",

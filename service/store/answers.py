@@ -55,6 +55,8 @@ def add(tx: Transaction, answer: Answer, *, request_sha256: str, idempotency_key
             conversation_id=answer.conversation_id,
             retry_of=answer.retry_of,
             replay_of=answer.replay_of,
+            batch_id=answer.batch_id,
+            batch_number=answer.batch_number,
         )
     )
 
@@ -72,13 +74,13 @@ def get(tx: Transaction, tenant: str, answer_id: str) -> Answer | None:
     row = tx.execute(
         select(answers).where(answers.c.id == answer_id, answers.c.tenant == tenant)
     ).one_or_none()
-    return None if row is None else _answer(row)
+    return None if row is None else answer_of(row)
 
 
 def get_any(tx: Transaction, answer_id: str) -> Answer | None:
     """Return one answer, whoever's it is: for the jobs."""
     row = tx.execute(select(answers).where(answers.c.id == answer_id)).one_or_none()
-    return None if row is None else _answer(row)
+    return None if row is None else answer_of(row)
 
 
 def get_by_key(tx: Transaction, tenant: str, idempotency_key: str) -> tuple[Answer, str] | None:
@@ -86,7 +88,7 @@ def get_by_key(tx: Transaction, tenant: str, idempotency_key: str) -> tuple[Answ
     row = tx.execute(
         select(answers).where(answers.c.tenant == tenant, answers.c.idempotency_key == idempotency_key)
     ).one_or_none()
-    return None if row is None else (_answer(row), row.request_sha256)
+    return None if row is None else (answer_of(row), row.request_sha256)
 
 
 def page_through(
@@ -105,13 +107,14 @@ def page_through(
         query = query.where(answers.c.corpus_id == corpus_id)
     if after:
         query = query.where(answers.c.id < after if newest_first else answers.c.id > after)
-    return [_answer(row) for row in tx.execute(query)]
+    return [answer_of(row) for row in tx.execute(query)]
 
 
 def unfinished(tx: Transaction) -> list[str]:
-    """Return the ids of answers that something still has to happen to."""
+    """Return the ids of answers that something still has to happen to; a batch minds its own."""
     query = select(answers.c.id).where(
-        answers.c.status.in_([AnswerStatus.QUEUED.value, AnswerStatus.RUNNING.value])
+        answers.c.status.in_([AnswerStatus.QUEUED.value, AnswerStatus.RUNNING.value]),
+        answers.c.batch_id.is_(None),
     )
     return list(tx.execute(query).scalars())
 
@@ -297,7 +300,8 @@ def close_call(tx: Transaction, call: Call, *, reply: dict[str, Any] | None, at:
     )
 
 
-def _answer(row: Row[Any]) -> Answer:
+def answer_of(row: Row[Any]) -> Answer:
+    """Return a stored answer."""
     return Answer(
         id=row.id,
         tenant=row.tenant,
@@ -329,6 +333,8 @@ def _answer(row: Row[Any]) -> Answer:
         retry_of=row.retry_of,
         retried_as=row.retried_as,
         replay_of=row.replay_of,
+        batch_id=row.batch_id,
+        batch_number=row.batch_number,
     )
 
 

@@ -255,6 +255,9 @@ answers = Table(
     Column("retry_of", String(40)),
     Column("retried_as", String(40)),
     Column("replay_of", String(40)),
+    # The batch that it waits for, and its place there.
+    Column("batch_id", String(40), index=True),
+    Column("batch_number", Integer),
     UniqueConstraint("tenant", "idempotency_key"),
 )
 
@@ -425,4 +428,57 @@ rate_limits = Table(
     Column("band", String(10), primary_key=True),
     Column("limit_tokens", BigInteger, nullable=False),
     Column("seen_at", Moment, nullable=False),
+)
+
+# Questions that are answered within a day at half the price.
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(40), nullable=False, index=True),
+    Column("corpus_id", String(40), nullable=False),
+    Column("engine", String(60), nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("status", String(20), nullable=False, index=True),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("expected_usd", Exact),
+    Column("most_lines", Integer),
+    Column("error", JSON),
+    Column("idempotency_key", String(200)),
+    Column("request_sha256", String(64), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    UniqueConstraint("tenant", "idempotency_key"),
+)
+
+# A batch of the provider's, over one uploaded file.
+batch_files = Table(
+    "batch_files",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("batch_id", ForeignKey("batches.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("state", String(20), nullable=False),
+    Column("lines", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("input_id", String(200)),
+    Column("provider_id", String(200)),
+    Column("provider_status", String(40)),
+    Column("done", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("output_sha256", String(64)),
+    Column("errors_sha256", String(64)),
+    Column("unknown", Integer, nullable=False),
+    Column("error", JSON),
+    Column("sent_at", Moment),
+    Column("expires_at", Moment),
+)
+
+# Which call stands where in which file.
+batch_lines = Table(
+    "batch_lines",
+    metadata,
+    Column("file_id", ForeignKey("batch_files.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("call_id", ForeignKey("calls.id"), nullable=False, index=True),
 )

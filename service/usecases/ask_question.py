@@ -10,24 +10,20 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
-from service.domain import budgets, planner, pricing
-from service.domain.answers import Answer, AnswerStatus, Call, CallState
-from service.domain.budgets import Budget, Period
+from service.domain import planner, pricing
+from service.domain.answers import Answer, AnswerStatus
 from service.domain.conversations import title_of
-from service.domain.planner import Plan, PlannedCall, Terms
+from service.domain.planner import Plan
 from service.domain.questions import Question
 from service.domain.ranked import INDEX_BUILDING
 from service.errors import (
-    BudgetExceeded,
     Conflict,
     Fix,
     IndexNotReady,
     Invalid,
-    KeyNeeded,
     NotFound,
     OverMaxCost,
     OverThreshold,
@@ -37,17 +33,17 @@ from service.errors import (
     RequestExceedsProviderRate,
     UnabridgedError,
 )
-from service.store import answers, conversations, documents, keys, ledger, plans
-from service.store.ledger import StoredBudget
+from service.store import answers, conversations, documents, plans
 from service.store.plans import StoredPlan
 from service.store.session import Transaction
 from service.usecases.bind_terms import passes_ceiling
 from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Frame
 from service.usecases.describe_ranked import WHILE_RANKING
+from service.usecases.hold_ceilings import hold_ceilings
 from service.usecases.index_pages import make_searchable
 from service.usecases.judge_doubt import EXCEEDS_RATE
-from service.usecases.keep_replies import gone_on_with, keep_reply
+from service.usecases.keep_replies import gone_on_with
 from service.usecases.plan_again import REPLAY, RETRY, is_again, plan_again
 from service.usecases.preview_question import Offer, Preview, preview_in, stored_plan
 from service.usecases.recall_conversation import ways_out
@@ -107,32 +103,99 @@ def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) ->
 
 
 def _accepted(ctx: Context, tenant: str, corpus_id: str, request: Request) -> Answer:
-    request_sha256 = _fingerprint(corpus_id, request, request.question.said() if request.question else None)
     with ctx.db.write() as tx:
-        if request.idempotency_key:
-            known = answers.get_by_key(tx, tenant, request.idempotency_key)
-            if known is not None:
-                return _same(known, corpus_id, request)
+        known = known_answer(tx, tenant, corpus_id, request)
+        if known is not None:
+            return known
         stored = _stored_plan(tx, ctx, tenant, corpus_id, request)
         if (retried := gone_on_with(tx, tenant, stored)) is not None:
             return retried
-        question = _question(request, stored)
-        preview = _preview(tx, ctx, tenant, corpus_id, question=question, stored=stored)
-        offer = _chosen(preview, question, stored)
-        _check_price(offer, request, preview.frame, chosen=stored is not None)
-        if ctx.provider.charges:
-            _check_ceiling(offer.plan, request, question, again=stored is not None and is_again(stored))
-        answer = _answer(ctx, tenant, corpus_id, question, offer=offer, plan_id=stored.id if stored else None)
-        answers.add(tx, answer, request_sha256=request_sha256, idempotency_key=request.idempotency_key)
-        if answer.retry_of is not None and not answers.take_for_retry(tx, answer.retry_of, answer.id):
-            raise Conflict(
-                "It is being retried just now. Retry it in a moment, and you are given that answer."
-            )
-        if stored is None:
-            plans.add(tx, [stored_plan(offer, tenant, corpus_id, question, preview.frame)])
-        if answer.conversation_id is not None:
-            conversations.use(tx, answer.conversation_id, title=title_of(question.text), at=ctx.now())
-        _reserve(tx, ctx, answer, offer, preview.frame.terms, key_id=request.key_id)
+        prepared = _prepare(tx, ctx, tenant, corpus_id, request, stored)
+        if prepared.question.service_tier == "batch":
+            raise Invalid("A batch takes a day: ask for it through answers or batches of the corpus.")
+        return record(tx, ctx, tenant, corpus_id, request, prepared)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question that may be asked, and the plan to carry out."""
+
+    question: Question
+    offer: Offer
+    stored: StoredPlan | None
+    frame: Frame
+
+
+def known_answer(tx: Transaction, tenant: str, corpus_id: str, request: Request) -> Answer | None:
+    """Return the answer that the request's key stands for already.
+
+    Raises:
+        Invalid: the key was used for another request.
+    """
+    if not request.idempotency_key:
+        return None
+    known = answers.get_by_key(tx, tenant, request.idempotency_key)
+    return None if known is None else _same(known, corpus_id, request)
+
+
+def prepare(tx: Transaction, ctx: Context, tenant: str, corpus_id: str, request: Request) -> Prepared:
+    """Choose the plan and check it and its price; nothing is written.
+
+    Raises:
+        UnabridgedError: as `ask_question`, but for budgets.
+    """
+    stored = _stored_plan(tx, ctx, tenant, corpus_id, request)
+    return _prepare(tx, ctx, tenant, corpus_id, request, stored)
+
+
+def _prepare(
+    tx: Transaction,
+    ctx: Context,
+    tenant: str,
+    corpus_id: str,
+    request: Request,
+    stored: StoredPlan | None,
+) -> Prepared:
+    question = _question(request, stored)
+    preview = _preview(tx, ctx, tenant, corpus_id, question=question, stored=stored)
+    offer = _chosen(preview, question, stored)
+    _check_price(offer, request, preview.frame, chosen=stored is not None)
+    if ctx.provider.charges:
+        _check_ceiling(offer.plan, request, question, again=stored is not None and is_again(stored))
+    return Prepared(question, offer, stored, preview.frame)
+
+
+def record(
+    tx: Transaction,
+    ctx: Context,
+    tenant: str,
+    corpus_id: str,
+    request: Request,
+    prepared: Prepared,
+    *,
+    batch: tuple[str, int] | None = None,
+) -> Answer:
+    """Record an answer with its calls, and reserve the ceiling of each.
+
+    In a batch it has a place there, from 1 on.
+
+    Raises:
+        BudgetExceeded, KeyNeeded: see `ask_question`.
+    """
+    question, offer, stored, frame = prepared.question, prepared.offer, prepared.stored, prepared.frame
+    said = request.question.said() if request.question else None
+    answer = _answer(ctx, tenant, corpus_id, question, offer=offer, plan_id=stored.id if stored else None)
+    if batch is not None:
+        answer = replace(answer, batch_id=batch[0], batch_number=batch[1])
+    sha256 = _fingerprint(corpus_id, request, said)
+    answers.add(tx, answer, request_sha256=sha256, idempotency_key=request.idempotency_key)
+    if answer.retry_of is not None and not answers.take_for_retry(tx, answer.retry_of, answer.id):
+        raise Conflict("It is being retried just now. Retry it in a moment, and you are given that answer.")
+    if stored is None:
+        plans.add(tx, [stored_plan(offer, tenant, corpus_id, question, frame)])
+    if answer.conversation_id is not None:
+        conversations.use(tx, answer.conversation_id, title=title_of(question.text), at=ctx.now())
+    hold_ceilings(tx, ctx, answer, offer.plan, frame.terms, key_id=request.key_id)
     return answer
 
 
@@ -235,8 +298,6 @@ def _preview(
     question: Question,
     stored: StoredPlan | None,
 ) -> Preview:
-    if question.service_tier == "batch":
-        raise Invalid("Batch is priced for comparison only: an answer runs at default, flex or priority.")
     try:
         if stored is not None and is_again(stored):
             return plan_again(tx, ctx, tenant, question, stored)
@@ -384,96 +445,3 @@ def _answer(
 def _reserved_micros(ctx: Context, plan: Plan) -> int:
     """What is held for all its calls: nothing where the engine costs nothing."""
     return pricing.to_micros_up(plan.estimate.max_usd) if ctx.provider.charges and plan.estimate else 0
-
-
-def _reserve(
-    tx: Transaction, ctx: Context, answer: Answer, offer: Offer, terms: Terms, *, key_id: str | None
-) -> None:
-    """Hold the ceiling of each call in every budget it falls under, and make the calls ready."""
-    if key_id is not None:
-        _refuse_revoked(tx, answer.tenant, key_id)
-    scopes = ("tenant", f"corpus:{answer.corpus_id}", *([f"key:{key_id}"] if key_id else ()))
-    if ctx.provider.charges:
-        _refuse_unbounded(offer.plan, ledger.budgets_of(tx, answer.tenant, scopes), terms)
-    for part, planned in enumerate(offer.plan.all_calls):
-        if planned.kept:
-            keep_reply(tx, answer, part, planned)
-            continue
-        micros = _ceiling_micros(planned, terms) if ctx.provider.charges else 0
-        call = Call(
-            id=f"{answer.id}.{part}",
-            answer_id=answer.id,
-            part=part,
-            state=CallState.READY,
-            reserved_micros=micros,
-        )
-        answers.add_call(
-            tx, call, input_tokens=planned.expected_input_tokens, prefix_sha256=planned.prefix_sha256
-        )
-        held = [
-            _hold(tx, stored, micros, ctx.now()) for stored in ledger.budgets_of(tx, answer.tenant, scopes)
-        ]
-        ledger.hold(
-            tx,
-            call_id=call.id,
-            tenant=answer.tenant,
-            corpus_id=answer.corpus_id,
-            micros=micros,
-            scopes=held,
-            at=ctx.now(),
-            key_id=key_id,
-        )
-
-
-def _refuse_revoked(tx: Transaction, tenant: str, key_id: str) -> None:
-    """Refuse a key that was revoked since it was recognised: its budget went with it, and holds nothing."""
-    key = keys.get(tx, tenant, key_id)
-    if key is None or key.revoked_at is not None:
-        raise KeyNeeded("The key was revoked just now. Send one that holds.")
-
-
-def _refuse_unbounded(plan: Plan, limits: Sequence[StoredBudget], terms: Terms) -> None:
-    """Refuse a question whose price nobody knows where a budget has to be held: it could pass any."""
-    if plan.estimate is not None or not limits:
-        return
-    scope = limits[0].scope
-    raise BudgetExceeded(
-        f"No price is published for {terms.model.id} at {terms.tier}, so the budget of {scope} can't be "
-        "held. Ask a model whose price is known, name this one's prices, or lift the budget.",
-        fixes=(
-            Fix("use_model", "Ask a model, at a service tier, whose price is known."),
-            Fix("name_prices", "Name the model's prices in the file of UNABRIDGED_MODELS_FILE."),
-            Fix("remove_budget", "Lift the budget.", (("scope", scope),)),
-        ),
-    )
-
-
-def _ceiling_micros(planned: PlannedCall, terms: Terms) -> int:
-    top = pricing.ceiling(
-        terms.model,
-        tier=terms.tier,
-        on=terms.on,
-        input_tokens=planned.ceiling_input_tokens,
-        output_tokens=planned.reserved_output_tokens,
-    )
-    return 0 if top is None else pricing.to_micros_up(top)
-
-
-def _hold(tx: Transaction, stored: StoredBudget, micros: int, now: datetime) -> str:
-    """Take room in one budget, in its current period; the rule (and its message) is the domain's."""
-    period = cast("Period", stored.period)
-    start = budgets.period_start(period, now)
-    spent = stored.spent_micros
-    if start is not None and stored.period_start < start:
-        ledger.turn_period(tx, stored, start)
-        spent = 0
-    if not ledger.take_room(tx, stored, micros):
-        Budget(
-            cap=stored.cap_micros,
-            spent=spent,
-            reserved=stored.reserved_micros,
-            period=period,
-            scope=stored.scope,
-        ).reserve(micros)
-        raise BudgetExceeded(f"The budget of {stored.scope} is taken up just now. Ask again in a moment.")
-    return stored.scope

@@ -49,6 +49,7 @@ class Terms:
         concurrent_calls: at most so many calls of one answer at once.
         languages: recognised on scanned pages and images; none of them are read without any.
         account: tells one provider's account from another, and nothing of its key.
+        batch_poll_seconds: between the first looks at a batch; later ones are further apart.
     """
 
     model: str = "gpt-5.5"
@@ -58,6 +59,7 @@ class Terms:
     concurrent_calls: int = 4
     languages: tuple[str, ...] = ()
     account: str = ""
+    batch_poll_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

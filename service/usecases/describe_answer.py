@@ -22,6 +22,7 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
         "status": answer.status.value,
         "corpus_id": answer.corpus_id,
         "conversation_id": answer.conversation_id,
+        "batch_id": answer.batch_id,
         "question": answer.question,
         "questions": list(answer.request.get("questions", ())),
         "question_images": [one.described() for one in from_dicts(answer.request.get("images", ()))],

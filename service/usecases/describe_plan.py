@@ -104,6 +104,7 @@ class Frame:
         questions: how often the like will be asked.
         together: the questions of a list; None where it is one.
         engine: who answers, where that can't be asked for a service tier.
+        without_batches: the same, where it has no batches.
         recalled: the conversation that the question is a turn of.
         shown: the pictures beside the question.
     """
@@ -116,6 +117,7 @@ class Frame:
     expires_at: datetime
     together: Together | None = None
     engine: str | None = None
+    without_batches: str | None = None
     forecast: Mapping[tuple[str, int | None], Forecast] = field(default_factory=dict)
     recalled: Recalled | None = None
     shown: tuple[ShownImage, ...] = ()
@@ -145,7 +147,13 @@ def describe(plan_id: str, plan: Plan, frame: Frame) -> dict[str, Any]:
             call.reserved_output_tokens for call in plan.all_calls if not call.kept
         ),
         "cost": _cost(plan, frame),
-        "alternatives": alternatives(plan, terms, _asked(frame), without_tiers=frame.engine),
+        "alternatives": alternatives(
+            plan,
+            terms,
+            _asked(frame),
+            without_tiers=frame.engine,
+            without_batches=frame.without_batches,
+        ),
         "threshold": _threshold(plan, terms),
         "window": window_of(plan.largest_call, planner.max_input(terms), terms.guard_tokens),
         "coverage": _coverage(plan, frame),

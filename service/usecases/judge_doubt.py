@@ -18,9 +18,12 @@ EXCEEDS_RATE = "request_exceeds_provider_rate"
 
 
 def within_rate(plan: Plan, terms: Terms) -> Plan:
-    """Return the plan, infeasible where one of its calls can never pass the provider's tokens per minute."""
+    """Return the plan, infeasible where one of its calls can never pass the provider's tokens per minute.
+
+    Batches have limits of their own, which no reply tells.
+    """
     call = _too_large(plan.calls, terms)
-    if call is None:
+    if call is None or terms.tier == "batch":
         return plan
     limit = terms.limits.of(call.band)
     return Plan(

@@ -35,8 +35,8 @@ async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool
     """Make one paid call, or take what an earlier running already has of it."""
     planned = run.planned[part]
     call = await asyncio.to_thread(_stored_call, run, part)
-    if call.state is CallState.DONE and call.finish_reason == CANCELLED:
-        raise Cancelled  # a running before this one was stopped here
+    if _was_stopped(call):
+        raise Cancelled  # a running before this one was stopped here, or its batch was
     if call.state is CallState.DONE:
         if aloud and len(call.text) > len(run.shown):
             run.say(call.text[len(run.shown) :])
@@ -56,6 +56,12 @@ async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool
     if not await asyncio.to_thread(_take, run, call):
         raise Stopped(AnswerStatus.IN_DOUBT, IN_DOUBT)
     return await _send(run, call, request, aloud=aloud)
+
+
+def _was_stopped(call: Call) -> bool:
+    if call.state is CallState.FAILED:
+        return call.error is not None and call.error.code == CANCELLED
+    return call.state is CallState.DONE and call.finish_reason == CANCELLED
 
 
 async def _send(run: Run, call: Call, request: ChatRequest, *, aloud: bool) -> Call:

@@ -35,7 +35,8 @@ def observe(tx: Transaction, run: Run, call: Call, limit_tokens: int | None) -> 
     if not run.ctx.provider.charges:
         return
     planned = run.planned[call.part]
-    if planned.slices and planned.kind != "repair":  # the answer's own call left the pack a moment ago
+    when_sent = planned.kind != "repair"  # the answer's own call left the pack a moment ago
+    if planned.slices and when_sent and run.answer.batch_id is None:  # nobody knows when a batch was read
         _remember(tx, run, call, planned)
     if call.usage is not None and not call.usage.estimated:
         observations.add(tx, _observation(run, call, planned, call.usage))

@@ -137,7 +137,7 @@ def preview_in(
     drafts = _drafts(tx, asked.members, terms, question, ranked, limits=learnt.limits)
     talk = found.history.chain() if found else NO_TALK
     held = forecast(tx, ctx, Asking(tenant, corpus_id, model, question.system_prompt, talk), drafts)
-    if any(held.cached.values()):
+    if any(held.cached.values()) and terms.tier != "batch":  # nobody knows what is held by then
         terms = replace(terms, cached=held.cached)
         drafts = [planner.warmed(draft, terms) for draft in drafts]
     if question.repair:
@@ -466,6 +466,7 @@ def _frame(ctx: Context, terms: Terms, asked: Asked, *, question: Question, held
         together=tasks.together(question, terms, count_tokens),
         shown=question.images,
         engine=None if ctx.provider.takes_tiers else ctx.provider.name,
+        without_batches=ctx.provider.name if ctx.provider.batches is None else None,
         created_at=now,
         expires_at=now + timedelta(seconds=ctx.terms.plan_seconds),
         forecast=held.of,

@@ -15,12 +15,18 @@ from service.errors import Fix
 
 _NOTES: dict[Tier, str] = {
     "flex": "Slower, and may be refused when busy, which is not charged.",
-    "batch": "Within 24 hours; priced for comparison, not asked through answers yet.",
+    "batch": "Within 24 hours: asked with service_tier batch, it waits for a place among other work.",
 }
+_NO_BATCHES = "Within 24 hours, where there are batches; {} has none, so this is for comparison only."
 
 
 def alternatives(
-    plan: Plan, terms: Terms, asked: Collection[int], *, without_tiers: str | None = None
+    plan: Plan,
+    terms: Terms,
+    asked: Collection[int],
+    *,
+    without_tiers: str | None = None,
+    without_batches: str | None = None,
 ) -> list[dict[str, Any]]:
     """Return the same calls at each cheaper tier, as JSON; no plan is made again.
 
@@ -29,24 +35,35 @@ def alternatives(
         terms: that it was made on.
         asked: for how many questions prices are named.
         without_tiers: who answers, where that can't be asked for a tier.
+        without_batches: the same, where it has no batches.
     """
-    return [
+    told = [
         _alternative(plan, replace(terms, tier=tier), asked, without_tiers)
         for tier in _NOTES
         if tier != terms.tier
     ]
+    return [_without_batches(one, without_batches) if without_batches else one for one in told]
+
+
+def _without_batches(told: dict[str, Any], engine: str) -> dict[str, Any]:
+    """Say of a batch that it can't be asked here, where its price is known all the same."""
+    if told["service_tier"] != "batch" or told["cost"] is None:
+        return told
+    return {**told, "feasible": False, "note": _NO_BATCHES.format(engine)}
 
 
 def _alternative(
     plan: Plan, terms: Terms, asked: Collection[int], without_tiers: str | None
 ) -> dict[str, Any]:
-    because = _unknown_because(plan, without_tiers)
-    then = None if because else repairs.priced(planner.price_calls(plan.calls, terms), plan.repair, terms)
+    because, later = _unknown_because(plan, without_tiers), terms.tier == "batch"
+    calls = [replace(call, expected_cached_tokens=0) for call in plan.calls] if later else plan.calls
+    then = None if because else repairs.priced(planner.price_calls(calls, terms), plan.repair, terms)
     if then is None:
         because = because or f"No price is published for {terms.model.id} at {terms.tier}."
     saves = plan.estimate.expected_usd - then.expected_usd if plan.estimate and then else None
     return {
         "service_tier": terms.tier,
+        "feasible": then is not None,
         "cost": then and prices(then, asked, reusable=plan.reusable),
         "saves_usd": None if saves is None else usd(saves),
         "note": because or _NOTES[terms.tier],

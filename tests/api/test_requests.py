@@ -125,13 +125,6 @@ def test_question_or_plan(server: Server, corpus: str) -> None:
     refused(server.ask(corpus, question="q", plan_id=plan["id"]), 422)
 
 
-def test_batch_is_a_price_and_no_answer(server: Server, corpus: str, upstream: Upstream) -> None:
-    refused(server.ask(corpus, question="When?", service_tier="batch"), 422)
-    plan = server.plans(corpus, question="When?", service_tier="batch")["whole"]
-    refused(server.ask(corpus, plan_id=plan["id"]), 422)
-    assert upstream.requests == []
-
-
 @pytest.mark.parametrize("chunked", [False, True])
 def test_body_without_end(server: Server, corpus: str, *, chunked: bool) -> None:
     content = b'{"question": "' + b"x" * (MAX_SHOWING_BYTES + 1) + b'"}'

@@ -18,7 +18,8 @@ TEXT = "1. When did the harbour open?\n2. When was it closed again?"
 ALTERNATIVE = {
     "service_tier": one_of("flex", "batch"),
     "cost": maybe(dict.fromkeys(("min_usd", "expected_usd", "max_usd", "cold_usd", "warm_usd"), money)),
-    "saves_usd": maybe(money),
+    "feasible": bool,
+    "saves_usd": maybe(str),
     "note": str,
 }
 
@@ -142,7 +143,8 @@ def test_cheaper_tiers_are_priced_beside_each_plan(server: Server, large: list[s
         assert one["cost"] == cost
         assert 25 in [each["n"] for each in one["cost"]["for_questions"]]
         saved = Decimal(plan["cost"]["expected_usd"]) - Decimal(one["cost"]["expected_usd"])
-        assert Decimal(one["saves_usd"]) == saved > 0
+        assert Decimal(one["saves_usd"]) == saved
+        assert saved > 0 or one["service_tier"] == "batch", "what is cached now saves more than waiting a day"
     flex, batch = (one["note"] for one in plan["alternatives"])
     assert "not charged" in flex
     assert "24 hours" in batch

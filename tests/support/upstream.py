@@ -24,12 +24,13 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import parse_qsl
 
 import uvicorn
 
 from ingest.tokens import decode, encode
 from service.provider.profiles import Profile, named
-from tests.support import answering, contract
+from tests.support import answering, contract, upstream_batches
 from tests.support.asgi import Receive, Send, read, send_body, send_event, send_json, start
 from tests.support.billing import MAX_INPUT_TOKENS, Billed, PrefixCache, asked, price, prompt_tokens
 from tests.support.contract import Violation
@@ -216,6 +217,7 @@ class Upstream:
         tells_cache: whether replies say what was read from the cache.
         descriptions: what it says of models at `GET /models/{id}`, by their names; 404 for all others.
         described: the names that were asked for there.
+        batches: its files and batches.
     """
 
     def __init__(
@@ -240,6 +242,7 @@ class Upstream:
         self.tells_cache = True
         self.descriptions: dict[str, Any] = {}
         self.described: list[str] = []
+        self.batches = upstream_batches.Batches(self)
         self._numbers = itertools.count(1)
         self._cache = PrefixCache()
         self._server: uvicorn.Server | None = None
@@ -300,11 +303,38 @@ class Upstream:
             known = name in self.descriptions
             missing = Violation(f"The model '{name}' does not exist", status=404).envelope()
             await send_json(send, 200 if known else 404, self.descriptions.get(name, missing))
+        elif scope["path"].startswith(upstream_batches.PATHS):
+            await self._keep(scope, receive, send)
         elif (scope["method"], scope["path"]) != ("POST", "/v1/chat/completions"):
             violation = Violation(f"Invalid URL ({scope['method']} {scope['path']})", status=404)
             await send_json(send, 404, violation.envelope())
         else:
             await self._complete(scope, receive, send)
+
+    def batch_reply(self, body: dict[str, Any]) -> tuple[dict[str, Any], Billed]:
+        """The reply to a line of a batch, which says `default` as the vendor's does, and its bill."""
+        reply = self._reply(well(), {**body, "service_tier": "batch"})
+        self._cache.remember(body)
+        return {**_payload(well(), reply), "service_tier": "default"}, reply.billed
+
+    async def _keep(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Files and batches."""
+        content = await read(receive)
+        if content is None:
+            return
+        headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
+        violation = self._unauthorized(headers)
+        if violation:
+            await send_json(send, violation.status, violation.envelope())
+            return
+        query = dict(parse_qsl(scope["query_string"].decode()))
+        at = scope["method"], scope["path"], query, content
+        try:
+            reply = await asyncio.to_thread(self.batches.answer, *at)
+        except upstream_batches.Dropped:
+            await start(send, 200, (("content-type", "application/json"), ("content-length", "1000")))
+            raise
+        await upstream_batches.send(reply, send)
 
     async def _complete(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         content = await read(receive)
@@ -461,7 +491,7 @@ def _chunks(act: Act, reply: _Reply, *, with_usage: bool) -> Iterator[dict[str, 
         yield _named(reply, "chat.completion.chunk") | {"choices": [], "usage": reply.billed.usage()}
 
 
-async def _whole(act: Act, reply: _Reply, send: Send) -> None:
+def _payload(act: Act, reply: _Reply) -> dict[str, Any]:
     text = None if act.refusal else "".join(reply.pieces)
     message: dict[str, Any] = {
         "role": "assistant",
@@ -473,7 +503,11 @@ async def _whole(act: Act, reply: _Reply, send: Send) -> None:
     payload = _named(reply, "chat.completion") | {"choices": [choice]}
     if act.usage:
         payload["usage"] = reply.billed.usage()
-    content = json.dumps(payload).encode()
+    return payload
+
+
+async def _whole(act: Act, reply: _Reply, send: Send) -> None:
+    content = json.dumps(_payload(act, reply)).encode()
     if act.cut_after is not None:
         await start(
             send, 200, (*_headers(reply, "application/json", act), ("content-length", str(len(content))))
