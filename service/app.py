@@ -35,6 +35,7 @@ from service.api.limits import Bounded
 from service.errors import Invalid
 from service.metrics import Refusals
 from service.settings import Settings
+from service.web import page
 
 
 def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) -> FastAPI:
@@ -83,6 +84,7 @@ def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) 
         openai_files,
         mcp,
         health,
+        page,
     ):
         app.include_router(module.router)
     return app

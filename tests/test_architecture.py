@@ -58,7 +58,7 @@ IMPORTERS = {
     "alembic": ("service.store",),
     "charset_normalizer": ("ingest.formats.charsets",),
     "dbos": ("service.jobs",),
-    "fastapi": ("service.api", "service.app"),
+    "fastapi": ("service.api", "service.app", "service.web.page"),
     "httpx": ("service.provider",),
     "mcp": ("service.mcp.protocol",),
     "msgspec": ("service.store.told",),

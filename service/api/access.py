@@ -25,8 +25,10 @@ from service.usecases import manage_keys
 from service.usecases.context import LOCAL, Context
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
-OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
-"""What needs no key: it says nothing of anybody's data."""
+OPEN = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
+"""What needs no key, as the page's own files don't: it says nothing of anybody's data."""
+
+_OPEN_BELOW = "/static/"
 
 KNOWN_SECONDS = 2.0
 """So long a key that was recognised is not looked up again: a revocation holds everywhere after that."""
@@ -125,7 +127,7 @@ class Gate:
             StoreUnavailable: who it is can't be found out now.
         """
         ctx = cast("Context", scope["app"].state.context)
-        is_open = scope["path"] in OPEN
+        is_open = scope["path"] in OPEN or scope["path"].startswith(_OPEN_BELOW)
         try:
             needed = self._exposed or await self._known.needed(ctx)
         except StoreUnavailable:
