@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 from service.api.access import tenant
-from service.api.schemas import Corpus, CorpusName, Listing, NewCorpus, PlanRequest, Receipt
+from service.api.documents import described
+from service.api.schemas import Corpus, CorpusName, Document, Listing, NewCorpus, PlanRequest, Receipt
 from service.api.wiring import context
 from service.store import told
 from service.usecases import arrange_corpus, preview_question
@@ -57,6 +58,22 @@ def delete(ctx: Ctx, owner: Tenant, corpus_id: str) -> Response:
     """Forget a corpus; its documents stay."""
     arrange_corpus.remove(ctx, owner, corpus_id)
     return Response(status_code=204)
+
+
+@router.get("/corpora/{corpus_id}/documents")
+def list_documents(
+    ctx: Ctx,
+    owner: Tenant,
+    corpus_id: str,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Listing[Document]:
+    """List a corpus's documents in packed order."""
+    found = arrange_corpus.list_documents(ctx, owner, corpus_id)
+    begin = next((n for n, one in enumerate(found, 1) if one.id == after), 0)
+    shown = [described(one) for one in found[begin : begin + limit]]
+    more = len(found) > begin + limit
+    return Listing(data=shown, has_more=more, next=shown[-1].id if more else None)
 
 
 @router.put("/corpora/{corpus_id}/documents/{document_id}")

@@ -50,9 +50,16 @@ async def upload(
 
 @router.get("")
 def list_documents(
-    ctx: Ctx, owner: Tenant, after: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    ctx: Ctx,
+    owner: Tenant,
+    named: Annotated[list[str] | None, Query(alias="id", max_length=100)] = None,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Listing[Document]:
-    """List documents, oldest first."""
+    """List documents, oldest first; with `id`, those that are named and there."""
+    if named is not None:
+        known = read_document.get_documents(ctx, owner, named)
+        return Listing(data=[described(known[one]) for one in dict.fromkeys(named) if one in known])
     found = read_document.list_documents(ctx, owner, after=after, limit=limit + 1)
     shown = [described(document) for document in found[:limit]]
     more = len(found) > limit

@@ -176,7 +176,15 @@ def test_every_call_needs_a_key(server: Server) -> None:
                 continue
             assert response.headers["content-type"] == "application/problem+json"
             fits(response.json(), {**PROBLEM, "code": one_of("unauthorized")})
-        for path in ("/nowhere", "/static", "//static/js/app.js", "/v1/keys/", "/healthz/", "//healthz", "/docs/oauth2-redirect"):
+        for path in (
+            "/nowhere",
+            "/static",
+            "//static/js/app.js",
+            "/v1/keys/",
+            "/healthz/",
+            "//healthz",
+            "/docs/oauth2-redirect",
+        ):
             assert nobody.get(path).status_code == 401, path
         assert nobody.options("/v1/corpora").status_code == 401
         for path in OPEN:

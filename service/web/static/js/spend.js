@@ -1,8 +1,79 @@
-// What was spent.
+// What was spent: by day, corpus and model, against what was expected, and the budgets that hold it.
 
+import { get, getAll } from "./api.js";
+import { bars } from "./charts.js";
 import { fill, h } from "./dom.js";
+import { amount, dollars, drawn, exact, shown } from "./money.js";
+import { count, moment, percent, plural } from "./numbers.js";
+import { answerAddress } from "./router.js";
 
-/** Show what was spent. */
-export function showSpend(view) {
-  fill(view, h("h1", null, "Spend"));
+const DAYS = 30;
+const LINES = 12;
+const A_DAY_MS = 86_400_000;
+
+/** Show what was spent in the last days. */
+export async function showSpend(view) {
+  const controller = new AbortController();
+  const options = { signal: controller.signal };
+  const from = encodeURIComponent(new Date(Date.now() - DAYS * A_DAY_MS).toISOString());
+  const by = (group) => get(`/v1/ledger?group_by=${group}&from=${from}`, options);
+  const [days, corpora, models, budgets, lines] = await Promise.all([by("day"), by("corpus"), by("model"), get("/v1/budgets", options), getAll(`/v1/ledger?from=${from}`, options)]);
+  document.title = "Spend · Unabridged";
+  fill(view, h("div", { class: "spend" }, h("header", null, h("h1", null, "Spend"), h("p", { class: "quiet" }, `The last ${DAYS} days, as the ledger has them.`)),
+    figures(days), days.data.length ? h("div", { class: "spend-columns" },
+      card("By day", spendBars(days.data, "Spent by day", (one) => dayName(one.key))),
+      card("By corpus", spendBars(sorted(corpora.data), "Spent by corpus", (one) => h("bdi", null, one.name ?? "a corpus that is gone"))),
+      card("By model", spendBars(sorted(models.data), "Spent by model", (one) => one.key)),
+      card("Expected and paid", estimates(days))) : h("p", { class: "quiet" }, "Nothing was asked yet, so nothing was spent."),
+    budgetsCard(budgets.data), ledgerCard(lines)));
+  return () => { controller.abort(); document.title = "Unabridged"; };
+}
+
+function figures({ total, held_usd: held }) {
+  const cached = total.prompt_tokens ? total.cached_tokens / total.prompt_tokens : 0;
+  return h("dl", { class: "spend-figures" },
+    figure("Spent", exact(amount(total.spent_usd)), `${plural(total.answers, "answer")}, ${plural(total.calls, "call")}`),
+    figure("Held for open calls", exact(amount(held)), "freed or settled as they end"),
+    figure("Tokens read", count(total.prompt_tokens), `${count(total.completion_tokens)} written`),
+    figure("From the cache", percent(cached), `${count(total.cached_tokens)} tokens at the cached price`));
+}
+
+const figure = (name, value, note) => h("div", { class: "figure" }, h("dt", null, name), h("dd", { class: "number" }, value), h("dd", { class: "small" }, note));
+
+const card = (title, content) => h("section", { class: "card" }, h("h2", null, title), content);
+
+function spendBars(groups, label, name) {
+  return bars(groups.map((one) => ({ name: name(one), value: drawn(amount(one.spent_usd)), text: shown(one.spent_usd) })), { label });
+}
+
+const sorted = (groups) => [...groups].sort((a, b) => (amount(b.spent_usd) > amount(a.spent_usd) ? 1 : -1));
+const dayName = (key) => new Date(`${key}T00:00:00Z`).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+
+function estimates({ total }) {
+  const { estimate } = total;
+  if (!estimate) return h("p", { class: "quiet" }, "No call has told its usage yet.");
+  return h("table", null, h("tbody", null,
+    row("Calls compared", count(estimate.calls)), row("On average, a call cost this much more than expected", signed(estimate.mean_error_usd)),
+    row("Off by, either way", shown(estimate.mean_absolute_error_usd)),
+    row("Cached tokens expected", count(estimate.expected_cached_tokens)), row("Cached tokens that came", count(estimate.cached_tokens))));
+}
+
+const signed = (text) => { const value = amount(text); return value > 0n ? `+${dollars(value)}` : dollars(value); };
+const row = (name, value) => h("tr", null, h("th", { scope: "row" }, name), h("td", { class: "number" }, value));
+
+function budgetsCard(budgets) {
+  if (!budgets.length) return null;
+  return card("Budgets", h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Budgets" }, h("table", null,
+    h("thead", null, h("tr", null, ["Of", "Limit", "Spent", "Held", "Free"].map((name, n) => h("th", { scope: "col", class: n ? "number" : "" }, name)))),
+    h("tbody", null, budgets.map((one) => h("tr", null, h("th", { scope: "row" }, h("bdi", null, one.corpus ?? one.key ?? (one.scope === "tenant" ? "everything" : one.scope))),
+      h("td", { class: "number" }, `${exact(amount(one.limit_usd))} a ${one.period}`.replace("a total", "in all")),
+      [one.spent_usd, one.reserved_usd, one.available_usd].map((usd) => h("td", { class: "number" }, exact(amount(usd))))))))));
+}
+
+function ledgerCard(lines) {
+  if (!lines.length) return null;
+  return card("Ledger, the last lines", h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Ledger" }, h("table", null,
+    h("thead", null, h("tr", null, h("th", { scope: "col" }, "At"), h("th", { scope: "col" }, "What"), h("th", { scope: "col" }, "Answer"), h("th", { scope: "col", class: "number" }, "Amount"))),
+    h("tbody", null, lines.slice(-LINES).reverse().map((line) => h("tr", null, h("td", null, moment(line.at)), h("td", null, line.kind),
+      h("td", null, h("a", { href: answerAddress(line.answer_id) }, `…${line.answer_id.slice(-6)}`)), h("td", { class: "number" }, exact(amount(line.usd)))))))));
 }

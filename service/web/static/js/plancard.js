@@ -1,0 +1,42 @@
+// One plan as a card: what it does, what it costs now, cold, warm and at most, and what it leaves out.
+
+import { h, newId } from "./dom.js";
+import { shown } from "./money.js";
+import { count } from "./numbers.js";
+import { leftOut, manner, reach, titleOf } from "./planwords.js";
+
+const MOST_SHOWN = 60;
+
+/** Return the card; `{group, names, isChosen, isRecommended, onChoose}`. */
+export function planCard(plan, { group, names, isChosen, isRecommended, onChoose }) {
+  const id = `${group}-${plan.strategy}-${plan.budget_tokens ?? 0}`;
+  const about = newId("about");
+  return h("div", { class: `plan${isChosen ? " is-chosen" : ""}${plan.feasible ? "" : " is-infeasible"}${plan.threshold.status === "over" && plan.feasible ? " is-over" : ""}` },
+    h("label", { class: "plan-choice", for: id },
+      h("input", { id, type: "radio", name: group, checked: isChosen, disabled: !plan.feasible, "aria-describedby": about, onchange: onChoose }),
+      h("span", { class: "plan-title" }, titleOf(plan)),
+      isRecommended ? h("span", { class: "badge good" }, "Recommended") : null),
+    h("div", { id: about, class: "plan-about" }, plan.feasible ? feasible(plan) : h("p", { class: "plan-manner" }, plan.infeasible_because)),
+    plan.feasible ? omissions(plan, names) : null);
+}
+
+function feasible(plan) {
+  return [
+    plan.cost ? h("p", { class: "plan-price" }, h("span", { class: "plan-now number" }, shown(plan.cost.expected_usd)), h("span", { class: "quiet" }, " now")) : h("p", { class: "quiet" }, "no price is published"),
+    plan.cost ? h("dl", { class: "plan-prices" },
+      pair("cold", shown(plan.cost.cold_usd)), pair("cached", plan.cache.reusable ? shown(plan.cost.warm_usd) : "—"), pair("at most", shown(plan.cost.max_usd))) : null,
+    h("p", { class: "plan-manner" }, manner(plan)),
+    plan.threshold.status === "over" ? h("p", { class: "plan-over" }, h("strong", null, `Over the ${count(plan.threshold.at)} mark: `), `${shown(plan.threshold.extra_usd)} more`)
+      : plan.threshold.status === "near" ? h("p", { class: "plan-near" }, `Close to the ${count(plan.threshold.at)} mark`) : null,
+  ];
+}
+
+const pair = (name, value) => h("div", null, h("dt", null, name), h("dd", { class: "number" }, value));
+
+function omissions(plan, names) {
+  const out = leftOut(plan, names);
+  if (!out.length) return h("p", { class: "plan-reach" }, reach(plan));
+  return h("details", { class: "plan-reach" }, h("summary", null, reach(plan)),
+    h("ul", { class: "plan-out" }, out.slice(0, MOST_SHOWN).map((one) => h("li", null, h("bdi", null, one.name), " — ", one.said)),
+      out.length > MOST_SHOWN ? h("li", null, `and ${count(out.length - MOST_SHOWN)} more`) : null));
+}

@@ -1,0 +1,154 @@
+// The price before the question: the plans side by side, what each leaves out, and the threshold accepted or not.
+
+import { post } from "./api.js";
+import { costCurve } from "./costcurve.js";
+import { debounced, fill, h, newId } from "./dom.js";
+import { amount, dollars, shown } from "./money.js";
+import { count } from "./numbers.js";
+import { planCard } from "./plancard.js";
+import { offered, sameKind, titleOf } from "./planwords.js";
+import { isAbort, problemNotice } from "./problems.js";
+
+const TYPING_MS = 350;
+const TIERS = [["standard", "Standard"], ["flex", "Flex"], ["batch", "Batch"]];
+
+/**
+ * Return the panel as `{element, outcome, update(asked), stop()}`.
+ *
+ * @param handlers `{onAsk({planId, acceptsLongContext, plan}), onFix(fix), onTier(tier), onQuestions(n)}`; `onFix` says whether it knew how.
+ * `outcome` is where asking shows what it does. `update` takes `{corpusId, request, why, documentIds, documents}`.
+ */
+export function plansPanel(handlers) {
+  const place = h("div", { class: "plans-place" });
+  const outcome = h("div", { class: "plans-outcome" });
+  const element = h("section", { class: "plans", "aria-label": "Plans and their prices" }, place, outcome);
+  const group = newId("plan");
+  const curve = costCurve({ onQuestions: handlers.onQuestions });
+  let asked = null;
+  let offer = null;
+  let wanted = null;
+  let accepted = null;
+  let controller = null;
+
+  const later = debounced(load, TYPING_MS);
+
+  async function load() {
+    controller?.abort();
+    controller = new AbortController();
+    element.setAttribute("aria-busy", "true");
+    const { corpusId, request, documentIds } = asked;
+    try {
+      const body = { ...request, ...(documentIds ? { document_ids: documentIds } : {}) };
+      offer = await post(`/v1/corpora/${encodeURIComponent(corpusId)}/plans`, body, { signal: controller.signal });
+      show();
+    } catch (error) {
+      if (isAbort(error)) return;
+      offer = null;
+      fill(place, problemNotice(error, { onRetry: load }), fixes(error.fixes ?? []));
+    }
+    element.removeAttribute("aria-busy");
+  }
+
+  function show() {
+    const plans = offered(offer.data);
+    const chosen = chosenOf(plans);
+    if (chosen && accepted !== acceptance(chosen)) accepted = null;
+    const names = new Map(asked.documents.map((one) => [one.id, one.filename]));
+    const focused = place.contains(document.activeElement) ? document.activeElement.id : null;
+    fill(place,
+      h("div", { class: "plans-head" }, h("h2", null, "What it will cost"), tiers(chosen)),
+      offer.recommended_because ? h("p", { class: "quiet plans-because" }, offer.recommended_because) : null,
+      h("div", { class: "plan-cards", role: "radiogroup", "aria-label": "Plans" }, plans.map((plan) => planCard(plan, {
+        group, names, isChosen: plan === chosen, isRecommended: plan.id === offer.recommended, onChoose: () => { wanted = sameKind(plan); show(); } }))),
+      chosen ? [warnings(chosen), action(chosen)] : null,
+      curve.element);
+    curve.show({ plans: plans.filter((plan) => plan.feasible && plan.cost), chosen, questions: asked.request.expected_questions ?? 1 });
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+
+  function chosenOf(plans) {
+    const feasible = plans.filter((plan) => plan.feasible);
+    return feasible.find((plan) => sameKind(plan) === wanted) ?? feasible.find((plan) => plan.id === offer.recommended) ?? feasible[0] ?? null;
+  }
+
+  /** What a tick stands for: another plan, or another price, has to be accepted anew. */
+  const acceptance = (plan) => (plan.threshold.status === "over" ? `${sameKind(plan)} ${plan.threshold.extra_usd}` : null);
+
+  function action(plan) {
+    const extra = acceptance(plan);
+    const isOpen = extra === null || accepted === extra;
+    const price = shown(plan.cost?.expected_usd ?? null);
+    const button = h("button", { id: `${group}-ask`, type: "button", class: `button primary ask-button${isOpen ? "" : " is-closed"}`, "aria-disabled": isOpen ? null : "true", "aria-describedby": extra === null ? null : `${group}-extra`, onclick: () => (isOpen ? send(plan, extra !== null) : tick.focus()) },
+      extra === null ? `Ask for about ${price}` : isOpen ? `Ask at the long-context price: about ${price}` : "Accept the long-context price first");
+    const tick = h("input", { id: `${group}-accept`, type: "checkbox", checked: isOpen && extra !== null, onchange: () => { accepted = tick.checked ? extra : null; show(); } });
+    return h("div", { class: `ask-bar${extra === null ? "" : " is-over"}` },
+      extra === null ? null : h("div", { id: `${group}-extra`, class: "ask-extra" },
+        h("p", null, h("strong", null, `${count(plan.threshold.tokens_over)} tokens over the ${count(plan.threshold.at)} mark. `), "Every token of this call is billed at the long-context price."),
+        h("label", { class: "check" }, tick, " ", h("span", null, "I accept the long-context price: ", h("strong", null, `${shown(plan.threshold.extra_usd)} more`)))),
+      h("div", { class: "row" }, button, h("span", { class: "small quiet" }, plan.cost ? `At most ${shown(plan.cost.max_usd)}; no bill is higher.` : "No price is published for this.")));
+  }
+
+  async function send(plan, acceptsLongContext) {
+    fill(outcome, h("p", { class: "quiet", role: "status" }, "Asking…"));
+    try {
+      await handlers.onAsk({ planId: plan.id, acceptsLongContext, plan });
+    } catch (error) {
+      if (!isAbort(error)) fill(outcome, problemNotice(error), fixes(error.fixes ?? []));
+      if (["plan_changed", "plan_expired"].includes(error.code)) load();
+    }
+  }
+
+  /** The tiers of service with the price of the chosen plan in each. */
+  function tiers(chosen) {
+    const now = chosen?.service_tier ?? "standard";
+    const others = new Map((chosen?.alternatives ?? []).map((one) => [one.service_tier, one]));
+    const standing = TIERS.filter(([tier]) => tier === now || others.get(tier)?.cost || tier === "standard");
+    if (standing.length < 2) return null;
+    return h("div", { class: "tiers", role: "group", "aria-label": "Service tier" }, standing.map(([tier, label]) => {
+      const other = others.get(tier);
+      const usd = tier === now ? chosen.cost?.expected_usd : other?.cost?.expected_usd;
+      const isPriceOnly = tier === "batch" && tier !== now;
+      return h("button", { id: `${group}-${tier}`, type: "button", class: "tier", "aria-pressed": String(tier === now), disabled: isPriceOnly, title: other?.note ?? "", onclick: () => handlers.onTier(tier === "standard" ? null : tier) },
+        label, usd ? h("span", { class: "number" }, shown(usd)) : null);
+    }));
+  }
+
+  function warnings(plan) {
+    const said = plan.warnings.filter((one) => one.code !== plan.infeasible_code);
+    return said.map((one) => h("div", { class: `notice small${one.code.startsWith("over") ? " warned" : ""}` }, h("p", null, one.detail), fixes(one.fixes)));
+  }
+
+  function fixes(list) {
+    const known = list.filter((fix) => fix.do === "use_strategy" || ["leave_out", "narrow", "leave_out_waste", "send_page_images"].includes(fix.do));
+    if (!known.length) return null;
+    return h("div", { class: "row" }, known.map((fix) => h("button", { type: "button", class: "button narrow", onclick: () => mend(fix) },
+      worded(fix), fix.saves_usd ? h("span", { class: "quiet" }, `saves ${dollars(amount(fix.saves_usd))}`) : null)));
+  }
+
+  function mend(fix) {
+    if (fix.do === "use_strategy") {
+      const plan = offered(offer?.data ?? []).find((one) => one.strategy === fix.strategy);
+      if (plan) { wanted = sameKind(plan); show(); }
+    } else handlers.onFix(fix);
+  }
+
+  return {
+    element,
+    outcome,
+    update(next) {
+      asked = next;
+      if (next.request) return later();
+      later.stop();
+      controller?.abort();
+      offer = null;
+      element.removeAttribute("aria-busy");
+      return fill(place, h("p", { class: "quiet plans-hint" }, next.why ?? "Type a question, and its price comes before anything is asked."));
+    },
+    stop() { later.stop(); controller?.abort(); },
+  };
+}
+
+function worded(fix) {
+  if (fix.do === "use_strategy") return `Take “${titleOf({ strategy: fix.strategy, calls: [] })}”`;
+  return fix.detail.length > 90 ? `${fix.detail.slice(0, 88)}…` : fix.detail;
+}
