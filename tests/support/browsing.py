@@ -21,7 +21,7 @@ def find_chromium() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-@dataclass(slots=True)
+@dataclass  # without slots: Playwright keeps its wrapper of a bound method on the object
 class Watch:
     """What a page complained of: errors on the console, refused by the policy, thrown and not caught.
 

@@ -5,6 +5,7 @@ import { fill, h, s } from "./dom.js";
 const HEIGHT = 210;
 const PAD = { left: 52, right: 128, top: 12, bottom: 30 };
 const LABEL = 15;
+const NARROW = 420;
 
 /**
  * Return lines over a shared axis as `{element, show({series, xName})}`.
@@ -16,7 +17,7 @@ export function lineChart({ label, yText }) {
   const place = h("div", { class: "chart-place" });
   const table = h("table");
   const element = h("figure", { class: "chart", role: "group", "aria-label": label }, place, h("div", { class: "unseen" }, table));
-  const draw = () => { if (data && place.clientWidth) fill(place, drawing(data, place.clientWidth, yText)); };
+  const draw = () => { if (data && place.clientWidth) fill(place, drawing(data, place.clientWidth, yText), place.clientWidth < NARROW ? legend(data) : null); };
   new ResizeObserver(draw).observe(place);
   return {
     element,
@@ -38,7 +39,7 @@ export function bars(rows, { label }) {
 }
 
 function drawing({ series, xName }, width, yText) {
-  const right = width < 420 ? 20 : PAD.right;
+  const right = width < NARROW ? 20 : PAD.right;
   const xs = series.flatMap((one) => one.points.map(([x]) => x));
   const top = niceTop(Math.max(...series.flatMap((one) => one.points.map(([, y]) => y)), 0));
   const [from, to] = [Math.min(...xs), Math.max(...xs)];
@@ -53,6 +54,11 @@ function drawing({ series, xName }, width, yText) {
     s("text", { class: "chart-text", x: width - right + 12, y: HEIGHT - 10 }, right > 100 ? xName : ""),
     series.map((one) => s("polyline", { class: `chart-line ${one.className} ${one.isChosen ? "is-chosen" : ""}`, points: one.points.map(([a, b]) => `${x(a)},${y(b)}`).join(" ") })),
     right > 100 ? ends.map(({ one, y: at }) => s("text", { class: `chart-name ${one.className} ${one.isChosen ? "is-chosen" : ""}`, x: width - right + 12, y: at + 4 }, one.name)) : null);
+}
+
+/** The names below, where there is no room for them beside the lines. */
+function legend({ series }) {
+  return h("div", { class: "chart-legend", "aria-hidden": "true" }, series.map((one) => h("span", { class: one.className }, one.name)));
 }
 
 /** Move labels apart that would stand on each other. */

@@ -10,7 +10,7 @@ import { isAbort, problemNotice } from "./problems.js";
 import { questionForm } from "./question.js";
 import { go } from "./router.js";
 import { keep, recall } from "./state.js";
-import { tally } from "./tally.js";
+import { key, tally, withPriced } from "./tally.js";
 import { addFiles, droppable, filesOfDrop, filesOfInput, uploadsOf } from "./upload.js";
 
 const POLL_MS = 600;
@@ -24,11 +24,11 @@ export async function showCorpus(view, { corpusId, refresh, ask }) {
   const { signal } = controller;
   const at = `/v1/corpora/${encodeURIComponent(corpusId)}`;
   const uploads = uploadsOf(corpusId);
-  const state = { corpus: null, documents: [], meter: null, model: null, off: new Set(recall(`off.${corpusId}`, [])), tally: null };
+  const state = { corpus: null, documents: [], meter: null, model: null, priced: null, off: new Set(recall(`off.${corpusId}`, [])), tally: null };
   const problems = h("div", { class: "stack" });
   const meter = meterCard();
   const documents = documentsPanel({ onSwitch, onTakeOut, onDismiss: (upload) => uploads.dismiss([upload]), onFiles: () => pick(false), onFolder: () => pick(true) });
-  const plans = plansPanel({ onAsk, onFix, onTier: (tier) => question.change({ service_tier: tier }), onQuestions: (n) => question.change({ expected_questions: n }) });
+  const plans = plansPanel({ onAsk, onFix, onPriced, onTier: (tier) => question.change({ service_tier: tier }), onQuestions: (n) => question.change({ expected_questions: n }) });
   const question = questionForm({ draft: `draft.${corpusId}`, onChange: plan });
   const name = h("h1", { class: "corpus-name" });
 
@@ -46,7 +46,7 @@ export async function showCorpus(view, { corpusId, refresh, ask }) {
     name.textContent = state.corpus.name;
     document.title = `${state.corpus.name} · Unabridged`;
     state.tally = tally(state);
-    meter.show(state.tally);
+    meter.show(withPriced(state.tally, state.priced));
     documents.show({ ...state, uploads: uploads.entries });
   }
 
@@ -54,6 +54,13 @@ export async function showCorpus(view, { corpusId, refresh, ask }) {
     const { on, isWhole } = selection();
     plans.update({ corpusId, request: on.length ? question.request() : null, why: on.length ? null : "Switch a document on, or add some, to ask about them.",
       documentIds: isWhole ? null : on.map((one) => one.id), documents: state.documents });
+  }
+
+  /** The service has counted the question too: its figures take the place of the sum, until a switch moves. */
+  function onPriced(whole, { documents: counted }) {
+    const isStale = counted !== state.documents;
+    state.priced = whole?.cost && !isStale ? { plan: whole, on: key(state.tally.on) } : null;
+    show();
   }
 
   /** What the switches leave; whole where naming the documents would change nothing. */

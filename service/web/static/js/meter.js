@@ -24,7 +24,7 @@ export function meterCard() {
     show(tally) {
       element.dataset.status = tally.status;
       fill(figure, h("span", { class: "meter-tokens" }, count(tally.tokens)), " tokens",
-        h("span", { class: "quiet" }, ` in ${plural(tally.on.length, "document")}`));
+        h("span", { class: "quiet" }, ` in ${plural(tally.on.length, "document")}${tally.isPriced ? " and the question" : ""}`));
       fill(price, tally.cold === null ? h("span", { class: "quiet" }, tally.status === BEYOND ? "does not fit one question" : "")
         : [h("strong", null, dollars(tally.cold)), h("span", { class: "quiet" }, " first question · "),
           h("strong", null, dollars(tally.warm)), h("span", { class: "quiet" }, " while cached")]);

@@ -15,7 +15,8 @@ const TIERS = [["standard", "Standard"], ["flex", "Flex"], ["batch", "Batch"]];
 /**
  * Return the panel as `{element, outcome, update(asked), stop()}`.
  *
- * @param handlers `{onAsk({planId, acceptsLongContext, plan}), onFix(fix), onTier(tier), onQuestions(n)}`; `onFix` says whether it knew how.
+ * @param handlers `{onAsk({planId, acceptsLongContext, plan}), onFix(fix), onTier(tier), onQuestions(n), onPriced(plan, asked)}`: the last is told
+ * the plan of one call over everything that was asked about.
  * `outcome` is where asking shows what it does. `update` takes `{corpusId, request, why, documentIds, documents}`.
  */
 export function plansPanel(handlers) {
@@ -41,6 +42,7 @@ export function plansPanel(handlers) {
       const body = { ...request, ...(documentIds ? { document_ids: documentIds } : {}) };
       offer = await post(`/v1/corpora/${encodeURIComponent(corpusId)}/plans`, body, { signal: controller.signal });
       show();
+      handlers.onPriced(offer.data.find((plan) => plan.strategy === "whole" || plan.strategy === "selected") ?? null, asked);
     } catch (error) {
       if (isAbort(error)) return;
       offer = null;

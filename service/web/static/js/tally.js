@@ -49,6 +49,19 @@ export function tally({ documents, meter, model, off }) {
   };
 }
 
+/** What tells one selection from another. */
+export const key = (documents) => documents.map((one) => one.id).join(" ");
+
+/** Return the tally with the service's own figures of a plan over the same documents, the question counted in. */
+export function withPriced(sum, priced) {
+  if (!priced || priced.on !== key(sum.on)) return sum;
+  const { plan } = priced;
+  return {
+    ...sum, isPriced: true, tokens: plan.input_tokens, status: statusOf(plan.input_tokens, sum.mark, sum.wall),
+    cold: amount(plan.cost.cold_usd), warm: amount(plan.cost.warm_usd),
+  };
+}
+
 /** Return how a number of tokens stands to the mark and the wall. */
 export function statusOf(tokens, mark, wall) {
   if (tokens > wall) return BEYOND;
