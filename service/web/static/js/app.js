@@ -35,7 +35,9 @@ function frame() {
   const head = h("header", { class: "head" }, toggle,
     h("a", { class: "wordmark", href: "#/" }, "Unabridged"), navigation, h("span", { class: "push row" }, engine, themeSwitch()));
   fill(document.getElementById("app"), head, rail, main);
-  addEventListener("hashchange", () => { rail.classList.remove("shown"); toggle.setAttribute("aria-expanded", "false"); });
+  const fold = () => { rail.classList.remove("shown"); toggle.setAttribute("aria-expanded", "false"); };
+  rail.addEventListener("click", (event) => { if (event.target.closest("a")) fold(); });
+  addEventListener("hashchange", fold);
 }
 
 /** Show the view of an address; the one before is left first, so that nothing of it goes on. */
