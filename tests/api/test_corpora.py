@@ -49,6 +49,21 @@ def test_order_is_that_of_joining(server: Server) -> None:
     assert server.client.get(f"/v1/corpora/{corpus}").json()["document_ids"] == [ids[0], ids[1], ids[2]]
 
 
+def test_its_documents_are_listed_in_their_order(server: Server) -> None:
+    ids = [str(server.add(f"listed{n}.txt", f"Listed {n}".encode())["id"]) for n in range(3)]
+    corpus = server.corpus(ids[2], ids[0], ids[1])
+    path = f"/v1/corpora/{corpus}/documents"
+    whole = server.client.get(path).json()
+    assert [one["id"] for one in whole["data"]] == [ids[2], ids[0], ids[1]]
+    assert (whole["has_more"], whole["next"]) == (False, None)
+    assert whole["data"][0] == server.client.get(f"/v1/documents/{ids[2]}").json()
+    first = server.client.get(path, params={"limit": "2"}).json()
+    assert (first["has_more"], first["next"]) == (True, ids[0])
+    rest = server.client.get(path, params={"after": first["next"], "limit": "2"}).json()
+    assert [one["id"] for one in rest["data"]] == [ids[1]]
+    assert server.client.get("/v1/corpora/cor_nobody/documents").status_code == 404
+
+
 def test_corpora_are_listed_page_by_page(server: Server) -> None:
     made = [server.corpus(name=f"Listed {n}") for n in range(3)]
     before = server.client.get("/v1/corpora", params={"limit": "1000"}).json()

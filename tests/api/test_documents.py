@@ -27,6 +27,15 @@ def test_upload_is_accepted_and_read(server: Server) -> None:
     assert document["progress"]["done"] == document["progress"]["total"] == document["pages"] == 1
 
 
+def test_named_documents_are_listed_at_once(server: Server) -> None:
+    ids = [str(server.add(f"named{n}.txt", f"Named {n}".encode())["id"]) for n in range(3)]
+    named = [ids[2], "doc_nobody", ids[0], ids[2]]
+    found = server.client.get("/v1/documents", params={"id": named}).json()
+    assert [one["id"] for one in found["data"]] == [ids[2], ids[0]]
+    assert found["data"][1] == server.client.get(f"/v1/documents/{ids[0]}").json()
+    assert server.client.get("/v1/documents", params={"id": ids[:1] * 101}).status_code == 422
+
+
 def test_same_bytes_are_the_same_document(server: Server) -> None:
     first = server.add("one.txt", b"The same bytes twice.")
     again = server.upload("other-name.txt", b"The same bytes twice.").json()["data"][0]
