@@ -38,6 +38,30 @@ export function bars(rows, { label }) {
     h("td", { class: "number" }, row.text)))));
 }
 
+/** Return upright bars, one a moment: `[{name, value, text}]`, oldest first. */
+export function columns(points, { label, yText }) {
+  const place = h("div", { class: "chart-place" });
+  const draw = () => { if (place.clientWidth) fill(place, upright(points, place.clientWidth, yText)); };
+  new ResizeObserver(draw).observe(place);
+  return h("figure", { class: "chart", role: "group", "aria-label": label }, place,
+    h("div", { class: "unseen" }, h("table", null, h("caption", null, label),
+      h("tbody", null, points.filter((point) => point.value).map((point) => h("tr", null, h("th", { scope: "row" }, point.name), h("td", null, point.text)))))));
+}
+
+function upright(points, width, yText) {
+  const top = niceTop(Math.max(...points.map((point) => point.value)));
+  const step = (width - PAD.left) / points.length;
+  const y = (value) => HEIGHT - PAD.bottom - (value / top) * (HEIGHT - PAD.top - PAD.bottom);
+  const every = Math.ceil(points.length / Math.max(2, Math.floor(width / 110)));
+  return s("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, "aria-hidden": "true", focusable: "false" },
+    [0, 0.5, 1].map((share) => [
+      s("line", { class: "chart-rule", x1: PAD.left, x2: width, y1: y(top * share), y2: y(top * share) }),
+      s("text", { class: "chart-text", x: PAD.left - 8, y: y(top * share) + 4, "text-anchor": "end" }, yText(top * share))]),
+    points.map((point, n) => [
+      s("rect", { class: "chart-column", x: PAD.left + n * step + step * 0.18, width: step * 0.64, y: y(point.value), height: Math.max(0, y(0) - y(point.value)), rx: 2 }, s("title", null, `${point.name}: ${point.text}`)),
+      (points.length - 1 - n) % every ? null : s("text", { class: "chart-text", x: PAD.left + (n + 0.5) * step, y: HEIGHT - 10, "text-anchor": n === points.length - 1 ? "end" : "middle" }, point.name)]));
+}
+
 function drawing({ series, xName }, width, yText) {
   const right = width < NARROW ? 20 : PAD.right;
   const xs = series.flatMap((one) => one.points.map(([x]) => x));

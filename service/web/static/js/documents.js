@@ -90,7 +90,7 @@ function documentRow(document, { tally, off }, actions) {
     h("input", { type: "checkbox", role: "switch", class: "switch", checked: isOn, "aria-label": `Read ${document.filename}`, onchange: (event) => actions.onSwitch([document.id], event.target.checked) }),
     h("div", { class: "document-text" }, named(document.filename),
       h("div", { class: "document-detail" }, detail.join(" · "), notes),
-      isOn && tally ? h("div", { class: "document-share", "aria-hidden": "true", style: { "--share": String(tally.shareOf(document)) } }) : null),
+      isOn && tally ? h("div", { class: "document-share", "aria-hidden": "true", style: { "--share": String(tally.tokensOf(document) / tally.largest) } }) : null),
     h("span", { class: "document-price number" }, isOn && tally ? dollars(tally.dollarsOf(document)) : h("span", { class: "quiet" }, "off")),
     takeOut(document, actions));
 }

@@ -10,6 +10,7 @@ import { offered, sameKind, titleOf } from "./planwords.js";
 import { isAbort, problemNotice } from "./problems.js";
 
 const TYPING_MS = 350;
+const NAMED = 2;
 const TIERS = [["standard", "Standard"], ["flex", "Flex"], ["batch", "Batch"]];
 
 /**
@@ -62,7 +63,7 @@ export function plansPanel(handlers) {
       offer.recommended_because ? h("p", { class: "quiet plans-because" }, offer.recommended_because) : null,
       h("div", { class: "plan-cards", role: "radiogroup", "aria-label": "Plans" }, plans.map((plan) => planCard(plan, {
         group, names, isChosen: plan === chosen, isRecommended: plan.id === offer.recommended, onChoose: () => { wanted = sameKind(plan); show(); } }))),
-      chosen ? [warnings(chosen), action(chosen)] : null,
+      chosen ? [action(chosen), warnings(chosen)] : null,
       curve.element);
     curve.show({ plans: plans.filter((plan) => plan.feasible && plan.cost), chosen, questions: asked.request.expected_questions ?? 1 });
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
@@ -87,7 +88,8 @@ export function plansPanel(handlers) {
       extra === null ? null : h("div", { id: `${group}-extra`, class: "ask-extra" },
         h("p", null, h("strong", null, `${count(plan.threshold.tokens_over)} tokens over the ${count(plan.threshold.at)} mark. `), "Every token of this call is billed at the long-context price."),
         h("label", { class: "check" }, tick, " ", h("span", null, "I accept the long-context price: ", h("strong", null, `${shown(plan.threshold.extra_usd)} more`)))),
-      h("div", { class: "row" }, button, h("span", { class: "small quiet" }, plan.cost ? `At most ${shown(plan.cost.max_usd)}; no bill is higher.` : "No price is published for this.")));
+      h("div", { class: "row" }, button, h("span", { class: "small quiet" }, plan.cost ? `At most ${shown(plan.cost.max_usd)}; no bill is higher.` : "No price is published for this.")),
+      plan.warnings.filter(isThreshold).map((one) => fixes(one.fixes, "Or stay below: ")));
   }
 
   async function send(plan, acceptsLongContext) {
@@ -116,15 +118,15 @@ export function plansPanel(handlers) {
   }
 
   function warnings(plan) {
-    const said = plan.warnings.filter((one) => one.code !== plan.infeasible_code);
-    return said.map((one) => h("div", { class: `notice small${one.code.startsWith("over") ? " warned" : ""}` }, h("p", null, one.detail), fixes(one.fixes)));
+    return plan.warnings.filter((one) => !isThreshold(one)).map((one) => h("div", { class: `notice small${one.code.startsWith("over") ? " warned" : ""}` }, h("p", null, one.detail), fixes(one.fixes)));
   }
 
-  function fixes(list) {
+  function fixes(list, lead = null) {
     const known = list.filter((fix) => fix.do === "use_strategy" || ["leave_out", "narrow", "leave_out_waste", "send_page_images"].includes(fix.do));
     if (!known.length) return null;
-    return h("div", { class: "row" }, known.map((fix) => h("button", { type: "button", class: "button narrow", onclick: () => mend(fix) },
-      worded(fix), fix.saves_usd ? h("span", { class: "quiet" }, `saves ${dollars(amount(fix.saves_usd))}`) : null)));
+    const names = new Map((asked?.documents ?? []).map((one) => [one.id, one.filename]));
+    return h("div", { class: "row fixes" }, lead ? h("span", { class: "small" }, lead) : null, known.map((fix) => h("button", { type: "button", class: "button narrow", title: fix.detail, onclick: () => mend(fix) },
+      worded(fix, names), fix.saves_usd ? h("span", { class: "quiet" }, `saves ${dollars(amount(fix.saves_usd))}`) : null)));
   }
 
   function mend(fix) {
@@ -150,7 +152,14 @@ export function plansPanel(handlers) {
   };
 }
 
-function worded(fix) {
-  if (fix.do === "use_strategy") return `Take “${titleOf({ strategy: fix.strategy, calls: [] })}”`;
-  return fix.detail.length > 90 ? `${fix.detail.slice(0, 88)}…` : fix.detail;
+const isThreshold = (warning) => warning.code === "over_threshold";
+
+/** A fix on its button: with the names of the first documents, where it names some. */
+function worded(fix, names) {
+  if (fix.do === "use_strategy") return `Take “${titleOf({ strategy: fix.strategy })}”`;
+  const ids = fix.document_ids ?? [];
+  const verb = { leave_out: "Leave out", narrow: "Ask only" }[fix.do];
+  if (!verb || !ids.length) return fix.detail;
+  const more = ids.length - NAMED;
+  return [`${verb} `, ids.slice(0, NAMED).flatMap((id, n) => [n ? ", " : "", h("bdi", null, names.get(id) ?? id)]), more > 0 ? ` and ${count(more)} more` : ""];
 }

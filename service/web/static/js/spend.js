@@ -1,7 +1,7 @@
 // What was spent: by day, corpus and model, against what was expected, and the budgets that hold it.
 
 import { get, getAll } from "./api.js";
-import { bars } from "./charts.js";
+import { bars, columns } from "./charts.js";
 import { fill, h } from "./dom.js";
 import { amount, dollars, drawn, exact, shown } from "./money.js";
 import { count, moment, percent, plural } from "./numbers.js";
@@ -20,11 +20,13 @@ export async function showSpend(view) {
   const [days, corpora, models, budgets, lines] = await Promise.all([by("day"), by("corpus"), by("model"), get("/v1/budgets", options), getAll(`/v1/ledger?from=${from}`, options)]);
   document.title = "Spend · Unabridged";
   fill(view, h("div", { class: "spend" }, h("header", null, h("h1", null, "Spend"), h("p", { class: "quiet" }, `The last ${DAYS} days, as the ledger has them.`)),
-    figures(days), days.data.length ? h("div", { class: "spend-columns" },
-      card("By day", spendBars(days.data, "Spent by day", (one) => dayName(one.key))),
-      card("By corpus", spendBars(sorted(corpora.data), "Spent by corpus", (one) => h("bdi", null, one.name ?? "a corpus that is gone"))),
-      card("By model", spendBars(sorted(models.data), "Spent by model", (one) => one.key)),
-      card("Expected and paid", estimates(days))) : h("p", { class: "quiet" }, "Nothing was asked yet, so nothing was spent."),
+    figures(days), days.data.length ? [
+      card("By day", columns(everyDay(days.data), { label: "Spent by day", yText: (y) => dollars(BigInt(Math.round(y * 1e6)) * 1_000_000n) })),
+      h("div", { class: "spend-columns" },
+        h("div", { class: "stack" },
+          card("By corpus", spendBars(sorted(corpora.data), "Spent by corpus", (one) => h("bdi", null, one.name ?? "a corpus that is gone"))),
+          card("By model", spendBars(sorted(models.data), "Spent by model", (one) => one.key))),
+        card("Expected and paid", estimates(days)))] : h("p", { class: "quiet" }, "Nothing was asked yet, so nothing was spent."),
     budgetsCard(budgets.data), ledgerCard(lines)));
   return () => { controller.abort(); document.title = "Unabridged"; };
 }
@@ -32,8 +34,8 @@ export async function showSpend(view) {
 function figures({ total, held_usd: held }) {
   const cached = total.prompt_tokens ? total.cached_tokens / total.prompt_tokens : 0;
   return h("dl", { class: "spend-figures" },
-    figure("Spent", exact(amount(total.spent_usd)), `${plural(total.answers, "answer")}, ${plural(total.calls, "call")}`),
-    figure("Held for open calls", exact(amount(held)), "freed or settled as they end"),
+    figure("Spent", shown(total.spent_usd), `exactly ${exact(amount(total.spent_usd))}: ${plural(total.answers, "answer")}, ${plural(total.calls, "call")}`),
+    figure("Held for open calls", shown(held), "freed or settled as they end"),
     figure("Tokens read", count(total.prompt_tokens), `${count(total.completion_tokens)} written`),
     figure("From the cache", percent(cached), `${count(total.cached_tokens)} tokens at the cached price`));
 }
@@ -44,6 +46,13 @@ const card = (title, content) => h("section", { class: "card" }, h("h2", null, t
 
 function spendBars(groups, label, name) {
   return bars(groups.map((one) => ({ name: name(one), value: drawn(amount(one.spent_usd)), text: shown(one.spent_usd) })), { label });
+}
+
+/** All days of the span, those without a call too: `[{name, value, text}]`. */
+function everyDay(groups) {
+  const spent = new Map(groups.map((one) => [one.key, one.spent_usd]));
+  return Array.from({ length: DAYS }, (_, n) => new Date(Date.now() - (DAYS - 1 - n) * A_DAY_MS).toISOString().slice(0, 10))
+    .map((key) => ({ name: dayName(key), value: drawn(amount(spent.get(key) ?? "0")), text: shown(spent.get(key) ?? "0") }));
 }
 
 const sorted = (groups) => [...groups].sort((a, b) => (amount(b.spent_usd) > amount(a.spent_usd) ? 1 : -1));

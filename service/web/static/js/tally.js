@@ -44,6 +44,7 @@ export function tally({ documents, meter, model, off }) {
     askable, on, tokens, mark, wall, status, rate, tokensOf,
     isAll: on.length === documents.length,
     ...pricesOf({ tokens, status, rate, meter, rates }),
+    largest: Math.max(1, ...on.map(tokensOf)),
     shareOf: (document) => (documentTokens ? tokensOf(document) / documentTokens : 0),
     dollarsOf: (document) => (rate ? priceOf(tokensOf(document), rate.input) : null),
   };
