@@ -22,9 +22,11 @@ export function planCard(plan, { group, names, isChosen, isRecommended, onChoose
 
 function feasible(plan) {
   return [
-    plan.cost ? h("p", { class: "plan-price" }, h("span", { class: "plan-now number" }, shown(plan.cost.expected_usd)), h("span", { class: "quiet" }, " now")) : h("p", { class: "quiet" }, "no price is published"),
-    plan.cost ? h("dl", { class: "plan-prices" },
-      pair("cold", shown(plan.cost.cold_usd)), pair("cached", plan.cache.reusable ? shown(plan.cost.warm_usd) : "—"), pair("at most", shown(plan.cost.max_usd))) : null,
+    plan.cost ? h("div", { class: "plan-figures" },
+      h("p", { class: "plan-price" }, h("span", { class: "plan-now number" }, shown(plan.cost.expected_usd)), h("span", { class: "quiet" }, " now")),
+      h("dl", { class: "plan-prices" },
+        pair("cold", shown(plan.cost.cold_usd)), pair("cached", plan.cache.reusable ? shown(plan.cost.warm_usd) : "—"), pair("at most", shown(plan.cost.max_usd))))
+      : h("p", { class: "quiet" }, "no price is published"),
     h("p", { class: "plan-manner" }, manner(plan)),
     plan.threshold.status === "over" ? h("p", { class: "plan-over" }, h("strong", null, `Over the ${count(plan.threshold.at)} mark: `), `${shown(plan.threshold.extra_usd)} more`)
       : plan.threshold.status === "near" ? h("p", { class: "plan-near" }, `Close to the ${count(plan.threshold.at)} mark`) : null,

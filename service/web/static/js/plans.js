@@ -126,7 +126,7 @@ export function plansPanel(handlers) {
     if (!known.length) return null;
     const names = new Map((asked?.documents ?? []).map((one) => [one.id, one.filename]));
     return h("div", { class: "row fixes" }, lead ? h("span", { class: "small" }, lead) : null, known.map((fix) => h("button", { type: "button", class: "button narrow", title: fix.detail, onclick: () => mend(fix) },
-      worded(fix, names), fix.saves_usd ? h("span", { class: "quiet" }, `saves ${dollars(amount(fix.saves_usd))}`) : null)));
+      h("span", null, worded(fix, names)), fix.saves_usd ? h("span", { class: "quiet" }, `saves ${dollars(amount(fix.saves_usd))}`) : null)));
   }
 
   function mend(fix) {
