@@ -14,7 +14,7 @@ from typing import Self
 
 import httpx
 
-READY_SECONDS = 40.0
+READY_SECONDS = 90.0
 
 
 def environment(data: Path, **settings: str) -> dict[str, str]:
