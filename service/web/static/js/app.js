@@ -22,6 +22,7 @@ const main = h("main", { id: "main", tabindex: "-1" });
 const navigation = h("nav", { "aria-label": "Parts of the page" });
 let leave = () => {};
 let stopHistory = () => {};
+let shown = false;
 
 function frame() {
   const rail = h("aside", { class: "rail", id: "rail", "aria-label": "Corpora and history" },
@@ -47,6 +48,11 @@ async function show({ name, id }) {
   mark({ name, id });
   const view = h("div", { class: `view view-${name}` });
   fill(main, view);
+  if (shown) {
+    main.focus({ preventScroll: true }); // another view is another place to read on from
+    scrollTo(0, 0);
+  }
+  shown = true;
   try {
     leave = (await views[name](view, id)) ?? (() => {});
   } catch (error) {
