@@ -132,6 +132,7 @@ class Shots:
             page.get_by_role("textbox", name="Your question").fill(QUESTION)
             page.get_by_role("radio", name="Everything at once").check()
             page.locator(".plans").evaluate("(it) => it.scrollIntoView()")
+            page.mouse.move(0, 0)  # where it clicked, something else is now
             keep(page, "plans")
 
     def take_answer(self, corpus: str) -> None:

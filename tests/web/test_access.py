@@ -82,6 +82,8 @@ def test_axe_finds_nothing(looked_at: Page, corpus: str, client: httpx.Client) -
     page.get_by_role("radio", name="Everything at once").check()
     page.get_by_text("More", exact=True).click()
     is_in_order(page)
+    page.locator(".ask-button").hover()
+    is_in_order(page)
     page.get_by_role("checkbox", name="I accept the long-context price").check()
     page.get_by_role("button", name="Rename").click()
     is_in_order(page)
