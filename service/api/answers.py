@@ -85,9 +85,12 @@ def list_answers(
     corpus_id: str | None = None,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    newest_first: bool = False,  # noqa: FBT001, FBT002 - a parameter of the address
 ) -> Listing[dict[str, Any]]:
-    """List answers, oldest first."""
-    found = ask_question.list_answers(ctx, owner, corpus_id=corpus_id, after=after, limit=limit + 1)
+    """List answers, oldest first unless it is said otherwise."""
+    found = ask_question.list_answers(
+        ctx, owner, corpus_id=corpus_id, after=after, limit=limit + 1, newest_first=newest_first
+    )
     shown = [describe_answer(answer) for answer in found[:limit]]
     more = len(found) > limit
     return Listing(data=shown, has_more=more, next=shown[-1]["id"] if more else None)
