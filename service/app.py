@@ -35,7 +35,7 @@ from service.api.limits import Bounded
 from service.errors import Invalid
 from service.metrics import Refusals
 from service.settings import Settings
-from service.web import page
+from service.web import fragments, page
 
 
 def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) -> FastAPI:
@@ -85,6 +85,7 @@ def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) 
         mcp,
         health,
         page,
+        fragments,
     ):
         app.include_router(module.router)
     return app

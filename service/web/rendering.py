@@ -178,7 +178,7 @@ class _Renderer(RendererHTML):
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Write code between fences, and over it what the fence says."""
         said = _source(env).with_buttons(tokens[idx].info.strip())
-        language = f'<span class="language">{said}</span>\n' if said else ""
+        language = f'<span class="language">{said}</span>' if said else ""
         return f"<pre>{language}<code>{self.text(tokens, idx, options, env)}</code></pre>\n"
 
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:

@@ -1,8 +1,67 @@
-// What was asked before, in the rail. Filled where answers are kept.
+// What was asked before, in the rail: newest first, and anew when another tab has asked.
+
+import { get } from "./api.js";
+import { fill, h } from "./dom.js";
+import { shown } from "./money.js";
+import { onNews } from "./news.js";
+import { moment, plural } from "./numbers.js";
+import { isAbort } from "./problems.js";
+import { answerAddress, route } from "./router.js";
+
+const AT_ONCE = 20;
+const STATES = { queued: "waiting", running: "being answered", failed: "failed", cancelled: "stopped", in_doubt: "in doubt" };
+const SIGNS = { queued: "◌", running: "◌", failed: "✗", cancelled: "■", in_doubt: "?" };
+let last = { corpusId: undefined, data: [] };
 
 /** Show the questions asked of a corpus (or of all, where `corpusId` is null); returns a function that stops it. */
 export function showHistory(container, { corpusId }) {
-  void corpusId;
-  container.replaceChildren();
-  return () => {};
+  const controller = new AbortController();
+  const list = h("ul", { class: "history", "aria-label": "Questions asked" });
+  const more = h("button", { type: "button", class: "button bare narrow", hidden: true, onclick: () => load(last.data.length + AT_ONCE) }, "Show earlier ones");
+  let timer = 0;
+
+  async function load(limit) {
+    clearTimeout(timer);
+    try {
+      const query = new URLSearchParams({ newest_first: "true", limit: String(limit), ...(corpusId ? { corpus_id: corpusId } : {}) });
+      const page = await get(`/v1/answers?${query}`, { signal: controller.signal });
+      last = { corpusId, data: page.data };
+      more.hidden = !page.has_more;
+      draw();
+      if (page.data.some(isOpen) && !controller.signal.aborted) timer = setTimeout(() => load(limit), 4000);
+    } catch (error) {
+      if (!isAbort(error) && error.status !== 0) throw error;
+    }
+  }
+
+  function draw() {
+    const here = route();
+    if (!last.data.length) { fill(container); return; }
+    fill(list, last.data.map((answer) => item(answer, here.name === "answer" && here.id === answer.id)));
+    fill(container, h("section", { "aria-label": "Asked before" }, h("h2", null, "Asked before"), list, more));
+  }
+
+  if (last.corpusId === corpusId) draw();
+  else fill(container);
+  load(AT_ONCE);
+  const stopNews = onNews(() => load(Math.max(AT_ONCE, last.data.length)));
+  return () => { clearTimeout(timer); controller.abort(); stopNews(); };
 }
+
+const isOpen = (answer) => answer.status === "queued" || answer.status === "running";
+
+function item(answer, isHere) {
+  const state = STATES[answer.status];
+  const facts = [moment(answer.created_at), state ? null : price(answer), state ? null : held(answer.citations)];
+  return h("li", null, h("a", { href: answerAddress(answer.id), "aria-current": isHere ? "page" : null },
+    h("span", { class: "asked", dir: "auto" }, answer.question),
+    h("span", { class: "facts" }, facts.filter(Boolean).join(" · "), state ? h("span", { class: `state ${answer.status}` }, ` · ${SIGNS[answer.status]} ${state}`) : null)));
+}
+
+/** Return how many quotes hold, in words; null where none was made. */
+function held(citations) {
+  const good = citations.filter((one) => one.verdict === "exact" || one.verdict === "close").length;
+  return citations.length ? `${good} of ${plural(citations.length, "quote")} ${citations.length === 1 ? "holds" : "hold"}` : null;
+}
+
+const price = (answer) => (answer.engine === "offline" ? "free" : shown(answer.cost.actual_usd));
