@@ -20,6 +20,7 @@ export { ask } from "./asking.js";
 
 const LAST = new Set(["done", "error"]);
 const HOLDS = new Set(["exact", "close"]);
+const BREAK_MS = 1500;
 const isOpen = (answer) => answer.status === "queued" || answer.status === "running";
 
 /** Show an answer, from its beginning and to its end; returns a function that stops showing it. */
@@ -34,12 +35,13 @@ export function openAnswer(container, { answerId }) {
   let answer = null;
   let citations = [];
   const clock = elapsed();
+  let breaking = 0;
 
   const wasCalled = document.title;
   fill(container, h("div", { class: "answer-view" }, place.article, source.element));
   follow().catch(stopped);
   const stopNews = onNews(lookAgain);
-  return () => { controller.abort(); stopNews(); clock.stop(); document.title = wasCalled; };
+  return () => { controller.abort(); clearTimeout(breaking); stopNews(); clock.stop(); document.title = wasCalled; };
 
   async function follow() {
     answer = await get(path, { signal });
@@ -70,8 +72,18 @@ export function openAnswer(container, { answerId }) {
   async function live() {
     fill(place.status, running());
     clock.start(answer.created_at);
-    for await (const event of events(`${path}/events`, { signal, isLast: ({ name }) => LAST.has(name), onBreak: () => say("The connection broke; it goes on from where it was.") })) hear(event);
+    for await (const event of events(`${path}/events`, { signal, isLast: ({ name }) => LAST.has(name), onBreak: broke })) {
+      clearTimeout(breaking);
+      hear(event);
+    }
+    clearTimeout(breaking);
     tellOthers("ended", answerId);
+  }
+
+  /** A connection that is back at once is nothing to speak of. */
+  function broke() {
+    clearTimeout(breaking);
+    breaking = setTimeout(() => say("The connection broke; it goes on from where it was, as soon as the service can be reached."), BREAK_MS);
   }
 
   function hear({ name, data }) {

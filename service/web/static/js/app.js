@@ -1,6 +1,7 @@
 // The frame of the page: head, rail, and the view that the address names.
 
 import { ask, openAnswer } from "./answer.js";
+import { resumeAsking } from "./asking.js";
 import { currentKey, forgetKey, get, getAll, onKeyNeeded, post } from "./api.js";
 import { showCorpus } from "./corpus.js";
 import { askFor } from "./dialogs.js";
@@ -114,6 +115,7 @@ async function begin() {
     return;
   }
   onRoute(show);
+  resumeAsking(main).catch((error) => fill(main, problemNotice(error)));
 }
 
 begin();

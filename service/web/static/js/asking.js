@@ -2,6 +2,7 @@
 
 import { ApiProblem, post } from "./api.js";
 import { fill, h } from "./dom.js";
+import { forgetDraft } from "./drafts.js";
 import { tellOthers } from "./news.js";
 import { problemNotice } from "./problems.js";
 import { answerAddress, go } from "./router.js";
@@ -31,6 +32,7 @@ async function send(container, pending) {
     const path = `/v1/corpora/${encodeURIComponent(pending.corpusId)}/answers`;
     const answer = await post(path, pending.body, { headers: { "Idempotency-Key": pending.key } });
     forget();
+    forgetDraft(pending.corpusId);
     tellOthers("asked", answer.id);
     go(answerAddress(answer.id));
   } catch (error) {

@@ -2,6 +2,7 @@
 
 import { get, post } from "./api.js";
 import { ask } from "./asking.js";
+import { forgetDraft } from "./drafts.js";
 import { debounced, fill, h, newId } from "./dom.js";
 import { growing } from "./markup.js";
 import { amount, exact, shown } from "./money.js";
@@ -13,30 +14,6 @@ import { unfolding } from "./receipt.js";
 const PAUSE_MS = 350;
 const WAYS = { whole: "everything in one call", split: "everything, in parts", ranked: "the most relevant pages", selected: "some documents" };
 const UNSAID = new Set(["waste", "pages_without_text"]); // of the corpus, and told there
-const DRAFT = "unabridged.draft.";
-
-/** Return the conversation that the next question to a corpus begins in this tab; it stays empty until then. */
-export async function draftConversation(corpusId, { signal } = {}) {
-  const kept = sessionStorage.getItem(DRAFT + corpusId);
-  if (kept && await isThere(kept, signal)) return kept;
-  const made = await post("/v1/conversations", { corpus_id: corpusId }, { signal });
-  sessionStorage.setItem(DRAFT + corpusId, made.id);
-  return made.id;
-}
-
-/** Have the next question to a corpus begin a conversation of its own. */
-export function forgetDraft(corpusId) {
-  sessionStorage.removeItem(DRAFT + corpusId);
-}
-
-async function isThere(id, signal) {
-  try {
-    return (await get(`/v1/conversations/${encodeURIComponent(id)}`, { signal })).turns.length === 0;
-  } catch (error) {
-    if (error.status === 404) return false;
-    throw error;
-  }
-}
 
 /** Return the turns before an answer (and a way to those after it); null where there are none. */
 export function turnsAround(conversation, answerId, { signal }) {
@@ -119,10 +96,12 @@ export function nextQuestion({ corpusId, conversation, signal, onChanged }) {
   function choose(planId) {
     offer = plans.find((plan) => plan.id === planId);
     const { status } = offer.threshold;
-    fill(price, summary(offer), offer.warnings.filter(({ code }) => !UNSAID.has(code)).map((warning) => warningNotice(warning, conversation, { onChanged, outcome })));
-    send.textContent = status === "over" ? `Ask at the long-context price, ${priceWords(offer)}` : `Ask for about ${priceWords(offer)}`;
-    send.classList.toggle("warned", status === "over");
-    send.disabled = false;
+    const over = status === "over";
+    const tick = h("input", { type: "checkbox", onchange: () => { send.disabled = !tick.checked; } });
+    const accept = h("label", { class: "notice warned check" }, tick, ` ${count(offer.threshold.tokens_over)} tokens over the ${count(offer.threshold.at ?? 0)} mark: I accept the long-context price, ${shown(offer.threshold.extra_usd)} more`);
+    fill(price, summary(offer), over ? accept : null, offer.warnings.filter(({ code }) => !UNSAID.has(code)).map((warning) => warningNotice(warning, conversation, { onChanged, outcome })));
+    send.textContent = over ? `Ask at the long-context price, ${priceWords(offer)}` : `Ask for about ${priceWords(offer)}`;
+    send.disabled = over;
   }
 
   async function submit() {

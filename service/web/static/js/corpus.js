@@ -51,6 +51,7 @@ export async function showCorpus(view, { corpusId, refresh, ask }) {
   }
 
   function plan() {
+    if (!state.tally) return; // typed before the documents were there: what is typed is planned with them
     const { on, isWhole } = selection();
     plans.update({ corpusId, request: on.length ? question.request() : null, why: on.length ? null : "Switch a document on, or add some, to ask about them.",
       documentIds: isWhole ? null : on.map((one) => one.id), documents: state.documents });

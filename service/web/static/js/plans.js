@@ -3,6 +3,7 @@
 import { post } from "./api.js";
 import { costCurve } from "./costcurve.js";
 import { debounced, fill, h, newId } from "./dom.js";
+import { draftConversation } from "./drafts.js";
 import { amount, dollars, shown } from "./money.js";
 import { count } from "./numbers.js";
 import { planCard } from "./plancard.js";
@@ -40,7 +41,8 @@ export function plansPanel(handlers) {
     element.setAttribute("aria-busy", "true");
     const { corpusId, request, documentIds } = asked;
     try {
-      const body = { ...request, ...(documentIds ? { document_ids: documentIds } : {}) };
+      const conversation_id = await draftConversation(corpusId, { signal: controller.signal });
+      const body = { ...request, conversation_id, ...(documentIds ? { document_ids: documentIds } : {}) };
       offer = await post(`/v1/corpora/${encodeURIComponent(corpusId)}/plans`, body, { signal: controller.signal });
       show();
       handlers.onPriced(offer.data.find((plan) => plan.strategy === "whole" || plan.strategy === "selected") ?? null, asked);
