@@ -127,6 +127,11 @@ def test_answers_are_listed(server: Server, corpus: str, upstream: Upstream) -> 
     assert (listing["has_more"], listing["next"]) == (True, asked[1])
     rest = server.client.get("/v1/answers", params={"corpus_id": corpus, "after": asked[1]}).json()
     assert [one["id"] for one in rest["data"]] == asked[2:]
+    query = {"corpus_id": corpus, "newest_first": "true", "limit": "2"}
+    newest = server.client.get("/v1/answers", params=query).json()
+    assert [one["id"] for one in newest["data"]] == [asked[2], asked[1]]
+    earlier = server.client.get("/v1/answers", params={**query, "after": newest["next"]}).json()
+    assert [one["id"] for one in earlier["data"]] == asked[:1]
 
 
 def test_answer_outlives_its_source(server: Server, upstream: Upstream) -> None:

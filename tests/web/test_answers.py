@@ -160,9 +160,8 @@ def test_a_quote_that_stands_elsewhere_opens_where_it_stands(page: Page, answere
 
 
 def test_a_page_that_cant_be_drawn_is_shown_as_text_with_the_quote_marked(
-    page: Page, answered: Json, watch: Watch
+    page: Page, answered: Json
 ) -> None:
-    watch.expected.add(422)
     see(page, answered["id"])
     page.locator(".prose .cite").nth(4).click()
     expect(page.locator(".viewer mark")).to_have_text(OPENED.rstrip("."))
@@ -410,7 +409,6 @@ STATES = ["ended", "source", "text", "running", "in doubt", "failed", "json", "n
 def test_axe_finds_nothing(
     browser: Browser, service: ServiceProcess, desk: Desk, corpus: str, answered: Json, watch: Watch, scheme: str
 ) -> None:
-    watch.expected.add(422)
     context = browser.new_context(base_url=service.url, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     watch.over(page)

@@ -59,7 +59,7 @@ export function openAnswer(container, { answerId }) {
     get(`/v1/corpora/${encodeURIComponent(answer.corpus_id)}`, { signal }).then(
       (corpus) => fill(place.corpus, h("a", { href: corpusAddress(corpus.id) }, h("bdi", null, corpus.name))), () => fill(place.corpus, "a corpus that was forgotten"));
     if (answer.conversation_id) loadTurns().catch(() => {});
-    place.text.setAttribute("aria-busy", String(isOpen(answer)));
+    place.text.setAttribute("aria-busy", "true");
     fill(place.text, text.element);
   }
 
@@ -212,7 +212,7 @@ export function openAnswer(container, { answerId }) {
   async function lookAgain() {
     if (!answer || isOpen(answer)) return;
     const now = await get(path, { signal }).catch(() => null);
-    if (now && now.status !== answer.status) { answer = now; await end().catch(stopped); }
+    if (now && !isOpen(now) && now.status !== answer.status) { answer = now; await end().catch(stopped); }
   }
 
   function stopped(error) {

@@ -9,6 +9,7 @@ import { isAbort, problemNotice } from "./problems.js";
 const ZOOMS = [1, 1.35, 1.8, 2.5];
 const STEP = 200; // widths are asked for in steps, so that a picture can be kept
 const MOST_WIDTH = 3000;
+const DRAWABLE = /^(application\/pdf|image\/)/; // of the others the text is shown
 const LONGEST_QUOTE = 4000; // of an address
 
 /**
@@ -88,6 +89,7 @@ export function viewer({ onClose }) {
       if (now.pages === null) {
         const known = await get(`/v1/documents/${encodeURIComponent(now.documentId)}`, { signal });
         now.pages = known.pages;
+        now.isDrawable = DRAWABLE.test(known.media_type);
         now.name = known.filename;
         fill(heading, h("bdi", null, now.name));
       }
@@ -107,15 +109,20 @@ export function viewer({ onClose }) {
     const text = get(path, { signal });
     text.catch(() => {});
     try {
+      if (!now.isDrawable) { asText(now, await text); return; }
       const query = new URLSearchParams({ width: String(width()), ...(quote ? { quote: quote.slice(0, LONGEST_QUOTE) } : {}) });
       const { blob, headers } = await getBlob(`${path}/image?${query}`, { signal });
       await show(now, blob, { isMarked: headers.get("X-Quote-Found") === "true", text: await text, signal });
     } catch (error) {
       if (error.code !== "no_image") throw error;
-      drop();
-      fill(sheet, textOf(now, await text));
-      sheet.querySelector("mark")?.scrollIntoView({ block: "center" });
+      asText(now, await text);
     }
+  }
+
+  function asText(now, text) {
+    drop();
+    fill(sheet, textOf(now, text));
+    sheet.querySelector("mark")?.scrollIntoView({ block: "center" });
   }
 
   async function show(now, blob, { isMarked, text, signal }) {
