@@ -102,7 +102,7 @@ def book(folder: Path) -> bytes:
     return pdfs.text_pdf(folder / "book.pdf", PAGES).read_bytes()
 
 
-@dataclass(slots=True)
+@dataclass  # without slots: Playwright keeps its wrapper of a bound method on the object
 class Outside:
     """Whatever a page asked of anybody but its own service."""
 
@@ -111,7 +111,7 @@ class Outside:
 
     def over(self, page: Page) -> None:
         """Listen to a page from now on."""
-        page.context.on("request", lambda request: self._asks(request))
+        page.context.on("request", self._asks)
 
     def _asks(self, request: Request) -> None:
         parts = urlsplit(request.url)

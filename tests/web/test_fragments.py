@@ -33,7 +33,13 @@ def test_text_becomes_html_in_two_pieces(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{"text": "a" * (MAX_CHARS + 1)}, {}, {"text": 1}, {"text": "a", "first_mark": -1}, {"text": "a", "x": 1}],
+    [
+        {"text": "a" * (MAX_CHARS + 1)},
+        {},
+        {"text": 1},
+        {"text": "a", "first_mark": -1},
+        {"text": "a", "x": 1},
+    ],
     ids=["too long", "nothing", "no text", "before the first", "another field"],
 )
 def test_what_does_not_fit_is_refused(server: Server, body: dict[str, object]) -> None:
@@ -50,7 +56,9 @@ def test_foreign_pages_may_not_use_it(server: Server, headers: dict[str, str]) -
 
 
 def test_it_is_no_part_of_the_api(server: Server) -> None:
-    assert not [path for path in server.client.get("/openapi.json").json()["paths"] if path.startswith("/web")]
+    assert not [
+        path for path in server.client.get("/openapi.json").json()["paths"] if path.startswith("/web")
+    ]
 
 
 def test_where_keys_are_needed_it_needs_one(server: Server) -> None:

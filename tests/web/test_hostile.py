@@ -67,7 +67,12 @@ def _harmless(page: Page, service: ServiceProcess, watch: Watch) -> Iterator[Non
     page.on("dialog", lambda dialog: dialogs.append(dialog.message))
     yield
     assert page.evaluate("globalThis.hacked") is None
-    assert page.locator("script:not([src^='/static/']), iframe, form[action], main svg[onload], base, style").count() == 0
+    assert (
+        page.locator(
+            "script:not([src^='/static/']), iframe, form[action], main svg[onload], base, style"
+        ).count()
+        == 0
+    )
     assert page.locator("main img:not([src^='blob:'])").count() == 0
     assert outside.asked == []
     assert dialogs == []
@@ -82,7 +87,10 @@ def see(page: Page, answer_id: str) -> None:
 
 def test_an_answer_can_run_nothing_and_load_nothing(page: Page, desk: Desk, corpus: str) -> None:
     answer = desk.ask(
-        corpus, EVIL_ANSWER, question=f"Why {PICTURE}{SCRIPT}?", max_completion_tokens=60_000,
+        corpus,
+        EVIL_ANSWER,
+        question=f"Why {PICTURE}{SCRIPT}?",
+        max_completion_tokens=60_000,
         conversation_id=desk.conversation(corpus),
     )
     assert answer["status"] == "done"
@@ -92,7 +100,9 @@ def test_an_answer_can_run_nothing_and_load_nothing(page: Page, desk: Desk, corp
     assert '<button class="cite" data-index="0">forged</button>' in text
     assert "\u202e" not in text
     assert page.locator(".prose .cite").count() == len(answer["citations"])
-    hrefs = page.locator(".prose a").evaluate_all("links => links.map((link) => link.protocol + ' ' + link.rel)")
+    hrefs = page.locator(".prose a").evaluate_all(
+        "links => links.map((link) => link.protocol + ' ' + link.rel)"
+    )
     assert set(hrefs) == {"https: noopener nofollow noreferrer"}
     page.locator(".prose .cite").first.click()
     expect(page.locator(".viewer")).to_contain_text(SCRIPT)
@@ -103,17 +113,23 @@ def test_nor_can_it_while_it_is_written(page: Page, desk: Desk, corpus: str) -> 
     answer = desk.ask(corpus, "Short.", question="Slowly?")
     delta = "".join(
         f"id: {number}\nevent: delta\ndata: {json.dumps({'text': piece})}\n\n"
-        for number, piece in enumerate((EVIL_ANSWER[at : at + 997] for at in range(0, len(EVIL_ANSWER), 997)), 2)
+        for number, piece in enumerate(
+            (EVIL_ANSWER[at : at + 997] for at in range(0, len(EVIL_ANSWER), 997)), 2
+        )
     )
     ended = f"id: 9999\nevent: done\ndata: {json.dumps({**answer, 'text': EVIL_ANSWER})}\n\n"
-    page.route(f"**/v1/answers/{answer['id']}", lambda route: route.fulfill(json={**answer, "status": "running"}))
+    page.route(
+        f"**/v1/answers/{answer['id']}", lambda route: route.fulfill(json={**answer, "status": "running"})
+    )
     page.route("**/events", lambda route: route.fulfill(body=delta + ended, content_type="text/event-stream"))
     see(page, answer["id"])
     assert SCRIPT in page.locator(".prose").inner_text()
 
 
 def test_an_answer_in_json_is_text_too(page: Page, desk: Desk, corpus: str) -> None:
-    said = json.dumps({PICTURE: [SCRIPT, {"__proto__": SCRIPT, "constructor": "x"}], "</dd><script>": PICTURE})
+    said = json.dumps(
+        {PICTURE: [SCRIPT, {"__proto__": SCRIPT, "constructor": "x"}], "</dd><script>": PICTURE}
+    )
     see(page, desk.ask(corpus, said, response_format={"type": "json_object"})["id"])
     expect(page.locator(".tree dt").first).to_have_text(PICTURE.replace("_", " "))
     expect(page.locator(".tree")).to_contain_text(SCRIPT)

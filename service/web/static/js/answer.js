@@ -142,7 +142,7 @@ export function openAnswer(container, { answerId }) {
     place.text.setAttribute("aria-busy", "false");
     fill(place.facts, facts(answer));
     fill(place.notices, notices());
-    fill(place.verdicts, h("span", { class: "row" }, verdicts(citations), h("span", { class: "small quiet" }, inShort(answer))));
+    fill(place.verdicts, h("span", { class: "row" }, citations.length || answer.status === "done" ? verdicts(citations) : null, h("span", { class: "small quiet" }, inShort(answer))));
     fill(place.actions, exportButtons(answer, { onTrouble: (error) => fill(place.trouble, problemNotice(error)) }));
     fill(place.sources, citations.length ? h("section", { "aria-label": "Sources" }, h("h2", null, "Sources"), sourceList(citations, openSource)) : null);
     fill(place.receipts, coverage(answer, { signal }), costs(answer));

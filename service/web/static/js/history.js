@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { fill, h } from "./dom.js";
 import { shown } from "./money.js";
 import { onNews } from "./news.js";
-import { moment, plural } from "./numbers.js";
+import { count, moment } from "./numbers.js";
 import { isAbort } from "./problems.js";
 import { answerAddress, route } from "./router.js";
 
@@ -61,7 +61,7 @@ function item(answer, isHere) {
 /** Return how many quotes hold, in words; null where none was made. */
 function held(citations) {
   const good = citations.filter((one) => one.verdict === "exact" || one.verdict === "close").length;
-  return citations.length ? `${good} of ${plural(citations.length, "quote")} ${citations.length === 1 ? "holds" : "hold"}` : null;
+  return citations.length ? `${good} of ${count(citations.length)} hold` : null;
 }
 
 const price = (answer) => (answer.engine === "offline" ? "free" : shown(answer.cost.actual_usd));

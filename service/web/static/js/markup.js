@@ -54,14 +54,16 @@ export function growing({ decorate, signal }) {
 
   async function drawAll(isWhole) {
     for (;;) {
+      if (!isWhole()) await pause(lastAt + GAP_MS - performance.now());
+      lastAt = performance.now();
       const upTo = isWhole() ? text : text.replace(UNFINISHED, "");
       if (upTo.length <= state.shownTo && state.shownTo > 0) return;
       if (await draw(upTo) && upTo.length === text.length) return;
-      if (!isWhole()) await new Promise((resolve) => { setTimeout(resolve, GAP_MS); });
     }
   }
 
   let whole = false;
+  let lastAt = -GAP_MS;
   let failure = null;
 
   function kick() {
@@ -106,6 +108,8 @@ function parsed(html, decorate) {
   }
   return template.content;
 }
+
+const pause = (ms) => (ms > 0 ? new Promise((resolve) => { setTimeout(resolve, ms); }) : null);
 
 const marksIn = (html) => html.split('class="cite"').length - 1;
 

@@ -106,11 +106,13 @@ export function costs(answer) {
     return h("section", { class: "receipt", "aria-label": "What it cost" }, h("h2", null, "What it cost"), h("p", null, "Nothing: no model was asked. The closest passages are shown."));
   }
   const rows = [
-    ["Price", exact(amount(cost.estimated_usd)), answer.engine && cost.actual_usd === null ? "not known" : exact(amount(cost.actual_usd))],
-    ["Tokens in", estimate ? count(estimate.predicted_prompt_tokens) : "", usage ? count(usage.prompt_tokens) : ""],
-    ["of them cached", cache ? count(cache.expected_cached_tokens) : "", cache && cache.cached_tokens !== null ? count(cache.cached_tokens) : ""],
-    ["Tokens out", "", usage ? count(usage.completion_tokens) : ""],
-    ["of them reasoning", "", usage ? count(usage.reasoning_tokens) : ""],
+    ["Price", exact(amount(cost.estimated_usd)), cost.actual_usd === null ? unpaid(answer) : exact(amount(cost.actual_usd))],
+    ...(usage ? [
+      ["Tokens in", estimate ? count(estimate.predicted_prompt_tokens) : "", count(usage.prompt_tokens)],
+      ["of them cached", cache ? count(cache.expected_cached_tokens) : "", cache && cache.cached_tokens !== null ? count(cache.cached_tokens) : ""],
+      ["Tokens out", "", count(usage.completion_tokens)],
+      ["of them reasoning", "", count(usage.reasoning_tokens)],
+    ] : []),
   ];
   return h("section", { class: "receipt", "aria-label": "What it cost" },
     h("h2", null, "What it cost"),
@@ -120,6 +122,9 @@ export function costs(answer) {
     h("p", { class: "small quiet" }, apart(estimate), cache?.because ? `${cache.because} ` : "", `At most ${exact(amount(cost.max_usd))} was to be spent, and held for it.`,
       usage?.estimated ? " The provider told no usage: it is booked by our own counts." : ""));
 }
+
+/** Return in a word what no amount is known of: refused or never sent is nothing, in doubt is in doubt. */
+const unpaid = ({ status, error }) => (status === "in_doubt" || error?.code === "in_doubt" ? "not known" : "nothing");
 
 /** Return in a sentence how far the price before was off. */
 function apart(estimate) {

@@ -121,11 +121,15 @@ export function viewer({ onClose }) {
 
   function asText(now, text) {
     drop();
+    smaller.hidden = true;
+    larger.hidden = true;
     fill(sheet, textOf(now, text));
     sheet.querySelector("mark")?.scrollIntoView({ block: "center" });
   }
 
   async function show(now, blob, { isMarked, text, signal }) {
+    smaller.hidden = false;
+    larger.hidden = false;
     const address = URL.createObjectURL(blob);
     const image = h("img", { class: "page-image", src: address, dataset: { marked: String(isMarked) },
       alt: `Page ${now.page} of ${now.name}${isMarked ? ", with the quote marked" : ""}. Its text follows.` });
