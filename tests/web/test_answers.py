@@ -437,6 +437,13 @@ def test_it_fits_a_phone(page: Page, answered: Json) -> None:
     assert box is not None
     assert (box["x"], box["width"]) == (0, 360)
     assert page.evaluate(wider) <= 0
+    places = set()
+    for _ in range(12):  # what lies below is out of reach
+        page.keyboard.press("Tab")
+        places.add(page.evaluate("document.activeElement.closest('.viewer, body')?.className"))
+    assert places <= {"viewer", ""}
+    page.keyboard.press("Escape")
+    expect(page.locator(".prose .cite").first).to_be_focused()
 
 
 def test_it_works_by_keyboard_alone(page: Page, answered: Json) -> None:

@@ -36,12 +36,13 @@ export function openAnswer(container, { answerId }) {
   let citations = [];
   const clock = elapsed();
   let breaking = 0;
+  let lastEventId = null;
 
   const wasCalled = document.title;
   fill(container, h("div", { class: "answer-view" }, place.article, source.element));
   follow().catch(stopped);
   const stopNews = onNews(lookAgain);
-  return () => { controller.abort(); clearTimeout(breaking); stopNews(); clock.stop(); document.title = wasCalled; };
+  return () => { controller.abort(); source.stop(); clearTimeout(breaking); stopNews(); clock.stop(); document.title = wasCalled; };
 
   async function follow() {
     answer = await get(path, { signal });
@@ -72,8 +73,9 @@ export function openAnswer(container, { answerId }) {
   async function live() {
     fill(place.status, running());
     clock.start(answer.created_at);
-    for await (const event of events(`${path}/events`, { signal, isLast: ({ name }) => LAST.has(name), onBreak: broke })) {
+    for await (const event of events(`${path}/events`, { signal, lastEventId, isLast: ({ name }) => LAST.has(name), onBreak: broke })) {
       clearTimeout(breaking);
+      lastEventId = event.id;
       hear(event);
     }
     clearTimeout(breaking);
@@ -236,7 +238,7 @@ function places() {
   place.article = h("article", { class: "answer" },
     h("header", { class: "answer-head" }, h("p", { class: "small quiet crumbs" }, corpus, facts_), place.turns, place.question),
     place.status, place.trouble, h("h2", { class: "unseen" }, "Answer"), place.notices, place.text,
-    h("div", { class: "row answer-foot" }, place.verdicts, h("span", { class: "push" }), place.actions),
+    h("div", { class: "row answer-foot" }, place.verdicts, place.actions),
     place.sources, place.receipts, place.next);
   return place;
 }

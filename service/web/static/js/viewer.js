@@ -13,7 +13,7 @@ const DRAWABLE = /^(application\/pdf|image\/)/; // of the others the text is sho
 const LONGEST_QUOTE = 4000; // of an address
 
 /**
- * Return the viewer: `{element, open(citation, opener), close()}`; `onClose` is called when it is closed.
+ * Return the viewer: `{element, open(citation, opener), close(), stop()}`; `onClose` is called when it is closed.
  *
  * It takes the focus when it opens and gives it back to `opener` when it closes, also on Escape.
  */
@@ -32,7 +32,8 @@ export function viewer({ onClose }) {
     verdict,
     h("div", { class: "viewer-tools", role: "toolbar", "aria-label": "Page" }, back, forth, home, h("span", { class: "push" }), smaller, larger),
     sheet);
-  element.addEventListener("keydown", onKey);
+  const covers = matchMedia("(max-width: 68rem)"); // as the style sheet has it: then the page lies over all else
+  covers.addEventListener("change", shade);
   let state = null;
   let opener = null;
   let level = 0;
@@ -40,7 +41,7 @@ export function viewer({ onClose }) {
   let picture = null;
 
   function onKey(event) {
-    if (event.key === "Escape") { event.stopPropagation(); close(); }
+    if (event.key === "Escape" && !document.querySelector("dialog[open]")) { event.stopPropagation(); close(); }
     else if (event.key === "PageDown" && event.altKey) { event.preventDefault(); turn(1); }
     else if (event.key === "PageUp" && event.altKey) { event.preventDefault(); turn(-1); }
   }
@@ -51,6 +52,8 @@ export function viewer({ onClose }) {
     const documentId = found?.document_id ?? citation.document_id;
     state = { citation, documentId, cited: found?.page ?? citation.page ?? 1, page: 0, pages: null, name: nameOf(citation, documentId) };
     element.hidden = false;
+    document.addEventListener("keydown", onKey);
+    shade();
     fill(heading, h("bdi", null, state.name));
     fill(verdict, h("div", { class: "row" }, verdictBadge(citation.verdict), h("span", { class: "small" }, `${capital(meaning(citation))}.`)), words(citation).slice(0, 1));
     heading.focus({ preventScroll: false });
@@ -66,10 +69,28 @@ export function viewer({ onClose }) {
   function close() {
     if (element.hidden) return;
     showing.abort();
-    element.hidden = true;
-    drop();
+    hide();
     onClose();
     opener?.focus();
+  }
+
+  function hide() {
+    element.hidden = true;
+    document.removeEventListener("keydown", onKey);
+    shade();
+    drop();
+  }
+
+  /** What the page lies over can't be reached until it is closed. */
+  function shade() {
+    const isCovered = !element.hidden && covers.matches;
+    for (const one of document.querySelectorAll("#app > :not(main), .skip, .answer")) one.inert = isCovered;
+  }
+
+  function stop() {
+    showing.abort();
+    covers.removeEventListener("change", shade);
+    hide();
   }
 
   async function turn(by) {
@@ -186,7 +207,7 @@ export function viewer({ onClose }) {
     fill(where, isShown ? "" : place(state.citation));
   }
 
-  return { element, open, close, get isOpen() { return !element.hidden; } };
+  return { element, open, close, stop };
 }
 
 /** Return the words to mark on the page that is shown: as the source has them. */
