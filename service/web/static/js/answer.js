@@ -56,7 +56,6 @@ export function openAnswer(container, { answerId }) {
     fill(place.question, answer.question);
     place.question.classList.toggle("long", answer.question.length > 240);
     fill(place.facts, facts(answer));
-    if (document.activeElement === document.body) place.question.focus({ preventScroll: true });
     get(`/v1/corpora/${encodeURIComponent(answer.corpus_id)}`, { signal }).then(
       (corpus) => fill(place.corpus, h("a", { href: corpusAddress(corpus.id) }, h("bdi", null, corpus.name))), () => fill(place.corpus, "a corpus that was forgotten"));
     if (answer.conversation_id) loadTurns().catch(() => {});
