@@ -288,6 +288,39 @@ def test_a_conversation_goes_on_at_a_price_that_is_told_first(
     expect(page.locator(".next")).to_contain_text("Sent along: 2 turns")
 
 
+def test_the_turn_that_would_cross_the_mark_is_warned_of_and_accepted(
+    page: Page, desk: Desk, corpus: str
+) -> None:
+    """The plan is the service's own, but for a corpus that is almost at the mark."""
+    conversation = desk.conversation(corpus)
+    desk.ask(corpus, LONG, conversation_id=conversation)
+    answer = desk.ask(corpus, LONG, conversation_id=conversation)
+    said = "Another question like it would pass the mark."
+    fixes = [{"do": "compact", "keep_last": 1}, {"do": "new_conversation"}]
+
+    def nearly_full(route: Route) -> None:
+        sent = route.fetch()
+        offer = sent.json()
+        for plan in offer["data"]:
+            plan["warnings"] = [{"code": "conversation_will_cross", "detail": said, "fixes": fixes}]
+            plan["threshold"] = {"at": 272_000, "status": "over", "tokens_over": 7, "extra_usd": "1.50"}
+        route.fulfill(response=sent, json=offer)
+
+    page.route("**/plans", nearly_full)
+    see(page, answer["id"])
+    page.get_by_label("Next question in this conversation").fill("And then?")
+    expect(page.locator(".next-price")).to_contain_text(said)
+    ask = page.get_by_role("button", name=re.compile("Ask at the long-context price"))
+    expect(ask).to_be_disabled()
+    page.get_by_label("7 tokens over the 272,000 mark: I accept the long-context price, $1.50 more").check()
+    expect(ask).to_be_enabled()
+    expect(page.get_by_role("button", name="Begin a new conversation")).to_be_visible()
+    page.get_by_role("button", name="Send earlier turns as a list").click()
+    expect(page.locator(".next")).to_contain_text("1 turn and 1 turn as a list")
+    expect(page.get_by_label("Next question in this conversation")).to_have_value("And then?")
+    expect(page.locator(".next-price")).to_contain_text(said)
+
+
 def test_a_new_question_to_the_corpus_is_a_new_conversation(
     page: Page, desk: Desk, corpus: str, provider: Upstream
 ) -> None:

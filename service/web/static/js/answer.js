@@ -197,7 +197,8 @@ export function openAnswer(container, { answerId }) {
   }
 
   function showForm(conversation) {
-    fill(place.next, nextQuestion({ corpusId: answer.corpus_id, conversation, signal, onChanged(changed) {
+    const typed = place.next.querySelector("textarea")?.value ?? "";
+    fill(place.next, nextQuestion({ corpusId: answer.corpus_id, conversation, typed, signal, onChanged(changed) {
       fill(place.turns, turnsAround(changed, answerId, { signal }));
       showForm(changed);
     } }));

@@ -43,9 +43,9 @@ async function earlier(turn, signal) {
 /**
  * Return the form for the next question of a conversation: its price stands there before it is asked.
  *
- * `conversation` is null where the answer was asked on its own: then there is nothing to go on from.
+ * `typed` is what stands in it already. `conversation` is null where the answer was asked on its own: then there is nothing to go on from.
  */
-export function nextQuestion({ corpusId, conversation, signal, onChanged }) {
+export function nextQuestion({ corpusId, conversation, typed = "", signal, onChanged }) {
   if (!conversation) {
     return h("section", { class: "next" }, h("p", { class: "quiet" }, "This question was asked on its own, so nothing can be asked on from it. ",
       h("a", { href: corpusAddress(corpusId) }, "Ask this corpus something new")));
@@ -55,7 +55,7 @@ export function nextQuestion({ corpusId, conversation, signal, onChanged }) {
   const outcome = h("div");
   const way = h("select", { class: "way", "aria-label": "What is read", hidden: true, onchange: () => choose(way.value) });
   const send = h("button", { type: "submit", class: "button primary", disabled: true }, "Ask");
-  const text = h("textarea", { id, rows: 2, maxlength: 200000, placeholder: "Ask on. It is read behind the same documents and all that was said.", oninput: () => changed(), onkeydown(event) {
+  const text = h("textarea", { id, rows: 2, maxlength: 200000, value: typed, placeholder: "Ask on. It is read behind the same documents and all that was said.", oninput: () => changed(), onkeydown(event) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(); }
   } });
   const form = h("form", { class: "next card", onsubmit(event) { event.preventDefault(); submit(); } },
@@ -115,6 +115,7 @@ export function nextQuestion({ corpusId, conversation, signal, onChanged }) {
     }
   }
 
+  if (typed) preview();
   return form;
 }
 
