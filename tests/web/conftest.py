@@ -1,4 +1,4 @@
-"""One browser for all tests of the page; for each file a service of its own, and its provider."""
+"""For each file of tests a browser, a service of its own, and its provider."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from tests.support.upstream import Upstream
 PATIENCE_MS = 15_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, as the system has it."""
+    """Chromium, as the system has it.
+
+    As long as Playwright runs, its event loop counts as running, and tests of other files could not run theirs.
+    """
     path = find_chromium()
     if path is None:
         pytest.skip(NONE_INSTALLED)
