@@ -33,7 +33,7 @@ class ServiceProcess:
         self._command = [sys.executable, "-m", "service", "serve", *options]
         self._environment = environment(data, **settings)
         self._data = data
-        self.port = _free_port()
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -90,7 +90,8 @@ class ServiceProcess:
             self.kill()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port: int = held.getsockname()[1]
