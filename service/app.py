@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from importlib.metadata import version
 
@@ -37,6 +38,9 @@ from service.metrics import Refusals
 from service.settings import Settings
 from service.web import fragments, page
 
+THREADS = 24
+"""For what waits for the store: whoever commits waits for the disk, together with all others that do."""
+
 
 def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) -> FastAPI:
     """Return the service.
@@ -50,6 +54,7 @@ def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack = ExitStack()
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "work"))
         app.state.mcp = mcp.Speaker()
         try:
             await asyncio.to_thread(_start, app, settings, stack, work=work)

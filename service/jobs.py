@@ -2,8 +2,8 @@
 
 The only importer of DBOS. Three jobs, each one use case that is safe to run again: a document's reading,
 queued in the transaction that records it; an answer, started at once in the process that accepted it and
-taken up again by its id after a crash; a batch, minded for as long as a day by whichever process serves. What
-was paid for is recorded by the use cases themselves, call by call.
+taken up again after a crash (`runner`); a batch, minded for as long as a day by whoever serves. What was paid
+for is recorded by the use cases themselves, call by call; no workflow stands behind an answer.
 
 Processes on one data folder each hold a numbered seat, a lock on a file. A seat whose lock is free belongs to
 a process that died: whoever starts next takes up its work.
@@ -39,15 +39,15 @@ from dbos._queue import queue_worker_thread
 import ingest
 from service.domain.documents import Failure
 from service.errors import StoreUnavailable
+from service.runner import Runner
 from service.settings import Settings
-from service.store import answers, batches, plans
+from service.store import batches, plans
 from service.store.session import Database, Transaction, make_engine
 from service.turns import Turns
 from service.usecases.context import Context
 from service.usecases.extract_document import extract_document, fail
 from service.usecases.index_pages import sweep_indexes
 from service.usecases.mind_batch import mind_batch
-from service.usecases.run_answer import run_answer
 from service.usecases.take_images import forget_images
 
 APPLICATION = "unabridged"
@@ -73,7 +73,6 @@ MAX_SEATS = 256
 SEATS_SECONDS = 5.0
 """How often a service looks for work that others left behind."""
 
-MAX_WORKFLOWS = 100
 MAX_RECOVERIES = 1_000_000
 """A batch outlives any number of restarts."""
 
@@ -160,6 +159,7 @@ class Jobs(DBOSConfiguredInstance):
     waiting: threading.Semaphore  # for documents that are read a second time, without hurry
     readers: int
     serving: bool
+    runner: Runner
     started: set[str]
     stopping: bool
     leaving: bool
@@ -219,15 +219,9 @@ class Jobs(DBOSConfiguredInstance):
 
     @DBOS.workflow()
     async def answer(self, answer_id: str) -> str:
-        """Run an answer to its end; a store out of reach only delays it."""
-        while True:
-            try:
-                await run_answer(self.ctx, answer_id, may_send=self.serving or answer_id in self.started)
-            except StoreUnavailable:
-                log.exception("answer %s waits for the store", answer_id)
-                await asyncio.sleep(STORE_SECONDS)
-            else:
-                return answer_id
+        """Take up an answer that an earlier version began as a workflow."""
+        await self.runner.run(answer_id, may_send=self.serving)
+        return answer_id
 
     @DBOS.workflow(max_recovery_attempts=MAX_RECOVERIES)
     async def batch(self, batch_id: str) -> str:
@@ -255,10 +249,8 @@ class Worker:
     seat: str
 
     async def start_answer(self, answer_id: str) -> None:
-        """Begin an accepted answer here and now; where it has begun already, nothing happens."""
-        self.jobs.started.add(answer_id)
-        with SetWorkflowID(answer_id):
-            await DBOS.start_workflow_async(self.jobs.answer, answer_id)
+        """Begin an accepted answer here and now; where it runs already, nothing happens."""
+        self.jobs.runner.start(answer_id)
 
     async def start_batch(self, batch_id: str) -> None:
         """Mind a batch here, unless another living process does."""
@@ -302,6 +294,7 @@ def working(
         jobs.ctx = ctx
         jobs.serving = serving
         jobs.started = set()
+        jobs.runner = Runner(ctx, seat, serving=serving)
         jobs.stopping = jobs.leaving = False
         if extract:
             ingest.warm()
@@ -319,6 +312,7 @@ def working(
                     yield worker
         finally:
             jobs.leaving = True  # batches stay for whoever comes next
+            jobs.runner.close(seconds=SHUTDOWN_SECONDS if serving else 0)
             DBOS.destroy(workflow_completion_timeout_sec=SHUTDOWN_SECONDS if serving else 0)
             jobs.stopping = True
 
@@ -349,6 +343,7 @@ def _take_up(worker: Worker, dead: list[_Seat]) -> None:
     if dead:
         # The open core has no public call for this; a test pins it.
         DBOS._recover_pending_workflows([seat.name for seat in dead])  # noqa: SLF001
+    worker.jobs.runner.take_up([seat.name for seat in dead])
     for seat in dead:
         seat.handle.close()
     ctx.blobs.sweep()
@@ -357,11 +352,7 @@ def _take_up(worker: Worker, dead: list[_Seat]) -> None:
         return
     with ctx.db.write() as tx:
         plans.forget_expired(tx, ctx.now() - KEEP_PLANS)
-        unfinished = answers.unfinished(tx)
     forget_images(ctx)
-    for answer_id in unfinished:
-        with SetWorkflowID(_fresh_id(answer_id)):
-            DBOS.start_workflow(worker.jobs.answer, answer_id)
     _mind_batches(worker.jobs)
 
 
@@ -382,16 +373,6 @@ def _start_batch(jobs: Jobs, batch_id: str) -> None:
     if not any(one.status in _UNDER_WAY for one in runs):
         with SetWorkflowID(f"{batch_id}-{len(runs) + 1}"):
             DBOS.start_workflow(jobs.batch, batch_id)
-
-
-def _fresh_id(answer_id: str) -> str:
-    """Return the id of the answer's workflow, or of a further one where the last has ended without it."""
-    for number in range(MAX_WORKFLOWS):
-        workflow_id = answer_id if number == 0 else f"{answer_id}-{number}"
-        status = DBOS.get_workflow_status(workflow_id)
-        if status is None or status.status in _UNDER_WAY:
-            return workflow_id
-    return answer_id
 
 
 @cache
@@ -425,6 +406,8 @@ def _minding_seats(data: Path, mine: str, jobs: Jobs) -> Iterator[None]:
                 if free:
                     # As in `_take_up`; while the seats are held here, nobody else sits down on them.
                     DBOS._recover_pending_workflows(free)  # noqa: SLF001
+                    with suppress(StoreUnavailable):
+                        jobs.runner.take_up(free)
             with suppress(StoreUnavailable):
                 _mind_batches(jobs)
 

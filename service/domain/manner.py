@@ -154,6 +154,11 @@ class Manner:
             return () if self.blank else (BLANK,)
         return (REPEATED,) if self.blank else (REPEATED, BLANK)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether every page is packed as it is stored, and nothing else."""
+        return self.repeated and self.blank and self.images == "none"
+
     def packs(self, page: Measured) -> bool:
         """Whether the page is in the prompt at all."""
         return self.blank or BLANK not in page.flags

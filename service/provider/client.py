@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 
 import httpx
 
@@ -25,6 +25,7 @@ from service.provider.parameters import Described
 from service.provider.profiles import Profile
 from service.provider.redaction import Redaction
 from service.provider.sse import EventParser, EventTooLarge
+from service.provider.transport import FreshConnections
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 """More than any model writes: 128,000 tokens, one a chunk, are about 40 MB of stream."""
@@ -125,10 +126,8 @@ class HttpProvider:
                 connect=self._timeouts.connect_s,
                 write=self._timeouts.write_s,
             ),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            proxy=proxy,
-            verify=tls or True,
             trust_env=False,
+            **_way(proxy, tls),
         )
 
     @property
@@ -326,6 +325,14 @@ class HttpProvider:
                         raise EventTooLarge(f"The reply passes {MAX_REPLY_BYTES} bytes.")
                     yield piece
                 limit = self._timeouts.idle_s
+
+
+def _way(proxy: str | None, tls: ssl.SSLContext | None) -> dict[str, Any]:
+    """How httpx gets to the provider: past a proxy by its own means."""
+    if proxy is None:
+        return {"transport": FreshConnections(tls or httpx.create_ssl_context(trust_env=False))}
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    return {"proxy": proxy, "verify": tls or True, "limits": limits}
 
 
 def _checked_key(key: str) -> str:

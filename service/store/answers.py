@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy import Row, Select, Update, bindparam, func, insert, or_, select, update
 
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.documents import Failure
@@ -31,34 +32,36 @@ class Event:
     data: dict[str, Any]
 
 
+_UNDER_WAY = (AnswerStatus.QUEUED.value, AnswerStatus.RUNNING.value)
+
+
 def add(tx: Transaction, answer: Answer, *, request_sha256: str, idempotency_key: str | None) -> None:
     """Record an accepted question."""
-    tx.execute(
-        insert(answers).values(
-            id=answer.id,
-            tenant=answer.tenant,
-            corpus_id=answer.corpus_id,
-            plan_id=answer.plan_id,
-            idempotency_key=idempotency_key,
-            request_sha256=request_sha256,
-            question=answer.question,
-            model=answer.model,
-            status=answer.status.value,
-            cancel_requested=0,
-            request=answer.request,
-            plan=answer.plan,
-            engine=answer.engine,
-            text="",
-            citations=[],
-            reserved_micros=answer.reserved_micros,
-            created_at=answer.created_at,
-            conversation_id=answer.conversation_id,
-            retry_of=answer.retry_of,
-            replay_of=answer.replay_of,
-            batch_id=answer.batch_id,
-            batch_number=answer.batch_number,
-        )
-    )
+    row: dict[str, Any] = {
+        "id": answer.id,
+        "tenant": answer.tenant,
+        "corpus_id": answer.corpus_id,
+        "plan_id": answer.plan_id,
+        "idempotency_key": idempotency_key,
+        "request_sha256": request_sha256,
+        "question": answer.question,
+        "model": answer.model,
+        "status": answer.status.value,
+        "cancel_requested": 0,
+        "request": answer.request,
+        "plan": answer.plan,
+        "engine": answer.engine,
+        "text": "",
+        "citations": [],
+        "reserved_micros": answer.reserved_micros,
+        "created_at": answer.created_at,
+        "conversation_id": answer.conversation_id,
+        "retry_of": answer.retry_of,
+        "replay_of": answer.replay_of,
+        "batch_id": answer.batch_id,
+        "batch_number": answer.batch_number,
+    }
+    tx.execute(insert(answers), row)
 
 
 def take_for_retry(tx: Transaction, answer_id: str, by: str) -> bool:
@@ -71,15 +74,19 @@ def take_for_retry(tx: Transaction, answer_id: str, by: str) -> bool:
 
 def get(tx: Transaction, tenant: str, answer_id: str) -> Answer | None:
     """Return one answer of a tenant."""
-    row = tx.execute(
-        select(answers).where(answers.c.id == answer_id, answers.c.tenant == tenant)
-    ).one_or_none()
+    row = tx.execute(_one_of(), {"answer_id": answer_id, "tenant": tenant}).one_or_none()
     return None if row is None else answer_of(row)
+
+
+def exists(tx: Transaction, tenant: str, answer_id: str) -> bool:
+    """Whether a tenant has that answer."""
+    query = select(answers.c.id).where(answers.c.id == answer_id, answers.c.tenant == tenant)
+    return tx.execute(query).one_or_none() is not None
 
 
 def get_any(tx: Transaction, answer_id: str) -> Answer | None:
     """Return one answer, whoever's it is: for the jobs."""
-    row = tx.execute(select(answers).where(answers.c.id == answer_id)).one_or_none()
+    row = tx.execute(_one(), {"answer_id": answer_id}).one_or_none()
     return None if row is None else answer_of(row)
 
 
@@ -110,26 +117,42 @@ def page_through(
     return [answer_of(row) for row in tx.execute(query)]
 
 
-def unfinished(tx: Transaction) -> list[str]:
-    """Return the ids of answers that something still has to happen to; a batch minds its own."""
-    query = select(answers.c.id).where(
-        answers.c.status.in_([AnswerStatus.QUEUED.value, AnswerStatus.RUNNING.value]),
-        answers.c.batch_id.is_(None),
-    )
+def reseat(tx: Transaction, free: Sequence[str], seat: str) -> None:
+    """Give what runs on the seats of dead processes to another."""
+    left = (answers.c.seat.in_(free), answers.c.status.in_(_UNDER_WAY))
+    tx.execute(update(answers).where(*left).values(seat=seat))
+
+
+def unfinished(tx: Transaction, *, seat: str, unseated: bool = True) -> list[str]:
+    """Return the ids of answers that something still has to happen to; a batch minds its own.
+
+    Args:
+        tx: the caller's.
+        seat: where they run.
+        unseated: also those that nobody has begun.
+    """
+    query = select(answers.c.id).where(answers.c.status.in_(_UNDER_WAY), answers.c.batch_id.is_(None))
+    here = answers.c.seat == seat
+    query = query.where(or_(here, answers.c.seat.is_(None)) if unseated else here)
     return list(tx.execute(query).scalars())
 
 
-def begin(tx: Transaction, answer_id: str, at: datetime) -> bool:
-    """Mark an answer as running; return False where it is already final."""
-    result = tx.execute(
-        update(answers)
-        .where(
-            answers.c.id == answer_id,
-            answers.c.status.in_([AnswerStatus.QUEUED.value, AnswerStatus.RUNNING.value]),
-        )
-        .values(status=AnswerStatus.RUNNING.value, started_at=func.coalesce(answers.c.started_at, at))
-    )
-    return result.rowcount == 1
+def begin(tx: Transaction, answer_id: str, at: datetime, *, seat: str | None = None) -> bool:
+    """Mark an answer as running.
+
+    Args:
+        tx: the caller's.
+        answer_id: whose it is.
+        at: now.
+        seat: of the process that would run it; without one it is asked for by nobody else.
+
+    Returns:
+        False where it is final, or runs on another seat.
+    """
+    told: dict[str, Any] = {"answer_id": answer_id, "at": at}
+    if seat is None:
+        return tx.execute(_begun(), told).rowcount == 1
+    return tx.execute(_seated(), told | {"seat": seat, "my_seat": seat}).rowcount == 1
 
 
 def request_cancel(tx: Transaction, answer_id: str) -> None:
@@ -139,7 +162,13 @@ def request_cancel(tx: Transaction, answer_id: str) -> None:
 
 def cancel_requested(tx: Transaction, answer_id: str) -> bool:
     """Whether somebody asked to stop."""
-    return bool(tx.execute(select(answers.c.cancel_requested).where(answers.c.id == answer_id)).scalar_one())
+    return bool(tx.execute(_cancel_requested(), {"answer_id": answer_id}).scalar_one())
+
+
+def cancels_requested(tx: Transaction, answer_ids: Sequence[str]) -> set[str]:
+    """Return those of these answers that somebody asked to stop."""
+    query = select(answers.c.id).where(answers.c.id.in_(answer_ids), answers.c.cancel_requested == 1)
+    return set(tx.execute(query).scalars())
 
 
 def conclude(tx: Transaction, answer: Answer) -> bool:
@@ -148,33 +177,39 @@ def conclude(tx: Transaction, answer: Answer) -> bool:
     Returns:
         False, and nothing is written, where it has ended for good already.
     """
-    open_ones = [AnswerStatus.QUEUED.value, AnswerStatus.RUNNING.value, AnswerStatus.IN_DOUBT.value]
-    result = tx.execute(
-        update(answers)
-        .where(answers.c.id == answer.id, answers.c.status.in_(open_ones))
-        .values(
-            status=answer.status.value,
-            text=answer.text,
-            citations=list(answer.citations),
-            usage=asdict(answer.usage) if answer.usage else None,
-            actual_usd=answer.actual_usd,
-            finish_reason=answer.finish_reason,
-            refusal=answer.refusal,
-            output=answer.output,
-            error=asdict(answer.error) if answer.error else None,
-            first_token_at=answer.first_token_at,
-            finished_at=answer.finished_at,
-            cache=answer.cache,
-            citation_precision=answer.citation_precision,
-            repair=answer.repair,
-        )
-    )
+    row = {
+        "answer_id": answer.id,
+        "status": answer.status.value,
+        "text": answer.text,
+        "citations": list(answer.citations),
+        "usage": asdict(answer.usage) if answer.usage else None,
+        "actual_usd": answer.actual_usd,
+        "finish_reason": answer.finish_reason,
+        "refusal": answer.refusal,
+        "output": answer.output,
+        "error": asdict(answer.error) if answer.error else None,
+        "first_token_at": answer.first_token_at,
+        "finished_at": answer.finished_at,
+        "cache": answer.cache,
+        "citation_precision": answer.citation_precision,
+        "repair": answer.repair,
+    }
+    result = tx.execute(_open_answer(), row)
     return result.rowcount == 1
 
 
 def add_events(tx: Transaction, answer_id: str, events: Iterable[Event]) -> None:
     """Append to the answer's stream."""
-    rows = [{"answer_id": answer_id, **asdict(event)} for event in events]
+    add_all_events(tx, {answer_id: list(events)})
+
+
+def add_all_events(tx: Transaction, said: Mapping[str, Sequence[Event]]) -> None:
+    """Append to the streams of several answers."""
+    rows = [
+        {"answer_id": answer_id, "number": event.number, "name": event.name, "data": event.data}
+        for answer_id, events in said.items()
+        for event in events
+    ]
     if rows:
         tx.execute(insert(answer_events), rows)
 
@@ -188,57 +223,45 @@ def add_to_end(tx: Transaction, answer_id: str, said: Iterable[tuple[str, dict[s
 
 def events_after(tx: Transaction, answer_id: str, number: int) -> list[Event]:
     """Return the answer's stream from behind that event on."""
-    query = (
-        select(answer_events)
-        .where(answer_events.c.answer_id == answer_id, answer_events.c.number > number)
-        .order_by(answer_events.c.number)
-    )
-    return [Event(row.number, row.name, row.data) for row in tx.execute(query)]
+    rows = tx.execute(_events_after(), {"answer_id": answer_id, "after": number})
+    return [Event(row.number, row.name, row.data) for row in rows]
 
 
 def terminal_event(tx: Transaction, answer_id: str) -> Event | None:
     """Return the event that ended the stream; None while there is none."""
-    query = (
-        select(answer_events)
-        .where(answer_events.c.answer_id == answer_id, answer_events.c.name.in_(TERMINAL))
-        .order_by(answer_events.c.number.desc())
-        .limit(1)
-    )
-    row = tx.execute(query).one_or_none()
+    row = tx.execute(_terminal_event(), {"answer_id": answer_id}).one_or_none()
     return None if row is None else Event(row.number, row.name, row.data)
 
 
 def call_of(tx: Transaction, answer_id: str, part: int) -> Call | None:
     """Return one call of an answer."""
-    row = tx.execute(select(calls).where(calls.c.answer_id == answer_id, calls.c.part == part)).one_or_none()
+    row = tx.execute(_call_of(), {"answer_id": answer_id, "part": part}).one_or_none()
     return None if row is None else _call(row)
 
 
 def calls_of(tx: Transaction, answer_id: str) -> list[Call]:
     """Return all calls of an answer, in order."""
-    query = select(calls).where(calls.c.answer_id == answer_id).order_by(calls.c.part)
-    return [_call(row) for row in tx.execute(query)]
+    return [_call(row) for row in tx.execute(_calls_of(), {"answer_id": answer_id})]
 
 
 def add_call(tx: Transaction, call: Call, *, input_tokens: int, prefix_sha256: str) -> None:
     """Record a call that is ready to be sent, or one whose reply an earlier answer has paid for."""
-    tx.execute(
-        insert(calls).values(
-            id=call.id,
-            answer_id=call.answer_id,
-            part=call.part,
-            state=call.state.value,
-            attempts=0,
-            input_tokens=input_tokens,
-            prefix_sha256=prefix_sha256,
-            reserved_micros=call.reserved_micros,
-            text=call.text,
-            finish_reason=call.finish_reason,
-            refusal=call.refusal,
-            actual_usd=call.actual_usd,
-            kept_from=call.kept_from,
-        )
-    )
+    row = {
+        "id": call.id,
+        "answer_id": call.answer_id,
+        "part": call.part,
+        "state": call.state.value,
+        "attempts": 0,
+        "input_tokens": input_tokens,
+        "prefix_sha256": prefix_sha256,
+        "reserved_micros": call.reserved_micros,
+        "text": call.text,
+        "finish_reason": call.finish_reason,
+        "refusal": call.refusal,
+        "actual_usd": call.actual_usd,
+        "kept_from": call.kept_from,
+    }
+    tx.execute(insert(calls), row)
 
 
 def was_crowded(
@@ -272,32 +295,99 @@ def was_crowded(
 
 def take_for_sending(tx: Transaction, call_id: str, at: datetime) -> bool:
     """Move a call from ready to sent. False: somebody else did, so it must never be sent from here."""
-    result = tx.execute(
-        update(calls)
-        .where(calls.c.id == call_id, calls.c.state == CallState.READY.value)
-        .values(state=CallState.SENT.value, sent_at=at, attempts=calls.c.attempts + 1)
-    )
+    result = tx.execute(_take(), {"call_id": call_id, "at": at})
     return result.rowcount == 1
 
 
 def close_call(tx: Transaction, call: Call, *, reply: dict[str, Any] | None, at: datetime) -> None:
     """Write a call's end (or its doubt) with all that came."""
-    tx.execute(
-        update(calls)
-        .where(calls.c.id == call.id)
-        .values(
-            state=call.state.value,
-            text=call.text,
-            reply=reply,
-            usage=asdict(call.usage) if call.usage else None,
-            finish_reason=call.finish_reason,
-            refusal=call.refusal,
-            service_tier=call.service_tier,
-            actual_usd=call.actual_usd,
-            error=asdict(call.error) if call.error else None,
-            finished_at=at,
-        )
-    )
+    row = {
+        "call_id": call.id,
+        "state": call.state.value,
+        "text": call.text,
+        "reply": reply,
+        "usage": asdict(call.usage) if call.usage else None,
+        "finish_reason": call.finish_reason,
+        "refusal": call.refusal,
+        "service_tier": call.service_tier,
+        "actual_usd": call.actual_usd,
+        "error": asdict(call.error) if call.error else None,
+        "finished_at": at,
+    }
+    tx.execute(_one_call(), row)
+
+
+# Statements are built once: building one takes longer than SQLite takes to carry it out.
+
+
+@cache
+def _one() -> Select[Any]:
+    return select(answers).where(answers.c.id == bindparam("answer_id"))
+
+
+@cache
+def _one_of() -> Select[Any]:
+    return _one().where(answers.c.tenant == bindparam("tenant"))
+
+
+@cache
+def _begun() -> Update:
+    started = func.coalesce(answers.c.started_at, bindparam("at", type_=answers.c.started_at.type))
+    begun = update(answers).values(status=AnswerStatus.RUNNING.value, started_at=started)
+    return begun.where(answers.c.id == bindparam("answer_id"), answers.c.status.in_(_UNDER_WAY))
+
+
+@cache
+def _seated() -> Update:
+    return _begun().where(or_(answers.c.seat.is_(None), answers.c.seat == bindparam("my_seat")))
+
+
+@cache
+def _cancel_requested() -> Select[Any]:
+    return select(answers.c.cancel_requested).where(answers.c.id == bindparam("answer_id"))
+
+
+@cache
+def _calls_of() -> Select[Any]:
+    return select(calls).where(calls.c.answer_id == bindparam("answer_id")).order_by(calls.c.part)
+
+
+@cache
+def _call_of() -> Select[Any]:
+    return _calls_of().where(calls.c.part == bindparam("part"))
+
+
+@cache
+def _events_after() -> Select[Any]:
+    of_one = answer_events.c.answer_id == bindparam("answer_id")
+    later = answer_events.c.number > bindparam("after")
+    return select(answer_events).where(of_one, later).order_by(answer_events.c.number)
+
+
+@cache
+def _terminal_event() -> Select[Any]:
+    of_one = answer_events.c.answer_id == bindparam("answer_id")
+    query = select(answer_events).where(of_one, answer_events.c.name.in_(TERMINAL))
+    return query.order_by(answer_events.c.number.desc()).limit(1)
+
+
+@cache
+def _take() -> Update:
+    ready = (calls.c.id == bindparam("call_id")) & (calls.c.state == CallState.READY.value)
+    changed = {"state": CallState.SENT.value, "sent_at": bindparam("at"), "attempts": calls.c.attempts + 1}
+    return update(calls).where(ready).values(changed)
+
+
+@cache
+def _one_call() -> Update:
+    return update(calls).where(calls.c.id == bindparam("call_id"))
+
+
+@cache
+def _open_answer() -> Update:
+    """An answer that has not ended for good."""
+    open_ones = [*_UNDER_WAY, AnswerStatus.IN_DOUBT.value]
+    return update(answers).where(answers.c.id == bindparam("answer_id"), answers.c.status.in_(open_ones))
 
 
 def answer_of(row: Row[Any]) -> Answer:

@@ -75,6 +75,8 @@ def get_any(tx: Transaction, document_id: str) -> Document | None:
 
 def get_many(tx: Transaction, document_ids: Sequence[str]) -> list[Document]:
     """Return those of these documents that there are, in no order."""
+    if not document_ids:
+        return []
     return [_document(row) for row in tx.execute(_rows().where(documents.c.id.in_(document_ids)))]
 
 

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from service.domain import budgets as periods
 from service.domain.budgets import Period
@@ -135,10 +137,10 @@ def _join_held(tx: Transaction, budget: StoredBudget, corpus_id: str | None, key
 
 def budgets_of(tx: Transaction, tenant: str, scopes: Sequence[str] | None = None) -> list[StoredBudget]:
     """Return the tenant's budgets, or those of some scopes."""
-    query = select(budgets).where(budgets.c.tenant == tenant).order_by(budgets.c.scope)
-    if scopes is not None:
-        query = query.where(budgets.c.scope.in_(scopes))
-    return [_budget(row) for row in tx.execute(query)]
+    if scopes is None:
+        return [_budget(row) for row in tx.execute(_budgets(), {"of_tenant": tenant})]
+    rows = tx.execute(_some_budgets(), {"of_tenant": tenant, "scopes": list(scopes)})
+    return [_budget(row) for row in rows]
 
 
 def turn_period(tx: Transaction, budget: StoredBudget, period_start: datetime) -> None:
@@ -177,17 +179,16 @@ def hold(
     key_id: str | None = None,
 ) -> None:
     """Record a reservation that `take_room` made in these budgets."""
-    tx.execute(
-        insert(reservations).values(
-            call_id=call_id,
-            tenant=tenant,
-            corpus_id=corpus_id,
-            state=HELD,
-            micros=micros,
-            budgets=list(scopes),
-            key_id=key_id,
-        )
-    )
+    row = {
+        "call_id": call_id,
+        "tenant": tenant,
+        "corpus_id": corpus_id,
+        "state": HELD,
+        "micros": micros,
+        "budgets": list(scopes),
+        "key_id": key_id,
+    }
+    tx.execute(insert(reservations), row)
     _enter(tx, at, call_id, tenant=tenant, corpus_id=corpus_id, key_id=key_id, kind="reserve", micros=micros)
 
 
@@ -301,18 +302,7 @@ def _within(since: datetime | None, until: datetime | None) -> list[ColumnElemen
 
 
 def _end(tx: Transaction, call_id: str, state: str, *, spent: int, at: datetime) -> Row[Any] | None:
-    held = tx.execute(
-        update(reservations)
-        .where(reservations.c.call_id == call_id, reservations.c.state == HELD)
-        .values(state=state)
-        .returning(
-            reservations.c.tenant,
-            reservations.c.corpus_id,
-            reservations.c.micros,
-            reservations.c.budgets,
-            reservations.c.key_id,
-        )
-    ).one_or_none()
+    held = tx.execute(_ended(), {"of_call": call_id, "to_state": state}).one_or_none()
     if held is not None and held.budgets:
         _turn_what_is_over(tx, held.tenant, held.budgets, at)
         tx.execute(
@@ -324,6 +314,24 @@ def _end(tx: Transaction, call_id: str, state: str, *, spent: int, at: datetime)
             )
         )
     return held
+
+
+@cache
+def _budgets() -> Select[Any]:
+    return select(budgets).where(budgets.c.tenant == bindparam("of_tenant")).order_by(budgets.c.scope)
+
+
+@cache
+def _some_budgets() -> Select[Any]:
+    return _budgets().where(budgets.c.scope.in_(bindparam("scopes", expanding=True)))
+
+
+@cache
+def _ended() -> ReturningUpdate[Any]:
+    held = (reservations.c.call_id == bindparam("of_call")) & (reservations.c.state == HELD)
+    told = ("tenant", "corpus_id", "micros", "budgets", "key_id")
+    ended = update(reservations).where(held).values(state=bindparam("to_state"))
+    return ended.returning(*(reservations.c[name] for name in told))
 
 
 def _turn_what_is_over(tx: Transaction, tenant: str, scopes: Sequence[str], at: datetime) -> None:
@@ -346,18 +354,17 @@ def _enter(
     micros: int,
     actual_usd: Decimal | None = None,
 ) -> None:
-    tx.execute(
-        insert(ledger).values(
-            at=at,
-            tenant=tenant,
-            corpus_id=corpus_id,
-            key_id=key_id,
-            call_id=call_id,
-            kind=kind,
-            micros=micros,
-            actual_usd=actual_usd,
-        )
-    )
+    row = {
+        "at": at,
+        "tenant": tenant,
+        "corpus_id": corpus_id,
+        "key_id": key_id,
+        "call_id": call_id,
+        "kind": kind,
+        "micros": micros,
+        "actual_usd": actual_usd,
+    }
+    tx.execute(insert(ledger), row)
 
 
 def _budget(row: Row[Any]) -> StoredBudget:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
+from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Integer, Select, bindparam, insert, select
 
 from service.store.session import Transaction
 from service.store.tables import calls, observations
@@ -50,7 +52,7 @@ _COUNTED = ("answer", "part")
 
 def add(tx: Transaction, observation: Observation) -> None:
     """Record one; a call has one at most."""
-    tx.execute(insert(observations).values(**asdict(observation)))
+    tx.execute(insert(observations), asdict(observation))
 
 
 def of_answer(tx: Transaction, call_ids: Sequence[str]) -> list[Observation]:
@@ -64,34 +66,38 @@ def differences(tx: Transaction, *, engine: str, model: str, latest: int) -> lis
 
     Of calls with texts alone: pictures are a range, and what a merge reads is written by the model.
     """
-    query = (
-        select(observations.c.prompt_tokens - observations.c.counted_prompt_tokens)
-        .where(
-            observations.c.engine == engine,
-            observations.c.model == model,
-            observations.c.kind.in_(_COUNTED),
-            observations.c.pictures == 0,
-        )
-        .order_by(observations.c.at.desc())
-        .limit(latest)
+    at = {"of_engine": engine, "of_model": model, "latest": latest}
+    return list(tx.execute(_differences(), at).scalars())
+
+
+@cache
+def _differences() -> Select[Any]:
+    what = observations.c
+    of_model = (what.engine == bindparam("of_engine"), what.model == bindparam("of_model"))
+    return (
+        select(what.prompt_tokens - what.counted_prompt_tokens)
+        .where(*of_model, what.kind.in_(_COUNTED), what.pictures == 0)
+        .order_by(what.at.desc())
+        .limit(bindparam("latest", type_=Integer))
     )
-    return list(tx.execute(query).scalars())
 
 
 def completions(tx: Transaction, *, engine: str, model: str, effort: str, latest: int) -> list[int]:
     """Return how long the last answers (and parts of them) were in tokens, latest first."""
-    query = (
-        select(observations.c.completion_tokens)
-        .where(
-            observations.c.engine == engine,
-            observations.c.model == model,
-            observations.c.effort == effort,
-            observations.c.kind != "repair",
-        )
-        .order_by(observations.c.at.desc())
-        .limit(latest)
+    at = {"of_engine": engine, "of_model": model, "of_effort": effort, "latest": latest}
+    return list(tx.execute(_completions(), at).scalars())
+
+
+@cache
+def _completions() -> Select[Any]:
+    what = observations.c
+    of_model = (what.engine == bindparam("of_engine"), what.model == bindparam("of_model"))
+    return (
+        select(what.completion_tokens)
+        .where(*of_model, what.effort == bindparam("of_effort"), what.kind != "repair")
+        .order_by(what.at.desc())
+        .limit(bindparam("latest", type_=Integer))
     )
-    return list(tx.execute(query).scalars())
 
 
 def reasonings(tx: Transaction, *, engine: str, model: str, effort: str, latest: int) -> list[int]:

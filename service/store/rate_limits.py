@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Select, bindparam, delete, insert, select
 
 from service.domain.catalog import Band
 from service.domain.rates import RateLimits
@@ -27,11 +29,16 @@ def remember(
 
 def known(tx: Transaction, *, engine: str, model: str, since: datetime) -> RateLimits:
     """Return the limits that were told since that moment."""
-    query = select(rate_limits.c.band, rate_limits.c.limit_tokens).where(
-        rate_limits.c.engine == engine, rate_limits.c.model == model, rate_limits.c.seen_at > since
-    )
-    found = {row.band: row.limit_tokens for row in tx.execute(query)}
+    at = {"of_engine": engine, "of_model": model, "since": since}
+    found = {row.band: row.limit_tokens for row in tx.execute(_known(), at)}
     return RateLimits(short=found.get("short"), long=found.get("long"))
+
+
+@cache
+def _known() -> Select[Any]:
+    what = rate_limits.c
+    of_model = (what.engine == bindparam("of_engine"), what.model == bindparam("of_model"))
+    return select(what.band, what.limit_tokens).where(*of_model, what.seen_at > bindparam("since"))
 
 
 def forget(tx: Transaction, *, engine: str, model: str) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from service.errors import SchemaOutdated, StoreUnavailable
 from service.store import told
+from service.store.flushing import Flushes
 
 try:
     import pysqlite3
@@ -61,7 +63,8 @@ def make_engine(url: str, *, for_jobs: bool = False) -> Engine:
         connection.isolation_level = "IMMEDIATE" if for_jobs else None
         connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
         _into_wal(connection)
-        connection.execute("PRAGMA synchronous=FULL")
+        # Without the jobs, who commits waits for a flush himself, one for many: see `Database.write`.
+        connection.execute(f"PRAGMA synchronous={'FULL' if for_jobs else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys=ON")
 
     if not for_jobs:
@@ -103,6 +106,11 @@ class Database:
         self.url = url
         self._engine = make_engine(url)
         self._writer = self._engine.execution_options(unabridged_writing=True)
+        self._turn: AbstractContextManager[object] = nullcontext()
+        self._flushes: Flushes | None = None
+        if self._engine.dialect.name == "sqlite":
+            self._turn = threading.Lock()
+            self._flushes = Flushes(Path(f"{self._engine.url.database}-wal"))
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -112,9 +120,22 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """Open a transaction that may write; on SQLite writers queue here."""
-        with _unavailable_is_said(), self._writer.begin() as connection:
-            yield connection
+        """Open a transaction that may write; what it wrote is on the disk when the block has ended.
+
+        SQLite has one writer at a time and lets others look again and again whether it is done: those of
+        this process wait here instead, and are woken. It would also flush its log for each commit while
+        nobody else can write; here the next one writes meanwhile, and one flush serves all that wait for it.
+        """
+        with _unavailable_is_said():
+            with self._turn, self._writer.begin() as connection:
+                yield connection
+            if self._flushes is not None:
+                try:
+                    self._flushes.wait()
+                except OSError as error:
+                    raise StoreUnavailable(
+                        f"The disk does not take what is written: {error.strerror}."
+                    ) from error
 
     def migrate(self) -> None:
         """Bring the schema to this version's; safe to run again."""

@@ -251,13 +251,15 @@ answers = Table(
     Column("citation_precision", Float),
     # What became of the repair round, where one was asked for.
     Column("repair", JSON),
+    # The batch that it waits for, and its place there.
+    Column("batch_id", String(40), index=True),
+    Column("batch_number", Integer),
     # The answer that it goes on with, the one that goes on with it, and the one whose pack it reads again.
     Column("retry_of", String(40)),
     Column("retried_as", String(40)),
     Column("replay_of", String(40)),
-    # The batch that it waits for, and its place there.
-    Column("batch_id", String(40), index=True),
-    Column("batch_number", Integer),
+    # The process that runs it; none until one does.
+    Column("seat", String(40)),
     UniqueConstraint("tenant", "idempotency_key"),
 )
 

@@ -17,6 +17,7 @@ from service.store.search import PageIndex
 from service.store.session import Database, Transaction
 from service.usecases.feed import Feed
 from service.usecases.indexing import Indexer
+from service.usecases.save_streams import Saver
 
 LOCAL = "local"
 """The one tenant of an installation without keys."""
@@ -75,6 +76,7 @@ class Context:
     now: Callable[[], datetime]
     index: PageIndex
     indexer: Indexer = field(default_factory=Indexer)
+    saver: Saver = field(default_factory=Saver)
     terms: Terms = field(default_factory=Terms)
     limits: Limits = field(default_factory=Limits)
 

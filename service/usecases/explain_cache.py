@@ -28,20 +28,19 @@ _SENTENCES: dict[Code, str] = {
 }
 
 
-def explain_cache(run: Run) -> dict[str, Any] | None:
+def explain_cache(tx: Transaction, run: Run, calls: Sequence[Call]) -> dict[str, Any] | None:
     """Return the account of a finished answer's cache (JSON-ready); None where nothing was sent."""
-    with run.ctx.db.read() as tx:
-        calls = [call for call in answers.calls_of(tx, run.answer.id) if call.state is CallState.DONE]
-        reading = [
-            call
-            for call in calls
-            if run.planned[call.part].slices
-            and run.planned[call.part].kind != "repair"
-            and call.kept_from is None
-        ]
-        if not reading:
-            return None
-        crowded = any(_crowded(tx, run, call) for call in reading)
+    reading = [
+        call
+        for call in calls
+        if call.state is CallState.DONE
+        and run.planned[call.part].slices
+        and run.planned[call.part].kind != "repair"
+        and call.kept_from is None
+    ]
+    if not reading:
+        return None
+    crowded = any(_crowded(tx, run, call) for call in reading)
     forecast = run.answer.plan["cache"]
     facts = Facts(
         expected=sum(run.planned[call.part].expected_cached_tokens for call in reading),

@@ -15,18 +15,21 @@ class Channel:
 
     def __init__(self) -> None:
         self._after = 0
+        self._numbered = False
         self._events: list[Event] = []
         self._saved = 0
         self._closed = False
         self._lock = threading.Lock()
-        self._waiting: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+        self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
         self.cancelled = asyncio.Event()
 
-    def number_from(self, after: int) -> None:
-        """Number what comes from behind that on; where events have been told of, their numbers go on."""
+    def open(self, opening: Event) -> None:
+        """Begin with a saved event; where others have been told of already, their numbers go on."""
         with self._lock:
             if not self._events:
-                self._after = after
+                self._after = opening.number - 1
+                self._events.append(opening)
+            self._numbered = True
         self._ring()
 
     def publish(self, name: str, data: dict[str, Any]) -> None:
@@ -44,6 +47,11 @@ class Channel:
         """Return the events behind that number which this channel has seen."""
         with self._lock:
             return self._events[max(0, number - self._after) :]
+
+    def reaches(self, number: int) -> bool:
+        """Whether this channel alone knows everything that follows that event, the store nothing more."""
+        with self._lock:
+            return self._numbered and number >= self._after
 
     def unsaved(self) -> list[Event]:
         """Return the events that are not known to be saved."""
@@ -64,24 +72,42 @@ class Channel:
 
     async def wait(self, number: int, *, seconds: float) -> None:
         """Wait until something follows that number, something happens, or the time is over."""
-        bell = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        bell: asyncio.Future[None] = loop.create_future()
         with self._lock:
             if self._closed or self._after + len(self._events) > number:
                 return
-            self._waiting[bell] = asyncio.get_running_loop()
+            self._waiting[bell] = loop
+        late = loop.call_later(seconds, _wake, bell)
         try:
-            await asyncio.wait_for(bell.wait(), seconds)
-        except TimeoutError:
-            return
+            await bell
         finally:
+            late.cancel()
             with self._lock:
                 del self._waiting[bell]
 
     def _ring(self) -> None:
         with self._lock:
             woken = list(self._waiting.items())
+        here = _running_loop() if woken else None
         for bell, loop in woken:
-            loop.call_soon_threadsafe(bell.set)
+            if loop is here:
+                _wake(bell)
+            else:
+                loop.call_soon_threadsafe(_wake, bell)
+
+
+def _wake(bell: asyncio.Future[None]) -> None:
+    if not bell.done():
+        bell.set_result(None)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs in this thread; None in a thread without one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class Feed:
@@ -90,6 +116,7 @@ class Feed:
     def __init__(self) -> None:
         self._channels: dict[str, Channel] = {}
         self._paused: set[str] = set()
+        self._expecting: dict[str, dict[asyncio.Event, asyncio.AbstractEventLoop]] = {}
         self._lock = threading.Lock()
 
     def open(self, answer_id: str) -> Channel | None:
@@ -100,7 +127,11 @@ class Feed:
                 return self._channels[answer_id]
             if answer_id in self._channels:
                 return None
-            return self._channels.setdefault(answer_id, Channel())
+            channel = self._channels[answer_id] = Channel()
+            expecting = self._expecting.pop(answer_id, {})
+        for bell, loop in expecting.items():
+            loop.call_soon_threadsafe(bell.set)
+        return channel
 
     def pause(self, answer_id: str) -> None:
         """Keep a channel, with what could not be saved, for the answer's next running in this process."""
@@ -119,3 +150,21 @@ class Feed:
     def get(self, answer_id: str) -> Channel | None:
         """Return the channel of an answer that runs here."""
         return self._channels.get(answer_id)
+
+    async def expect(self, answer_id: str, *, seconds: float) -> None:
+        """Wait until an answer begins to run here, or the time is over."""
+        bell = asyncio.Event()
+        with self._lock:
+            if answer_id in self._channels:
+                return
+            self._expecting.setdefault(answer_id, {})[bell] = asyncio.get_running_loop()
+        try:
+            await asyncio.wait_for(bell.wait(), seconds)
+        except TimeoutError:
+            return
+        finally:
+            with self._lock:
+                waiting = self._expecting.get(answer_id, {})
+                waiting.pop(bell, None)
+                if not waiting:
+                    self._expecting.pop(answer_id, None)

@@ -28,11 +28,11 @@ async def follow_answer(
     Raises:
         NotFound: there is no such answer.
     """
-    await asyncio.to_thread(_require, ctx, tenant, answer_id)
+    await asyncio.to_thread(_require_one, ctx, tenant, answer_id)
     told_at = time.monotonic()
     while True:
         channel = ctx.feed.get(answer_id)
-        saved, end = await asyncio.to_thread(_saved, ctx, answer_id, after)
+        saved, end = await _looked_up(ctx, answer_id, after, channel)
         events = {event.number: event for event in [*saved, *(channel.after(after) if channel else ())]}
         last = max((number for number, event in events.items() if event.name in TERMINAL), default=None)
         for number in sorted(events):
@@ -47,7 +47,7 @@ async def follow_answer(
             if end.number < after:
                 yield end
             return
-        await _wait(channel, after, seconds=told_at + BEAT_SECONDS - time.monotonic())
+        await _wait(ctx, answer_id, channel, after, seconds=told_at + BEAT_SECONDS - time.monotonic())
         if time.monotonic() - told_at >= BEAT_SECONDS:
             yield None
             told_at = time.monotonic()
@@ -60,12 +60,27 @@ async def wait_for_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
     return await asyncio.to_thread(_require, ctx, tenant, answer_id)
 
 
-async def _wait(channel: Channel | None, after: int, *, seconds: float) -> None:
+async def _looked_up(
+    ctx: Context, answer_id: str, after: int, channel: Channel | None
+) -> tuple[list[Event], Event | None]:
+    """Return what the store has behind that number; nothing where the channel knows all of it."""
+    if channel is not None and channel.reaches(after):
+        return [], None
+    return await asyncio.to_thread(_saved, ctx, answer_id, after)
+
+
+async def _wait(ctx: Context, answer_id: str, channel: Channel | None, after: int, *, seconds: float) -> None:
     """Wait until there may be news."""
     if channel is None:
-        await asyncio.sleep(POLL_SECONDS)
+        await ctx.feed.expect(answer_id, seconds=POLL_SECONDS)
     else:
         await channel.wait(after, seconds=max(0.0, seconds))
+
+
+def _require_one(ctx: Context, tenant: str, answer_id: str) -> None:
+    with ctx.db.read() as tx:
+        if not answers.exists(tx, tenant, answer_id):
+            raise NotFound(f"There is no answer {answer_id}.")
 
 
 def _require(ctx: Context, tenant: str, answer_id: str) -> Answer:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from service.domain.answers import CANCELLED, AnswerStatus, Call, CallState
 from service.errors import Conflict, Invalid, ProviderError, StoreUnavailable
-from service.provider import ChatRequest, Delta, OnWire, Reply
+from service.provider import ChatRequest, OnWire, Reply
 from service.store import answers
 from service.usecases.pack_prompt import pack_prompt
 from service.usecases.running import DEARER, IN_DOUBT, INTERRUPTED, Cancelled, Run, Stopped
@@ -66,17 +65,15 @@ def _was_stopped(call: Call) -> bool:
 
 async def _send(run: Run, call: Call, request: ChatRequest, *, aloud: bool) -> Call:
     texts: list[str] = []
-    reply: Reply | None = None
     on_wire = OnWire()
+
+    def hear(text: str) -> None:
+        texts.append(text)
+        if aloud:
+            run.say(text)
+
     try:
-        async with aclosing(_until_cancelled(run, request, on_wire)) as events:
-            async for event in events:
-                if isinstance(event, Reply):
-                    reply = event
-                    continue
-                texts.append(event.text)
-                if aloud:
-                    run.say(event.text)
+        reply = await _until_cancelled(run, request, on_wire, hear)
     except Cancelled:
         stopped = replace(call, text="".join(texts))
         await _recorded(settle_cancelled, run, stopped, request if on_wire.now else None)
@@ -100,41 +97,41 @@ async def _recorded(record: Callable[..., T], *what: object) -> T:
 
 
 async def _until_cancelled(
-    run: Run, request: ChatRequest, on_wire: OnWire
-) -> AsyncGenerator[Delta | Reply, None]:
-    """Yield what the provider says until it is done or the user asks to stop.
+    run: Run, request: ChatRequest, on_wire: OnWire, hear: Callable[[str], None]
+) -> Reply | None:
+    """Have the provider answer, and return its reply; what it says on the way is heard as it comes.
 
     The provider's generator lives in one task of its own, so that a stop can interrupt it wherever it waits.
-    """
-    said: asyncio.Queue[Delta | Reply | None] = asyncio.Queue()
 
-    async def listen() -> None:
-        try:
-            async for event in run.ctx.provider.complete(request, on_wire):
-                said.put_nowait(event)
-        finally:
-            said.put_nowait(None)
+    Raises:
+        Cancelled: the user asked to stop.
+    """
+
+    async def listen() -> Reply | None:
+        reply: Reply | None = None
+        async for event in run.ctx.provider.complete(request, on_wire):
+            if isinstance(event, Reply):
+                reply = event
+            else:
+                hear(event.text)
+        return reply
 
     listening = asyncio.create_task(listen())
-
-    async def watch() -> None:
-        await run.channel.cancelled.wait()
-        listening.cancel()
-
-    watching = asyncio.create_task(watch())
+    watching = asyncio.create_task(run.channel.cancelled.wait())
     try:
-        while (event := await said.get()) is not None:
-            yield event
-        if run.channel.cancelled.is_set() and (await _settled(listening)).cancelled():
-            raise Cancelled
-        await listening
+        await asyncio.wait({listening, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if run.channel.cancelled.is_set():
+            listening.cancel()
+            if (await _settled(listening)).cancelled():
+                raise Cancelled
+        return await listening
     finally:
         watching.cancel()
         listening.cancel()
         await asyncio.gather(watching, listening, return_exceptions=True)
 
 
-async def _settled(task: asyncio.Task[None]) -> asyncio.Task[None]:
+async def _settled(task: asyncio.Task[T]) -> asyncio.Task[T]:
     await asyncio.wait({task})
     return task
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from ingest import count_tokens
 from ingest.rendering import View
@@ -17,11 +19,14 @@ from service.domain.slices import Slice
 from service.domain.tasks import task_of
 from service.errors import PlanChanged
 from service.provider import ChatRequest
-from service.store import documents
+from service.store import documents, texts
+from service.store.session import Transaction
 from service.usecases.forecast_cache import cache_key
 from service.usecases.render_pictures import render_pictures
 from service.usecases.running import Run
 from service.usecases.take_images import part_of
+
+T = TypeVar("T")
 
 
 def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> ChatRequest:
@@ -89,34 +94,71 @@ def _check_length(planned: PlannedCall, findings: str, task: str, *, history: in
 
 def _blocks(run: Run, planned: PlannedCall) -> list[Part]:
     """Return the material; what is drawn is drawn while no transaction is open."""
-    read = _read(run, planned)
     blocks: list[Part] = []
-    for piece, document, pages in read:
-        packed = [page for page in pages if piece.manner.packs(page)]
-        pictures = _pictures(run, document, piece.manner, packed)
+    for piece, read in _read(run, planned):
         blocks.append(packing.open_document(piece.ordinal, piece.filename))
-        for page in packed:
-            blocks.append(packing.block(page.number, piece.manner.text(page)))
-            if page.number in pictures:
-                blocks.append(ImagePart(pictures[page.number], piece.manner.detail))
+        if isinstance(read, _Pages):
+            blocks.extend(_measured(run, piece, read))
+        else:
+            blocks.extend(packing.block(number, text) for number, text in read)
         blocks.append(packing.CLOSE)
     return blocks
 
 
-def _read(run: Run, planned: PlannedCall) -> list[tuple[Slice, Document, list[PageText]]]:
-    found: list[tuple[Slice, Document, list[PageText]]] = []
+def _measured(run: Run, piece: Slice, read: _Pages) -> Iterator[Part]:
+    """Yield what is packed of pages of which something is left out or sent as a picture."""
+    packed = [page for page in read.pages if piece.manner.packs(page)]
+    pictures = _pictures(run, read.document, piece.manner, packed)
+    for page in packed:
+        yield packing.block(page.number, piece.manner.text(page))
+        if page.number in pictures:
+            yield ImagePart(pictures[page.number], piece.manner.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """Pages with all that is known of them."""
+
+    document: Document
+    pages: Sequence[PageText]
+
+
+def _read(run: Run, planned: PlannedCall) -> list[tuple[Slice, _Pages | Sequence[tuple[int, str]]]]:
+    """Return what is read of each document: of pages that are packed as they stand, the texts alone."""
     with run.ctx.db.read() as tx:
-        for piece in planned.slices:
-            document = documents.get_any(tx, piece.document_id)
-            pages = [
-                page
-                for first, last in piece.runs
-                for page in documents.page_texts_of(tx, piece.document_id, first=first, last=last)
-            ]
-            if document is None or len(pages) != sum(last - first + 1 for first, last in piece.runs):
-                raise PlanChanged(f"{piece.filename} was removed after the question was accepted.")
-            found.append((piece, document, pages))
+        return [
+            (piece, _texts(tx, piece) if piece.manner.is_plain else _pages(tx, piece))
+            for piece in planned.slices
+        ]
+
+
+def _texts(tx: Transaction, piece: Slice) -> Sequence[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+    for first, last in piece.runs:
+        found.extend(texts.of_pages(tx, piece.document_id, first=first, last=last))
+    return _all_there(piece, found)
+
+
+def _pages(tx: Transaction, piece: Slice) -> _Pages:
+    document = documents.get_any(tx, piece.document_id)
+    found = [
+        page
+        for first, last in piece.runs
+        for page in documents.page_texts_of(tx, piece.document_id, first=first, last=last)
+    ]
+    if document is None:
+        raise _removed(piece)
+    return _Pages(document, _all_there(piece, found))
+
+
+def _all_there(piece: Slice, found: list[T]) -> list[T]:
+    if len(found) != sum(last - first + 1 for first, last in piece.runs):
+        raise _removed(piece)
     return found
+
+
+def _removed(piece: Slice) -> PlanChanged:
+    return PlanChanged(f"{piece.filename} was removed after the question was accepted.")
 
 
 def _pictures(run: Run, document: Document, manner: Manner, pages: Sequence[PageText]) -> dict[int, str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -35,21 +34,19 @@ from service.usecases.repair_citations import STRUCTURED, check_and_repair
 from service.usecases.running import IN_DOUBT, Cancelled, Run, Stopped
 from service.usecases.settle_call import release
 
-SAVE_SECONDS = 0.25
-"""How often the stream is saved while it comes; a crash loses no more of the shown text than this."""
-
 FIRST_NUMBERS = 1_000_000
 """Each running after the first numbers its events from the next multiple of this on: a running that was
 killed may have shown more events than it saved, and a client that saw them resumes behind their numbers."""
 
 
-async def run_answer(ctx: Context, answer_id: str, *, may_send: bool = True) -> None:
+async def run_answer(ctx: Context, answer_id: str, *, may_send: bool = True, seat: str | None = None) -> None:
     """Run an answer to its end: done, failed, cancelled or in doubt, with its money settled to match.
 
     Args:
         ctx: what it works in.
         answer_id: an accepted question.
         may_send: False concludes what another process left without sending what it had not sent.
+        seat: this process's; an answer that runs on another is left alone.
 
     Raises:
         StoreUnavailable: it has not ended; run it again, and who follows it here misses nothing.
@@ -59,7 +56,7 @@ async def run_answer(ctx: Context, answer_id: str, *, may_send: bool = True) -> 
         return
     leave = ctx.feed.close
     try:
-        run = await asyncio.to_thread(_begin, ctx, answer_id, channel)
+        run = await asyncio.to_thread(_begin, ctx, answer_id, channel, seat)
         if run is not None:
             run.may_send = may_send
             await _run_to_the_end(run)
@@ -71,28 +68,24 @@ async def run_answer(ctx: Context, answer_id: str, *, may_send: bool = True) -> 
 
 
 async def _run_to_the_end(run: Run) -> None:
-    ended = asyncio.Event()
-    saver = asyncio.create_task(_save_until(ended, run))
-    try:
+    async with run.ctx.saver.keeping(run.ctx.db, run.answer.id, run.channel):
         outcome = await _outcome(run)
-    finally:
-        ended.set()
-        await saver
     await asyncio.to_thread(_conclude, run, outcome)
 
 
-def _begin(ctx: Context, answer_id: str, channel: Channel) -> Run | None:
-    """Take the answer up; None where it has ended."""
+def _begin(ctx: Context, answer_id: str, channel: Channel, seat: str | None) -> Run | None:
+    """Take the answer up; None where it has ended or runs elsewhere."""
     now = ctx.now()
     with ctx.db.write() as tx:
         answer = answers.get_any(tx, answer_id)
-        if answer is None or not answers.begin(tx, answer_id, now):
+        if answer is None or not answers.begin(tx, answer_id, now, seat=seat):
             return None
-        saved = answers.events_after(tx, answer_id, 0)
+        is_new = answer.status is AnswerStatus.QUEUED
+        saved = [] if is_new else answers.events_after(tx, answer_id, 0)
         opening = _opening(tx, answer, saved, channel)
         to_stop = answers.cancel_requested(tx, answer_id)
         history = history_for(tx, answer)
-    channel.number_from(opening.number)
+    channel.open(opening)
     channel.saved([*saved, opening])
     told = [*saved, *channel.unsaved()]
     if to_stop:
@@ -139,10 +132,9 @@ async def _outcome(run: Run) -> Answer:
             "internal_error", f"The answer stopped on an internal error ({type(error).__name__})."
         )
         return await _broken(run, AnswerStatus.FAILED, failure)
-    totals = await asyncio.to_thread(_totals, run)
+    totals = await asyncio.to_thread(_totals, run, explained=True)
     return replace(
         totals,
-        cache=await asyncio.to_thread(explain_cache, run),
         status=AnswerStatus.DONE,
         text=checked.text,
         citations=checked.citations,
@@ -207,19 +199,16 @@ def _doubt(failure: Failure | None) -> Failure:
     return Failure(IN_DOUBT.code, f"{failure.detail} {IN_DOUBT.detail}")
 
 
-def _totals(run: Run) -> Answer:
+def _totals(run: Run, *, explained: bool = False) -> Answer:
     """Release what was never sent, and return the answer with what all its calls used and cost.
 
     Its status is in_doubt where any call is: also one that was sent and whose end could not be recorded.
     """
-    with run.ctx.db.write() as tx:
-        for call in answers.calls_of(tx, run.answer.id):
-            if call.state is CallState.READY:
-                release(tx, run, replace(call, error=Failure("not_sent", "Never sent.")), None)
-            elif call.state is CallState.SENT:
-                lost = replace(call, state=CallState.IN_DOUBT, error=IN_DOUBT)
-                answers.close_call(tx, lost, reply=None, at=run.ctx.now())
+    with run.ctx.db.read() as tx:
         calls = answers.calls_of(tx, run.answer.id)
+        cache = explain_cache(tx, run, calls) if explained else None
+    if any(call.state in {CallState.READY, CallState.SENT} for call in calls):
+        calls = _ended(run)
     used = [call.usage for call in calls if call.usage]
     costs = [call.actual_usd for call in calls if call.actual_usd is not None]
     doubtful = any(call.state is CallState.IN_DOUBT for call in calls)
@@ -229,7 +218,20 @@ def _totals(run: Run) -> Answer:
         usage=sum(used[1:], used[0]) if used else None,
         actual_usd=sum(costs, Decimal(0)) if costs else None,
         first_token_at=run.first_token_at,
+        cache=cache,
     )
+
+
+def _ended(run: Run) -> list[Call]:
+    """End what is open: released where it was never sent, in doubt where it was. Return all calls."""
+    with run.ctx.db.write() as tx:
+        for call in answers.calls_of(tx, run.answer.id):
+            if call.state is CallState.READY:
+                release(tx, run, replace(call, error=Failure("not_sent", "Never sent.")), None)
+            elif call.state is CallState.SENT:
+                lost = replace(call, state=CallState.IN_DOUBT, error=IN_DOUBT)
+                answers.close_call(tx, lost, reply=None, at=run.ctx.now())
+        return answers.calls_of(tx, run.answer.id)
 
 
 def _conclude(run: Run, ended: Answer) -> None:
@@ -245,26 +247,3 @@ def _conclude(run: Run, ended: Answer) -> None:
         answers.add_events(tx, ended.id, [*run.channel.unsaved(), *run.channel.to_follow(last)])
     for name, data in last:
         run.channel.publish(name, data)
-
-
-async def _save_until(ended: asyncio.Event, run: Run) -> None:
-    """Save the stream as it comes, and see whether somebody elsewhere asked to stop."""
-    while not ended.is_set():
-        with suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), SAVE_SECONDS)
-        with suppress(StoreUnavailable):  # what is not saved now is saved with what follows
-            if await asyncio.to_thread(_save, run):
-                run.channel.cancelled.set()
-
-
-def _save(run: Run) -> bool:
-    """Return whether somebody asked to stop."""
-    fresh = run.channel.unsaved()
-    if fresh:
-        with run.ctx.db.write() as tx:
-            answers.add_events(tx, run.answer.id, fresh)
-            stop = answers.cancel_requested(tx, run.answer.id)
-        run.channel.saved(fresh)
-        return stop
-    with run.ctx.db.read() as tx:
-        return answers.cancel_requested(tx, run.answer.id)

@@ -73,3 +73,23 @@ def test_a_service_takes_up_what_a_process_beside_it_left(tmp_path: Path) -> Non
         assert rows(tmp_path, "SELECT 1 FROM documents WHERE status != 'ready'")
         until(lambda: rows(tmp_path, "SELECT 1 FROM documents GROUP BY status HAVING count(*) = 6"))
         assert {one["status"] for one in httpx.get(f"{first.url}/v1/documents").json()["data"]} == {"ready"}
+
+
+def test_a_service_concludes_the_answer_of_a_process_that_died_beside_it(tmp_path: Path) -> None:
+    with Upstream() as upstream, service(tmp_path, upstream) as first:
+        corpus_id = corpus(first.url, b"Who answers when the other is dead?\n")
+        with ServiceProcess(
+            tmp_path / "data", provider_url=upstream.url, provider_key=upstream.key
+        ) as second:
+            upstream.script.append(acts.slow(0.1, 0.5))
+            asked = httpx.post(
+                f"{second.url}/v1/corpora/{corpus_id}/answers", json={"question": "Who?", "wait": False}
+            ).json()
+            until(lambda: rows(tmp_path, "SELECT 1 FROM answer_events WHERE name = 'delta'"))
+            assert rows(tmp_path, "SELECT seat FROM answers") == [("seat-2",)]
+            second.kill()
+        path = f"{first.url}/v1/answers/{asked['id']}"
+        until(lambda: httpx.get(path).json()["status"] not in {"queued", "running"})
+        assert httpx.get(path).json()["status"] == "in_doubt"
+        assert rows(tmp_path, "SELECT seat FROM answers") == [("seat-1",)]
+        assert len(upstream.requests) == 1

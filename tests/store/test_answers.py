@@ -59,13 +59,39 @@ def test_lists_go_on_where_they_ended(db: Database) -> None:
 def test_an_answer_begins_once_and_may_be_taken_up_again(db: Database) -> None:
     with db.write() as tx:
         made = rows.add_answer(tx)
-        assert answers.unfinished(tx) == [made.id]
+        assert answers.unfinished(tx, seat="seat-1") == [made.id]
         assert answers.begin(tx, made.id, rows.later(5))
         assert answers.begin(tx, made.id, rows.later(9))
         known = answers.get_any(tx, made.id)
         assert known is not None
         assert (known.status, known.started_at) == (AnswerStatus.RUNNING, rows.later(5))
-        assert answers.unfinished(tx) == [made.id]
+        assert answers.unfinished(tx, seat="seat-1") == [made.id]
+
+
+def test_an_answer_runs_on_one_seat_and_is_taken_up_from_a_dead_one_alone(db: Database) -> None:
+    with db.write() as tx:
+        made = rows.add_answer(tx)
+        assert answers.unfinished(tx, seat="seat-1", unseated=False) == []
+        assert answers.unfinished(tx, seat="seat-1") == [made.id]
+        assert answers.begin(tx, made.id, rows.NOW, seat="seat-1")
+        assert answers.begin(tx, made.id, rows.NOW, seat="seat-1")  # a store that was away
+        assert not answers.begin(tx, made.id, rows.NOW, seat="seat-2")
+        assert answers.unfinished(tx, seat="seat-1", unseated=False) == [made.id]
+        assert answers.unfinished(tx, seat="seat-2") == []
+        answers.reseat(tx, ["seat-3"], "seat-2")
+        assert not answers.begin(tx, made.id, rows.NOW, seat="seat-2")
+        answers.reseat(tx, ["seat-3", "seat-1"], "seat-2")
+        assert answers.begin(tx, made.id, rows.NOW, seat="seat-2")
+        assert not answers.begin(tx, made.id, rows.NOW, seat="seat-1")
+        assert answers.unfinished(tx, seat="seat-2", unseated=False) == [made.id]
+
+
+def test_one_answers_wish_to_stop_is_found_among_many(db: Database) -> None:
+    with db.write() as tx:
+        made = [rows.add_answer(tx, number).id for number in (1, 2, 3)]
+        answers.request_cancel(tx, made[1])
+        assert answers.cancels_requested(tx, made) == {made[1]}
+        assert answers.cancels_requested(tx, [made[0], made[2]]) == set()
 
 
 @pytest.mark.parametrize("status", [status for status in AnswerStatus if status.final])
@@ -74,7 +100,7 @@ def test_a_final_answer_never_begins_again(db: Database, status: AnswerStatus) -
         made = rows.add_answer(tx)
         answers.conclude(tx, replace(made, status=status))
         assert not answers.begin(tx, made.id, rows.NOW)
-        assert answers.unfinished(tx) == []
+        assert answers.unfinished(tx, seat="seat-1") == []
 
 
 def test_everything_of_the_end_is_kept(db: Database) -> None:

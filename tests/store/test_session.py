@@ -89,7 +89,7 @@ def test_sqlite_is_durable_and_keeps_references(db: Database) -> None:
             name: tx.execute(text(f"PRAGMA {name}")).scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 30_000}
     with pytest.raises(IntegrityError), db.write() as tx:
         rows.join(tx, rows.add_corpus(tx).id, "doc_none")
 

@@ -17,7 +17,7 @@ from service.store import answers
 from service.store.answers import RESUMED, TERMINAL, Event
 from service.store.session import Database, Transaction
 from service.usecases import follow_answer as following
-from service.usecases import run_answer as running
+from service.usecases import save_streams
 from service.usecases.context import LOCAL, Context
 from service.usecases.feed import Feed
 from service.usecases.follow_answer import follow_answer, wait_for_answer
@@ -53,7 +53,7 @@ class Full:
 def test_client_that_saw_more_than_was_saved_gets_the_end(
     settings: Settings, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "SAVE_SECONDS", 60.0)
+    monkeypatch.setattr(save_streams, "SAVE_SECONDS", 60.0)
     upstream.script.append(stall_after(12))
 
     async def die_unsaved(ctx: Context, answer: Answer) -> list[Event]:
@@ -64,7 +64,7 @@ def test_client_that_saw_more_than_was_saved_gets_the_end(
                 seen.append(event)
                 if len(seen) == 8:
                     break
-        monkeypatch.setattr(running, "_save", lambda _run: False)
+        monkeypatch.setattr(save_streams, "_save", lambda _db, _channels: set())
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
         return seen
@@ -198,15 +198,16 @@ def test_paused_channel_goes_on_with_its_numbers() -> None:
     feed = Feed()
     first = feed.open("ans_1")
     assert first is not None
-    first.number_from(7)
+    first.open(Event(8, RESUMED, {}))
+    first.saved(first.after(0))
     first.publish("delta", {"text": "one"})
     assert feed.open("ans_1") is None
     feed.pause("ans_1")
     again = feed.open("ans_1")
     assert again is first
-    again.number_from(1_000_000)
+    again.open(Event(1_000_000, RESUMED, {}))
     again.publish("delta", {"text": "two"})
-    assert [event.number for event in again.unsaved()] == [8, 9]
+    assert [event.number for event in again.unsaved()] == [9, 10]
     feed.close("ans_1")
     assert feed.get("ans_1") is None
     assert feed.open("ans_1") is not first

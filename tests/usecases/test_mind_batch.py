@@ -551,6 +551,6 @@ def test_death_again_and_again(installed: Settings, corpus: str, upstream: Upstr
 def test_nothing_else_runs_what_waits_for_a_batch(ctx: Context, corpus: str) -> None:
     batch = put_in(ctx, corpus, *FOUR)
     with ctx.db.read() as tx:
-        assert answers.unfinished(tx) == []
+        assert answers.unfinished(tx, seat="seat-1") == []
         assert batches.unfinished(tx) == [batch.id]
     assert get_answer(ctx, LOCAL, answers_in(ctx, batch.id)[0].id).batch_id == batch.id

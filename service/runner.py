@@ -1,0 +1,110 @@
+"""Runs answers to their end, in this process: those begun here, and those that others left behind.
+
+What an answer has come to is in the store, call by call; nothing of it is kept here. Which process runs an
+answer is kept with it (its seat), so that whoever finds the seat empty takes the answer up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from service.errors import StoreUnavailable
+from service.store import answers
+from service.usecases.context import Context
+from service.usecases.run_answer import run_answer
+
+STORE_SECONDS = 5.0
+"""How long an answer waits for a store that was out of reach."""
+
+LOOK_SECONDS = 0.02
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """The answers that run in this process.
+
+    Args:
+        ctx: what they work in.
+        seat: this process's.
+        serving: pay for what answers of dead processes still need; otherwise those are only concluded.
+    """
+
+    def __init__(self, ctx: Context, seat: str, *, serving: bool) -> None:
+        self._ctx = ctx
+        self._seat = seat
+        self._serving = serving
+        self._under_way: set[asyncio.Task[None] | Future[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, answer_id: str) -> None:
+        """Run an answer that was accepted here, on the loop of the caller."""
+        self._note(asyncio.create_task(self.run(answer_id, may_send=True)))
+
+    def take_up(self, free: Sequence[str]) -> None:
+        """Run answers that dead processes left, on a loop of its own; a service also those nobody has begun.
+
+        Args:
+            free: the seats of those processes. The caller holds them, so that nobody sits down on one before
+                its answers are this process's.
+        """
+        with self._ctx.db.write() as tx:
+            answers.reseat(tx, free, self._seat)
+            left = answers.unfinished(tx, seat=self._seat, unseated=self._serving)
+        for answer_id in left:
+            running = self.run(answer_id, may_send=self._serving)
+            self._note(asyncio.run_coroutine_threadsafe(running, self._own_loop()))
+
+    async def run(self, answer_id: str, *, may_send: bool) -> None:
+        """Run an answer to its end; a store out of reach only delays it."""
+        while True:
+            try:
+                await run_answer(self._ctx, answer_id, may_send=may_send, seat=self._seat)
+            except StoreUnavailable:
+                log.exception("answer %s waits for the store", answer_id)
+                await asyncio.sleep(STORE_SECONDS)
+            else:
+                return
+
+    def close(self, *, seconds: float) -> None:
+        """Wait until the answers have ended, so long at most; others find the rest by its seat."""
+        deadline = time.monotonic() + seconds
+        while self._under_way and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+    def _own_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=_work, args=(self._loop,), daemon=True)
+            self._thread.start()
+        return self._loop
+
+    def _note(self, running: asyncio.Task[None] | Future[None]) -> None:
+        """Hold what runs until it is over, and tell the log if it broke."""
+        self._under_way.add(running)
+        running.add_done_callback(self._over)
+
+    def _over(self, running: asyncio.Task[None] | Future[None]) -> None:
+        self._under_way.discard(running)
+        if not running.cancelled() and (error := running.exception()) is not None:
+            log.error("an answer broke off", exc_info=error)
+
+
+def _work(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop until it is stopped, and then end what is on it."""
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.close()
