@@ -68,7 +68,7 @@ async def look_for(ctx: Context, batch: Batch, file: BatchFile, offered: Batches
     Raises:
         ProviderError: it can't be told just now.
     """
-    if file.sent_at is None or ctx.now() - file.sent_at < _lost_after(ctx):
+    if file.sent_at is None or ctx.now() - file.sent_at < _lost_after(ctx.terms.batch_poll_seconds):
         return
     since = file.sent_at - CLOCKS
     found = await offered.find(file.id, since=since)
@@ -140,8 +140,8 @@ def _wanted(ctx: Context, file: BatchFile) -> set[str]:
         return set(batches.lines_of(tx, file.id))
 
 
-def _lost_after(ctx: Context) -> timedelta:
-    return timedelta(seconds=LOST_PAUSES * ctx.terms.batch_poll_seconds)
+def _lost_after(poll_seconds: float) -> timedelta:
+    return timedelta(seconds=LOST_PAUSES * poll_seconds)
 
 
 async def _store(ctx: Context, file: BatchFile, seen: ProviderBatch, offered: Batches) -> None:
