@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import httpx
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.support.shelf import Json, corpus_of, open_corpus
+from service.domain.pricing import rounded_up
+from tests.support.day import made_up
+from tests.support.shelf import Json, add, corpus_of, open_corpus
 from tests.support.upstream import Upstream
 
 SIZES = {"volume one.txt": 120_000, "volume two.txt": 110_000, "volume three.txt": 60_000}
@@ -43,12 +46,41 @@ def test_plans_stand_side_by_side_with_the_services_prices(
         expect(card).to_contain_text(title)
         expect(card).to_contain_text("reads 100 %")
         for name in ("expected_usd", "cold_usd", "warm_usd", "max_usd"):
-            expect(card).to_contain_text(f"${float(plan['cost'][name]):.2f}")
+            expect(card).to_contain_text(rounded_up(Decimal(plan["cost"][name])))
+        expect(card.locator(".plan-now")).to_have_attribute(
+            "title", f"exactly ${plan['cost']['expected_usd']}"
+        )
     expect(cards.nth(0)).to_contain_text(re.compile(r"Over the 272,000 mark: \$1\.\d\d more"))
     expect(cards.nth(1)).to_contain_text("Recommended")
     expect(page.get_by_role("radio", name="In parts")).to_be_checked()
-    expect(page.locator(".plans-because")).to_have_text(offered["recommended_because"])
+    because = page.locator(".plans-because")
+    expect(because).to_have_text(offered["recommended_because"])
+    said = cards.nth(1).locator(".plan-now").inner_text()
+    expect(because).to_contain_text(said)
     expect(page.get_by_role("button", name="Flex")).to_contain_text("$0.8")
+
+
+def test_cards_of_a_row_keep_their_parts_in_line(page: Page, corpus: str) -> None:
+    ask(page, corpus)
+    cards = page.locator(".plan")
+    first, second = (
+        [cards.nth(at).locator(part).bounding_box() for part in (".plan-title", ".plan-now", ".plan-reach")]
+        for at in (0, 1)
+    )
+    assert [box and round(box["y"]) for box in first] == [box and round(box["y"]) for box in second]
+
+
+def test_warnings_speak_of_the_page(page: Page, client: httpx.Client) -> None:
+    corpus = corpus_of(client, {"one.txt": 30_000}, name="Twice")
+    add(client, corpus, "copy of one.txt", made_up("Twice one.txt", 30_000) + b"\n\n")
+    ask(page, corpus)
+    plan = client.post(f"/v1/corpora/{corpus}/plans", json={"question": QUESTION}).json()["data"][0]
+    [detail] = [one["detail"] for one in plan["warnings"] if one["code"] == "waste"]
+    assert "leave_out" in detail
+    notice = page.locator(".plans .notice").filter(has_text="go to")
+    expect(notice).to_be_visible()
+    expect(notice).not_to_contain_text("_")
+    expect(notice.get_by_role("button")).to_have_count(1)
 
 
 def test_what_a_plan_leaves_out_is_named(page: Page, client: httpx.Client, corpus: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from service.domain.pricing import rounded_up
 from tests.support.shelf import corpus_of, meter_of, open_corpus, shown_tokens
 
 SIZES = {"volume one.txt": 120_000, "volume two.txt": 110_000, "volume three.txt": 60_000}
@@ -25,8 +28,12 @@ def test_it_shows_what_the_service_counts(page: Page, client: httpx.Client, corp
     assert page.locator(".meter").get_attribute("data-status") == "over"
     over = meter["input_tokens"] - 272_000
     expect(page.locator(".meter-verdict")).to_contain_text(f"Over the 272,000 mark by {over:,}")
-    expect(page.locator(".meter-price")).to_contain_text(f"${float(meter['per_question']['cold_usd']):.2f}")
-    expect(page.locator(".meter-price")).to_contain_text(f"${float(meter['per_question']['warm_usd']):.2f}")
+    expect(page.locator(".meter-price")).to_contain_text(
+        rounded_up(Decimal(meter["per_question"]["cold_usd"]))
+    )
+    expect(page.locator(".meter-price")).to_contain_text(
+        rounded_up(Decimal(meter["per_question"]["warm_usd"]))
+    )
     expect(page.locator(".meter-label.wall")).to_have_text("922,000 wall")
 
 
@@ -48,7 +55,7 @@ def test_a_switch_moves_it_at_once_and_the_service_agrees(
     assert shown_tokens(page) == plan["input_tokens"] - (whole["input_tokens"] - meter["input_tokens"])
     page.get_by_role("textbox", name="Your question").fill(QUESTION)
     expect(page.locator(".meter-tokens")).to_have_text(f"{plan['input_tokens']:,}")
-    expect(page.locator(".meter-price")).to_contain_text(f"${float(plan['cost']['cold_usd']):.2f}")
+    expect(page.locator(".meter-price")).to_contain_text(rounded_up(Decimal(plan["cost"]["cold_usd"])))
 
 
 def test_documents_tell_their_share_and_their_price_in_the_band(page: Page, client: httpx.Client) -> None:
@@ -57,10 +64,10 @@ def test_documents_tell_their_share_and_their_price_in_the_band(page: Page, clie
     tokens = meter_of(client, corpus)["documents"][0]["tokens"]
     row = page.locator(".document").first
     expect(row).to_contain_text("50 %")
-    expect(row).to_contain_text(f"${tokens * 10 / 1e6:.2f}")
+    expect(row).to_contain_text(rounded_up(tokens * Decimal(10) / 10**6))
     page.get_by_role("switch", name="Read b.txt").uncheck()
     expect(row).to_contain_text("100 %")
-    expect(row).to_contain_text(f"${tokens * 5 / 1e6:.2f}")
+    expect(row).to_contain_text(rounded_up(tokens * Decimal(5) / 10**6))
 
 
 def test_what_is_off_stays_off_after_a_reload(page: Page, corpus: str) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
+from service.domain.pricing import rounded_up
 from service.web import assets
 
 _IMPORT = "async ([module, name, args]) => String((await import(`/static/js/${module}.js`))[name](...args))"
@@ -51,11 +52,7 @@ def test_amounts_are_exact(page: Page) -> None:
         assert Decimal(units) == value * 10**12
         assert Decimal(exact[1:].replace(",", "")) == value
         shown = Decimal(dollars[1:].replace(",", ""))
-        digits = -int(shown.as_tuple().exponent)
-        if value >= Decimal("0.0001"):
-            assert shown == value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
-        else:
-            assert (shown > 0) == (value > 0), "what costs something never shows as nothing"
+        assert f"${shown}" == rounded_up(value), "a figure is the same here and in the service's sentences"
 
 
 def test_prices_of_tokens_are_exact(page: Page) -> None:
@@ -77,6 +74,19 @@ def test_prices_of_tokens_are_exact(page: Page) -> None:
         ("numbers", "percent", [0.0000001], "< 0.1 %"),
         ("numbers", "percent", [0], "0 %"),
         ("numbers", "bytes", [4_200_000], "4.2 MB"),
+        ("money", "onScale", [0], "$0.00"),
+        ("money", "onScale", [0.5], "$0.50"),
+        ("money", "onScale", [0.125], "$0.125"),
+        ("money", "onScale", [12.5], "$12.50"),
+        ("plainwords", "plainly", ["It costs $1.234567, or $0.00001."], "It costs $1.24, or $0.0001."),
+        (
+            "plainwords",
+            "plainly",
+            ["It goes to blank pages: leave them out with leave_out."],
+            "It goes to blank pages.",
+        ),
+        ("plainwords", "plainly", ["Ask with budget_tokens 32000."], "Ask with a budget of 32,000 tokens."),
+        ("plainwords", "plainly", ["Name fewer documents in document_ids."], "Switch some documents off."),
         ("upload", "isLitter", ["a/.DS_Store"], "true"),
         ("upload", "isLitter", ["__MACOSX/a.pdf"], "true"),
         ("upload", "isLitter", ["a/~$report.docx"], "true"),

@@ -10,14 +10,14 @@ const NARROW = 420;
 /**
  * Return lines over a shared axis as `{element, show({series, xName})}`.
  *
- * A series is `{name, className, points: [[x, y]], isChosen}`; y are numbers, `yText(y)` words them.
+ * A series is `{name, className, points: [[x, y]], isChosen}`; y are numbers, `yText(y)` words them, `scaleText(y)` those of the scale.
  */
-export function lineChart({ label, yText }) {
+export function lineChart({ label, yText, scaleText }) {
   let data = null;
   const place = h("div", { class: "chart-place" });
   const table = h("table");
   const element = h("figure", { class: "chart", role: "group", "aria-label": label }, place, h("div", { class: "unseen" }, table));
-  const draw = () => { if (data && place.clientWidth) fill(place, drawing(data, place.clientWidth, yText), place.clientWidth < NARROW ? legend(data) : null); };
+  const draw = () => { if (data && place.clientWidth) fill(place, drawing(data, place.clientWidth, scaleText), place.clientWidth < NARROW ? legend(data) : null); };
   new ResizeObserver(draw).observe(place);
   return {
     element,
@@ -29,9 +29,9 @@ export function lineChart({ label, yText }) {
   };
 }
 
-/** Return bars, one a row: `[{name, value, text, className}]`; `name` may be a node. */
-export function bars(rows, { label }) {
-  const most = Math.max(...rows.map((row) => row.value), 0) || 1;
+/** Return bars, one a row: `[{name, value, text, className}]`; `name` may be a node, `whole` is what fills a row where it isn't the largest value. */
+export function bars(rows, { label, whole = null }) {
+  const most = whole ?? (Math.max(...rows.map((row) => row.value), 0) || 1);
   return h("table", { class: "bars", "aria-label": label }, h("tbody", null, rows.map((row) => h("tr", null,
     h("th", { scope: "row" }, row.name),
     h("td", { class: "bars-bar" }, h("span", { class: `bar ${row.className ?? ""}`, style: { "--share": String(row.value / most) } })),
@@ -39,16 +39,16 @@ export function bars(rows, { label }) {
 }
 
 /** Return upright bars, one a moment: `[{name, value, text}]`, oldest first. */
-export function columns(points, { label, yText }) {
+export function columns(points, { label, scaleText }) {
   const place = h("div", { class: "chart-place" });
-  const draw = () => { if (place.clientWidth) fill(place, upright(points, place.clientWidth, yText)); };
+  const draw = () => { if (place.clientWidth) fill(place, upright(points, place.clientWidth, scaleText)); };
   new ResizeObserver(draw).observe(place);
   return h("figure", { class: "chart", role: "group", "aria-label": label }, place,
     h("div", { class: "unseen" }, h("table", null, h("caption", null, label),
       h("tbody", null, points.filter((point) => point.value).map((point) => h("tr", null, h("th", { scope: "row" }, point.name), h("td", null, point.text)))))));
 }
 
-function upright(points, width, yText) {
+function upright(points, width, scaleText) {
   const top = niceTop(Math.max(...points.map((point) => point.value)));
   const step = (width - PAD.left) / points.length;
   const y = (value) => HEIGHT - PAD.bottom - (value / top) * (HEIGHT - PAD.top - PAD.bottom);
@@ -56,13 +56,13 @@ function upright(points, width, yText) {
   return s("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, "aria-hidden": "true", focusable: "false" },
     [0, 0.5, 1].map((share) => [
       s("line", { class: "chart-rule", x1: PAD.left, x2: width, y1: y(top * share), y2: y(top * share) }),
-      s("text", { class: "chart-text", x: PAD.left - 8, y: y(top * share) + 4, "text-anchor": "end" }, yText(top * share))]),
+      s("text", { class: "chart-text", x: PAD.left - 8, y: y(top * share) + 4, "text-anchor": "end" }, scaleText(top * share))]),
     points.map((point, n) => [
       s("rect", { class: "chart-column", x: PAD.left + n * step + step * 0.18, width: step * 0.64, y: y(point.value), height: Math.max(0, y(0) - y(point.value)), rx: 2 }, s("title", null, `${point.name}: ${point.text}`)),
       (points.length - 1 - n) % every ? null : s("text", { class: "chart-text", x: PAD.left + (n + 0.5) * step, y: HEIGHT - 10, "text-anchor": n === points.length - 1 ? "end" : "middle" }, point.name)]));
 }
 
-function drawing({ series, xName }, width, yText) {
+function drawing({ series, xName }, width, scaleText) {
   const right = width < NARROW ? 20 : PAD.right;
   const xs = series.flatMap((one) => one.points.map(([x]) => x));
   const top = niceTop(Math.max(...series.flatMap((one) => one.points.map(([, y]) => y)), 0));
@@ -73,7 +73,7 @@ function drawing({ series, xName }, width, yText) {
   return s("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, "aria-hidden": "true", focusable: "false" },
     [0, 0.5, 1].map((share) => [
       s("line", { class: "chart-rule", x1: PAD.left, x2: width - right, y1: y(top * share), y2: y(top * share) }),
-      s("text", { class: "chart-text", x: PAD.left - 8, y: y(top * share) + 4, "text-anchor": "end" }, yText(top * share))]),
+      s("text", { class: "chart-text", x: PAD.left - 8, y: y(top * share) + 4, "text-anchor": "end" }, scaleText(top * share))]),
     ticks(from, to).map((value) => s("text", { class: "chart-text", x: x(value), y: HEIGHT - 10, "text-anchor": "middle" }, value)),
     s("text", { class: "chart-text", x: width - right + 12, y: HEIGHT - 10 }, right > 100 ? xName : ""),
     series.map((one) => s("polyline", { class: `chart-line ${one.className} ${one.isChosen ? "is-chosen" : ""}`, points: one.points.map(([a, b]) => `${x(a)},${y(b)}`).join(" ") })),

@@ -7,6 +7,7 @@ import { debounced, fill, h, newId } from "./dom.js";
 import { growing } from "./markup.js";
 import { amount, exact, shown } from "./money.js";
 import { count, moment, plural } from "./numbers.js";
+import { plainly } from "./plainwords.js";
 import { isAbort, problemNotice } from "./problems.js";
 import { answerAddress, corpusAddress, go } from "./router.js";
 import { unfolding } from "./receipt.js";
@@ -84,7 +85,7 @@ export function nextQuestion({ corpusId, conversation, typed = "", signal, onCha
       const found = await post(`/v1/corpora/${encodeURIComponent(corpusId)}/plans`, { question, conversation_id: conversation.id }, { signal: asking.signal });
       plans = found.data.filter((plan) => plan.feasible);
       const best = plans.find((plan) => plan.id === found.recommended) ?? plans[0];
-      if (!best) { fill(price, h("p", null, found.data[0]?.infeasible_because ?? "It can't be asked.")); return; }
+      if (!best) { fill(price, h("p", null, plainly(found.data[0]?.infeasible_because) ?? "It can't be asked.")); return; }
       fill(way, plans.map((plan) => h("option", { value: plan.id, selected: plan === best }, `${WAYS[plan.strategy] ?? plan.strategy}: ${priceWords(plan)}`)));
       way.hidden = plans.length < 2;
       choose(best.id);
@@ -136,7 +137,7 @@ function warningNotice(warning, conversation, { onChanged, outcome }) {
     if (fix.do === "new_conversation") return h("button", { type: "button", class: "button narrow", onclick: () => anew(conversation.corpus_id) }, "Begin a new conversation");
     return null;
   });
-  return h("div", { class: "notice warned" }, warning.detail, buttons.some(Boolean) ? h("div", { class: "row" }, buttons) : null);
+  return h("div", { class: "notice warned" }, plainly(warning.detail), buttons.some(Boolean) ? h("div", { class: "row" }, buttons) : null);
 }
 
 /** Return what of the conversation is sent with the next question, and the buttons that change it. */

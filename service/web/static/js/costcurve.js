@@ -2,7 +2,7 @@
 
 import { lineChart } from "./charts.js";
 import { h, newId } from "./dom.js";
-import { amount, dollars, drawn } from "./money.js";
+import { amount, dollars, drawn, onScale } from "./money.js";
 import { plural } from "./numbers.js";
 import { sameKind, shortTitleOf } from "./planwords.js";
 
@@ -19,7 +19,7 @@ export function costOf(plan, questions) {
 /** Return the curve as `{element, show({plans, chosen, questions})}`; `onQuestions(n)` is told the number that is expected. */
 export function costCurve({ onQuestions }) {
   const id = newId("questions");
-  const chart = lineChart({ label: "Cost over the number of questions", yText: (y) => dollars(BigInt(Math.round(y * 1e6)) * 1_000_000n) });
+  const chart = lineChart({ label: "Cost over the number of questions", yText: (y) => dollars(BigInt(Math.round(y * 1e6)) * 1_000_000n), scaleText: onScale });
   const said = h("output", { for: id, class: "number" });
   const slider = h("input", { id, type: "range", min: "1", max: String(LONGEST), step: "1", oninput: () => word(Number(slider.value)), onchange: () => onQuestions(Number(slider.value) === 1 ? null : Number(slider.value)) });
   const element = h("div", { class: "curve" },

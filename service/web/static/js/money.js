@@ -1,7 +1,7 @@
 // Money, exact: amounts are BigInt in 10⁻¹² USD, as fine as the service's decimal strings. No floats.
 
 const FINEST = 12;
-const CENT = 10n ** 10n;
+const DOLLAR = 10n ** 12n;
 
 /** Return an amount of a decimal string of the service ("3.12487"); null stays null. */
 export function amount(text) {
@@ -17,16 +17,21 @@ export function priceOf(tokens, usdPerMillion) {
   return (BigInt(tokens) * amount(usdPerMillion)) / 1_000_000n;
 }
 
-/** Return an amount as "$3.12"; below ten cents with as many digits as tell it apart from nothing; "—" of null. */
+/**
+ * Return an amount as "$3.13"; "—" of null. The service rounds the same way where it says an amount in a sentence: never less
+ * than it is, to the cent from a dollar up, to the hundredth of a cent below.
+ */
 export function dollars(value) {
   if (value === null || value === undefined) return "—";
   const size = value < 0n ? -value : value;
-  const digits = size === 0n || size >= 10n * CENT ? 2 : size >= CENT / 10n ? 3 : 4;
-  return `${value < 0n ? "−" : ""}$${rounded(size, digits)}`;
+  return `${value < 0n ? "−" : ""}$${roundedUp(size, size === 0n || size >= DOLLAR ? 2 : 4)}`;
 }
 
 /** Return an amount of a decimal string as `dollars` shows it. */
 export const shown = (text) => dollars(amount(text));
+
+/** Return a round amount for the scale of a drawing: "$0.25", "$1.50". */
+export const onScale = (usd) => `$${usd >= 1 || usd === 0 ? usd.toFixed(2) : String(Number(usd.toPrecision(3))).padEnd(4, "0")}`;
 
 /** Return every digit of an amount, at least cents: for what binds. */
 export function exact(value) {
@@ -40,10 +45,9 @@ export function exact(value) {
 /** Return an amount as a number, for drawing alone. */
 export const drawn = (value) => Number(value) / 1e12;
 
-function rounded(size, digits) {
+function roundedUp(size, digits) {
   const unit = 10n ** BigInt(FINEST - digits);
-  const text = ((size + unit / 2n) / unit).toString().padStart(digits + 1, "0");
-  if (size > 0n && /^0+$/.test(text)) return `0.${"0".repeat(digits - 1)}1`;
+  const text = ((size + unit - 1n) / unit).toString().padStart(digits + 1, "0");
   return `${grouped(text.slice(0, -digits))}.${text.slice(-digits)}`;
 }
 

@@ -3,7 +3,7 @@
 import { get, getAll } from "./api.js";
 import { bars, columns } from "./charts.js";
 import { fill, h } from "./dom.js";
-import { amount, dollars, drawn, exact, shown } from "./money.js";
+import { amount, dollars, drawn, exact, onScale, shown } from "./money.js";
 import { count, moment, percent, plural } from "./numbers.js";
 import { answerAddress } from "./router.js";
 
@@ -21,11 +21,12 @@ export async function showSpend(view) {
   document.title = "Spend · Unabridged";
   fill(view, h("div", { class: "spend" }, h("header", null, h("h1", null, "Spend"), h("p", { class: "quiet" }, `The last ${DAYS} days, as the ledger has them.`)),
     figures(days), days.data.length ? [
-      card("By day", columns(everyDay(days.data), { label: "Spent by day", yText: (y) => dollars(BigInt(Math.round(y * 1e6)) * 1_000_000n) })),
+      card("By day", columns(everyDay(days.data), { label: "Spent by day", scaleText: onScale })),
       h("div", { class: "spend-columns" },
         h("div", { class: "stack" },
           card("By corpus", spendBars(sorted(corpora.data), "Spent by corpus", (one) => h("bdi", null, one.name ?? "a corpus that is gone"))),
-          card("By model", spendBars(sorted(models.data), "Spent by model", (one) => one.key))),
+          card("By model", spendBars(sorted(models.data), "Spent by model", (one) => one.key)),
+          card("From the cache, by day", cacheBars(days.data))),
         card("Expected and paid", estimates(days)))] : h("p", { class: "quiet" }, "Nothing was asked yet, so nothing was spent."),
     budgetsCard(budgets.data), ledgerCard(lines)));
   return () => { controller.abort(); document.title = "Unabridged"; };
@@ -43,6 +44,14 @@ function figures({ total, held_usd: held }) {
 const figure = (name, value, note) => h("div", { class: "figure" }, h("dt", null, name), h("dd", { class: "number" }, value), h("dd", { class: "small" }, note));
 
 const card = (title, content) => h("section", { class: "card" }, h("h2", null, title), content);
+
+/** What share of the tokens read came from the cache, newest day first. */
+function cacheBars(groups) {
+  const days = groups.filter((one) => one.prompt_tokens).sort((a, b) => (a.key < b.key ? 1 : -1));
+  if (!days.length) return h("p", { class: "quiet" }, "No call has told its usage yet.");
+  return bars(days.map((one) => ({ name: dayName(one.key), value: one.cached_tokens / one.prompt_tokens, text: `${percent(one.cached_tokens / one.prompt_tokens)} of ${count(one.prompt_tokens)}` })),
+    { label: "Tokens from the cache by day", whole: 1 });
+}
 
 function spendBars(groups, label, name) {
   return bars(groups.map((one) => ({ name: name(one), value: drawn(amount(one.spent_usd)), text: shown(one.spent_usd) })), { label });
