@@ -72,7 +72,7 @@ def test_cards_of_a_row_keep_their_parts_in_line(page: Page, corpus: str) -> Non
 
 def test_warnings_speak_of_the_page(page: Page, client: httpx.Client) -> None:
     corpus = corpus_of(client, {"one.txt": 30_000}, name="Twice")
-    add(client, corpus, "copy of one.txt", made_up("Twice one.txt", 30_000) + b"\n\n")
+    add(client, corpus, "copy of one.txt", b"\xef\xbb\xbf" + made_up("Twice one.txt", 30_000))
     ask(page, corpus)
     plan = client.post(f"/v1/corpora/{corpus}/plans", json={"question": QUESTION}).json()["data"][0]
     [detail] = [one["detail"] for one in plan["warnings"] if one["code"] == "waste"]

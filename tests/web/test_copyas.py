@@ -1,4 +1,4 @@
-"""What "Copy as" gives runs as it stands: in bash, in Python and in JavaScript, whatever is in it, and never with a key."""
+"""What "Copy as" gives runs as it stands, in bash, Python and JavaScript, and never holds a key."""
 
 from __future__ import annotations
 

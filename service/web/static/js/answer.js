@@ -23,12 +23,18 @@ const HOLDS = new Set(["exact", "close"]);
 const BREAK_MS = 1500;
 const isOpen = (answer) => answer.status === "queued" || answer.status === "running";
 
-/** Show an answer, from its beginning and to its end; returns a function that stops showing it. */
-export function openAnswer(container, { answerId }) {
+/**
+ * Show an answer, from its beginning and to its end; returns a function that stops showing it.
+ *
+ * `isOneOfSeveral` leaves away what stands once above several (the question, the turns) and what is told for all of them together (the
+ * receipt, the next question); `onKnown(answer)` hears of it at its beginning and at its end, `onSource()` before a source is opened. The
+ * function that is returned has `closeSource()`.
+ */
+export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnown = () => {}, onSource = () => {} }) {
   const controller = new AbortController();
   const { signal } = controller;
   const path = `/v1/answers/${encodeURIComponent(answerId)}`;
-  const place = places();
+  const place = places(isOneOfSeveral);
   const source = viewer({ onClose: () => { place.article.classList.remove("beside"); onPage.mark(-1); } });
   const onPage = marks({ onOpen: openSource });
   const text = growing({ decorate: onPage.decorate, signal });
@@ -42,7 +48,8 @@ export function openAnswer(container, { answerId }) {
   fill(container, h("div", { class: "answer-view" }, place.article, source.element));
   follow().catch(stopped);
   const stopNews = onNews(lookAgain);
-  return () => { controller.abort(); source.stop(); clearTimeout(breaking); stopNews(); clock.stop(); document.title = wasCalled; };
+  const stop = () => { controller.abort(); source.stop(); clearTimeout(breaking); stopNews(); clock.stop(); if (!isOneOfSeveral) document.title = wasCalled; };
+  return Object.assign(stop, { closeSource: () => source.close() });
 
   async function follow() {
     answer = await get(path, { signal });
@@ -52,6 +59,10 @@ export function openAnswer(container, { answerId }) {
   }
 
   function begin() {
+    onKnown(answer);
+    place.text.setAttribute("aria-busy", "true");
+    fill(place.text, text.element);
+    if (isOneOfSeveral) return;
     document.title = `${answer.question.slice(0, 80)} – Unabridged`;
     fill(place.question, answer.question);
     place.question.classList.toggle("long", answer.question.length > 240);
@@ -59,8 +70,6 @@ export function openAnswer(container, { answerId }) {
     get(`/v1/corpora/${encodeURIComponent(answer.corpus_id)}`, { signal }).then(
       (corpus) => fill(place.corpus, h("a", { href: corpusAddress(corpus.id) }, h("bdi", null, corpus.name))), () => fill(place.corpus, "a corpus that was forgotten"));
     if (answer.conversation_id) loadTurns().catch(() => {});
-    place.text.setAttribute("aria-busy", "true");
-    fill(place.text, text.element);
   }
 
   async function loadTurns() {
@@ -145,7 +154,9 @@ export function openAnswer(container, { answerId }) {
     fill(place.notices, notices());
     fill(place.verdicts, h("span", { class: "row" }, citations.length || answer.status === "done" ? verdicts(citations) : null, h("span", { class: "small quiet" }, inShort(answer))));
     fill(place.actions, exportButtons(answer, { onTrouble: (error) => fill(place.trouble, problemNotice(error)) }));
-    fill(place.sources, citations.length ? h("section", { "aria-label": "Sources" }, h("h2", null, "Sources"), sourceList(citations, openSource)) : null);
+    fill(place.sources, citations.length ? h("section", isOneOfSeveral ? null : { "aria-label": "Sources" }, h(isOneOfSeveral ? "h3" : "h2", null, "Sources"), sourceList(citations, openSource)) : null);
+    onKnown(answer);
+    if (isOneOfSeveral) return;
     fill(place.receipts, coverage(answer, { signal }), costs(answer));
     announce(`The answer has ended: ${ending(answer)}`);
     await showNext();
@@ -205,6 +216,7 @@ export function openAnswer(container, { answerId }) {
   }
 
   function openSource(index, button) {
+    onSource();
     place.article.classList.add("beside");
     onPage.mark(index);
     source.open(citations[index], button);
@@ -226,7 +238,7 @@ export function openAnswer(container, { answerId }) {
 }
 
 /** The parts of the view, empty. */
-function places() {
+function places(isOneOfSeveral) {
   const corpus = h("span");
   const facts_ = h("span");
   const empty = () => h("div");
@@ -236,7 +248,7 @@ function places() {
     receipts: h("div", { class: "receipts" }), next: empty(), said: h("span", { role: "status", class: "said" }, "Waiting…"), progress: h("span"),
   };
   place.article = h("article", { class: "answer" },
-    h("header", { class: "answer-head" }, h("p", { class: "small quiet crumbs" }, corpus, facts_), place.turns, place.question),
+    isOneOfSeveral ? null : h("header", { class: "answer-head" }, h("p", { class: "small quiet crumbs" }, corpus, facts_), place.turns, place.question),
     place.status, place.trouble, h("h2", { class: "unseen" }, "Answer"), place.notices, place.text,
     h("div", { class: "row answer-foot" }, place.verdicts, place.actions),
     place.sources, place.receipts, place.next);

@@ -1,14 +1,16 @@
 // The frame of the page: head, rail, and the view that the address names.
 
 import { ask, openAnswer } from "./answer.js";
-import { resumeAsking } from "./asking.js";
+import { resumeAsking, resumeComparing } from "./asking.js";
 import { currentKey, forgetKey, get, getAll, onKeyNeeded, post } from "./api.js";
+import { showCompare } from "./compare.js";
 import { showCorpus } from "./corpus.js";
 import { askFor } from "./dialogs.js";
 import { fill, h } from "./dom.js";
 import { showHistory } from "./history.js";
 import { showHome } from "./home.js";
 import { count } from "./numbers.js";
+import { onNews } from "./news.js";
 import { isAbort, problemNotice } from "./problems.js";
 import { corpusAddress, go, onRoute, route } from "./router.js";
 import { showSpend } from "./spend.js";
@@ -24,6 +26,7 @@ const navigation = h("nav", { "aria-label": "Parts of the page" });
 let leave = () => {};
 let stopHistory = () => {};
 let shown = false;
+let isLooking = false;
 
 function frame() {
   const rail = h("aside", { class: "rail", id: "rail", "aria-label": "Corpora and history" },
@@ -43,7 +46,7 @@ function frame() {
 }
 
 /** Show the view of an address; the one before is left first, so that nothing of it goes on. */
-async function show({ name, id }) {
+async function show({ name, id, ids }) {
   leave();
   leave = () => {};
   mark({ name, id });
@@ -55,9 +58,9 @@ async function show({ name, id }) {
   }
   shown = true;
   try {
-    leave = (await views[name](view, id)) ?? (() => {});
+    leave = (await views[name](view, id, ids)) ?? (() => {});
   } catch (error) {
-    if (!isAbort(error)) fill(view, problemNotice(error, { onRetry: () => show({ name, id }) }));
+    if (!isAbort(error)) fill(view, problemNotice(error, { onRetry: () => show({ name, id, ids }) }));
   }
 }
 
@@ -66,18 +69,24 @@ const views = {
   corpus: (view, id) => showCorpus(view, { corpusId: id, refresh, ask }),
   answer: (view, id) => openAnswer(view, { answerId: id }),
   spend: (view) => showSpend(view),
-  compare: (view) => { fill(view, h("p", { class: "quiet" }, "There is nothing to compare yet.")); },
+  compare: (view, id, ids) => showCompare(view, { corpusId: id, ids }),
 };
 
 function mark({ name, id }) {
   fill(navigation,
-    link("#/", "Ask", name === "home" || name === "corpus" || name === "answer"), link("#/spend", "Spend", name === "spend"));
+    link("#/", "Ask", name === "home" || ["corpus", "answer", "compare"].includes(name)), link("#/spend", "Spend", name === "spend"));
+  listCorpora({ id });
+  stopHistory();
+  stopHistory = showHistory(history, { corpusId: name === "corpus" || name === "compare" ? id : null }) ?? (() => {});
+}
+
+function listCorpora({ id }) {
+  const focused = list.contains(document.activeElement) ? document.activeElement.hash : null;
   fill(list, corpora.get().map((corpus) => h("li", null,
     h("a", { href: corpusAddress(corpus.id), "aria-current": corpus.id === id ? "page" : null },
       h("span", { class: "name" }, corpus.name),
       h("span", { class: "size" }, count(corpus.documents), h("span", { class: "unseen" }, " documents"))))));
-  stopHistory();
-  stopHistory = showHistory(history, { corpusId: name === "corpus" ? id : null }) ?? (() => {});
+  if (focused) [...list.querySelectorAll("a")].find((one) => one.hash === focused)?.focus({ preventScroll: true });
 }
 
 const link = (href, text, current) => h("a", { href, "aria-current": current ? "page" : null }, text);
@@ -86,6 +95,22 @@ const link = (href, text, current) => h("a", { href, "aria-current": current ? "
 async function refresh() {
   corpora.set(await getAll("/v1/corpora"));
   mark(route());
+}
+
+/** The same when one may have been made elsewhere; nothing moves where nothing is new. */
+async function lookAgain() {
+  if (isLooking) return;
+  isLooking = true;
+  try {
+    const found = await getAll("/v1/corpora");
+    if (JSON.stringify(found) === JSON.stringify(corpora.get())) return;
+    corpora.set(found);
+    listCorpora(route());
+  } catch {
+    // The rail stays as it is; what the view itself needs says what is wrong.
+  } finally {
+    isLooking = false;
+  }
 }
 
 async function addCorpus() {
@@ -115,7 +140,10 @@ async function begin() {
     return;
   }
   onRoute(show);
+  addEventListener("hashchange", lookAgain);
+  onNews(lookAgain);
   resumeAsking(main).catch((error) => fill(main, problemNotice(error)));
+  resumeComparing().catch((error) => fill(main, problemNotice(error, { onRetry: () => location.reload() })));
 }
 
 begin();

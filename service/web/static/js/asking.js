@@ -5,9 +5,13 @@ import { fill, h } from "./dom.js";
 import { forgetDraft } from "./drafts.js";
 import { tellOthers } from "./news.js";
 import { problemNotice } from "./problems.js";
-import { answerAddress, go } from "./router.js";
+import { answerAddress, compareAddress, go } from "./router.js";
+import { keep as keepFor, recall } from "./state.js";
 
 const PENDING = "unabridged.asking";
+const COMPARING = "unabridged.comparing";
+const MANNERS = "manners";
+const MOST_MANNERS = 60;
 
 /**
  * Ask, and go to the answer.
@@ -26,6 +30,49 @@ export async function resumeAsking(container) {
   if (pending) await send(container, pending);
 }
 
+/**
+ * Ask several plans of one question; each is paid once, whatever breaks on the way.
+ *
+ * @param request `{corpusId, before, asked}`: answers that are there already, and `[{planId, acceptsLongContext, manner}]`.
+ * Resolves to `{ids, refusal}`: all answers, and why the rest was refused, or null. What may have arrived is kept and sent again later.
+ */
+export function askAll({ corpusId, before, asked }) {
+  const sent = asked.map(({ planId, acceptsLongContext, manner }) => ({ key: newKey(), manner, body: { plan_id: planId, allow_long_context: acceptsLongContext, wait: false } }));
+  return sendAll({ corpusId, ids: before, sent });
+}
+
+/** Take up a comparison that was on its way when the page was left. */
+export async function resumeComparing() {
+  const pending = kept(COMPARING);
+  if (!pending) return;
+  const { ids } = await sendAll(pending);
+  if (ids.length) go(compareAddress(pending.corpusId, ids));
+}
+
+async function sendAll({ corpusId, ids, sent }) {
+  const done = [...ids];
+  for (const [at, { key, manner, body }] of sent.entries()) {
+    sessionStorage.setItem(COMPARING, JSON.stringify({ corpusId, ids: done, sent: sent.slice(at) }));
+    try {
+      const answer = await post(`/v1/corpora/${encodeURIComponent(corpusId)}/answers`, body, { headers: { "Idempotency-Key": key } });
+      done.push(answer.id);
+      noteManner(answer.id, manner);
+      tellOthers("asked", answer.id);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      forget(COMPARING);
+      return { ids: done, refusal: error };
+    }
+  }
+  forget(COMPARING);
+  return { ids: done, refusal: null };
+}
+
+/** Return how an answer was asked, in words, as far as this browser remembers. */
+export const mannerOf = (answerId) => recall(MANNERS, []).find(([id]) => id === answerId)?.[1] ?? [];
+
+const noteManner = (answerId, words) => keepFor(MANNERS, [[answerId, words], ...recall(MANNERS, [])].slice(0, MOST_MANNERS));
+
 async function send(container, pending) {
   fill(container, h("p", { class: "quiet", role: "status" }, "Asking…"));
   try {
@@ -37,8 +84,7 @@ async function send(container, pending) {
     go(answerAddress(answer.id));
   } catch (error) {
     // A refusal is an end; anything else may have reached the service, so the same request is sent again.
-    const isRefused = error instanceof ApiProblem && error.status >= 400 && error.status < 500;
-    if (isRefused) {
+    if (isRefusal(error)) {
       forget();
       throw error;
     }
@@ -51,15 +97,17 @@ function keep(pending) {
   return pending;
 }
 
-function kept() {
+function kept(name = PENDING) {
   try {
-    return JSON.parse(sessionStorage.getItem(PENDING));
+    return JSON.parse(sessionStorage.getItem(name));
   } catch {
     return null;
   }
 }
 
-const forget = () => sessionStorage.removeItem(PENDING);
+const forget = (name = PENDING) => sessionStorage.removeItem(name);
+
+const isRefusal = (error) => error instanceof ApiProblem && error.status >= 400 && error.status < 500;
 
 /** Not `crypto.randomUUID`: that is there on secure origins alone. */
 function newKey() {

@@ -5,10 +5,11 @@ import { askFor, confirm } from "./dialogs.js";
 import { documentsPanel } from "./documents.js";
 import { announce, debounced, fill, h } from "./dom.js";
 import { meterCard } from "./meter.js";
+import { plainly } from "./plainwords.js";
 import { plansPanel } from "./plans.js";
 import { isAbort, problemNotice } from "./problems.js";
 import { questionForm } from "./question.js";
-import { go } from "./router.js";
+import { compareAddress, go } from "./router.js";
 import { keep, recall } from "./state.js";
 import { key, tally, withPriced } from "./tally.js";
 import { addFiles, droppable, filesOfDrop, filesOfInput, uploadsOf } from "./upload.js";
@@ -36,6 +37,7 @@ export async function showCorpus(view, { corpusId, refresh, ask }) {
     const answering = h("section", { class: "asking", "aria-label": "Question and price" }, question.element, plans.element);
     fill(view, h("header", { class: "corpus-head" }, name,
       h("span", { class: "row push" },
+        h("a", { class: "button bare narrow", href: compareAddress(corpusId) }, "Compare"),
         h("button", { type: "button", class: "button bare narrow", onclick: rename }, "Rename"),
         h("button", { type: "button", class: "button bare narrow", onclick: forget }, "Forget"))),
     problems, meter.element, h("div", { class: "corpus-body" }, documents.element, answering));
@@ -93,7 +95,7 @@ export async function showCorpus(view, { corpusId, refresh, ask }) {
     else if (fix.do === "leave_out_waste") question.change({ leave_out: [...new Set([...(question.parameters().leave_out ?? []), ...fix.leave_out])] });
     else if (fix.do === "send_page_images") question.change({ page_images: fix.page_images ?? "without_text" });
     else return false;
-    announce(fix.detail);
+    announce(plainly(fix.detail));
     return true;
   }
 

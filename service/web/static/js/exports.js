@@ -1,7 +1,9 @@
 // An answer taken along: as a file, or on the clipboard.
 
 import { getBlob } from "./api.js";
+import { copyAsButton } from "./copyas.js";
 import { announce, h } from "./dom.js";
+import { compareAddress } from "./router.js";
 
 /** Return the buttons that export an answer which has ended; `onTrouble(error)` hears what went wrong. */
 export function exportButtons(answer, { onTrouble }) {
@@ -23,7 +25,16 @@ export function exportButtons(answer, { onTrouble }) {
     }
   } }, `↓ ${name}`);
   return h("div", { class: "row exports", role: "group", "aria-label": "Take the answer along" },
-    navigator.clipboard ? copy : null, file("md", "Markdown"), file("json", "JSON"));
+    navigator.clipboard ? copy : null, file("md", "Markdown"), file("json", "JSON"), h("a", { class: "button bare narrow", href: compareAddress(answer.corpus_id, [answer.id]) }, "Compare with…"), copyAsButton(() => requests(answer)));
+}
+
+/** What is on the screen, to be run elsewhere. */
+function requests(answer) {
+  const path = `/v1/answers/${encodeURIComponent(answer.id)}`;
+  return [
+    { name: "Read this answer", method: "GET", path },
+    { name: "Read it as Markdown", method: "GET", path: `${path}/export?format=md`, accept: "text/markdown" },
+  ];
 }
 
 async function download(answer, form) {

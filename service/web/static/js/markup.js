@@ -102,7 +102,7 @@ function parsed(html, decorate) {
   template.innerHTML = policy ? policy.createHTML(html) : html;
   for (const button of template.content.querySelectorAll("button.cite")) decorate(button, Number(button.dataset.index));
   for (const table of template.content.querySelectorAll("table")) {
-    const frame = h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Table" });
+    const frame = h("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "Table" });
     table.replaceWith(frame);
     frame.append(table);
   }

@@ -1,8 +1,9 @@
 // One plan as a card: what it does, what it costs now, cold, warm and at most, and what it leaves out.
 
 import { h, newId } from "./dom.js";
-import { shown } from "./money.js";
+import { amount, exact, shown } from "./money.js";
 import { count } from "./numbers.js";
+import { plainly } from "./plainwords.js";
 import { leftOut, manner, reach, titleOf } from "./planwords.js";
 
 const MOST_SHOWN = 60;
@@ -16,16 +17,19 @@ export function planCard(plan, { group, names, isChosen, isRecommended, onChoose
       h("input", { id, type: "radio", name: group, checked: isChosen, disabled: !plan.feasible, "aria-describedby": about, onchange: onChoose }),
       h("span", { class: "plan-title" }, titleOf(plan)),
       isRecommended ? h("span", { class: "badge good" }, "Recommended") : null),
-    h("div", { id: about, class: "plan-about" }, plan.feasible ? feasible(plan) : h("p", { class: "plan-manner" }, plan.infeasible_because)),
+    h("div", { id: about, class: "plan-about" }, plan.feasible ? feasible(plan) : h("p", { class: "plan-manner" }, plainly(plan.infeasible_because))),
     plan.feasible ? omissions(plan, names) : null);
 }
+
+/** Return what a plan that can be asked costs, does, reads and leaves out. */
+export const planFacts = (plan, names) => [feasible(plan), omissions(plan, names)];
 
 function feasible(plan) {
   return [
     plan.cost ? h("div", { class: "plan-figures" },
-      h("p", { class: "plan-price" }, h("span", { class: "plan-now number" }, shown(plan.cost.expected_usd)), h("span", { class: "quiet" }, " now")),
+      h("p", { class: "plan-price" }, h("span", { class: "plan-now number", title: every(plan.cost.expected_usd) }, shown(plan.cost.expected_usd)), h("span", { class: "quiet" }, " now")),
       h("dl", { class: "plan-prices" },
-        pair("cold", shown(plan.cost.cold_usd)), pair("cached", plan.cache.reusable ? shown(plan.cost.warm_usd) : "—"), pair("at most", shown(plan.cost.max_usd))))
+        pair("cold", plan.cost.cold_usd), pair("cached", plan.cache.reusable ? plan.cost.warm_usd : null), pair("at most", plan.cost.max_usd)))
       : h("p", { class: "quiet" }, "no price is published"),
     h("p", { class: "plan-manner" }, manner(plan)),
     plan.threshold.status === "over" ? h("p", { class: "plan-over" }, h("strong", null, `Over the ${count(plan.threshold.at)} mark: `), `${shown(plan.threshold.extra_usd)} more`)
@@ -33,7 +37,10 @@ function feasible(plan) {
   ];
 }
 
-const pair = (name, value) => h("div", null, h("dt", null, name), h("dd", { class: "number" }, value));
+const pair = (name, usd) => h("div", null, h("dt", null, name), h("dd", { class: "number", title: every(usd) }, shown(usd)));
+
+/** Every digit, for who points at a figure. */
+const every = (usd) => (usd === null ? null : `exactly ${exact(amount(usd))}`);
 
 function omissions(plan, names) {
   const out = leftOut(plan, names);

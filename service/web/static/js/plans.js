@@ -1,11 +1,13 @@
 // The price before the question: the plans side by side, what each leaves out, and the threshold accepted or not.
 
 import { post } from "./api.js";
+import { copyAsButton } from "./copyas.js";
 import { costCurve } from "./costcurve.js";
 import { debounced, fill, h, newId } from "./dom.js";
 import { draftConversation } from "./drafts.js";
 import { amount, dollars, shown } from "./money.js";
 import { count } from "./numbers.js";
+import { plainly } from "./plainwords.js";
 import { planCard } from "./plancard.js";
 import { offered, sameKind, titleOf } from "./planwords.js";
 import { isAbort, problemNotice } from "./problems.js";
@@ -61,8 +63,8 @@ export function plansPanel(handlers) {
     const names = new Map(asked.documents.map((one) => [one.id, one.filename]));
     const focused = place.contains(document.activeElement) ? document.activeElement.id : null;
     fill(place,
-      h("div", { class: "plans-head" }, h("h2", null, "What it will cost"), tiers(chosen)),
-      offer.recommended_because ? h("p", { class: "quiet plans-because" }, offer.recommended_because) : null,
+      h("div", { class: "plans-head" }, h("h2", null, "What it will cost"), tiers(chosen), copyAsButton(requests)),
+      offer.recommended_because ? h("p", { class: "quiet plans-because" }, plainly(offer.recommended_because)) : null,
       h("div", { class: "plan-cards", role: "radiogroup", "aria-label": "Plans" }, plans.map((plan) => planCard(plan, {
         group, names, isChosen: plan === chosen, isRecommended: plan.id === offer.recommended, onChoose: () => { wanted = sameKind(plan); show(); } }))),
       chosen ? [action(chosen), warnings(chosen)] : null,
@@ -104,6 +106,21 @@ export function plansPanel(handlers) {
     }
   }
 
+  /** What is on the screen, to be run elsewhere: in no conversation, for this one is the tab's. */
+  function requests() {
+    const { corpusId, request, documentIds } = asked;
+    const at = `/v1/corpora/${encodeURIComponent(corpusId)}`;
+    const question = { ...request, ...(documentIds ? { document_ids: documentIds } : {}) };
+    const chosen = chosenOf(offered(offer.data));
+    const priced = { name: "Tell the prices of this question", method: "POST", path: `${at}/plans`, body: question };
+    if (!chosen) return [priced];
+    const { expected_questions: _, ...asking } = question;
+    const strategy = { strategy: chosen.strategy, ...(chosen.budget_tokens ? { budget_tokens: chosen.budget_tokens } : {}) };
+    const isAccepted = acceptance(chosen) !== null && accepted === acceptance(chosen);
+    const limit = chosen.cost ? { max_cost_usd: chosen.cost.max_usd } : {};
+    return [priced, { name: `Ask it: ${titleOf(chosen)}`, method: "POST", path: `${at}/answers`, pick: "text", body: { ...asking, ...strategy, ...limit, ...(isAccepted ? { allow_long_context: true } : {}) } }];
+  }
+
   /** The tiers of service with the price of the chosen plan in each. */
   function tiers(chosen) {
     const now = chosen?.service_tier ?? "standard";
@@ -114,20 +131,20 @@ export function plansPanel(handlers) {
       const other = others.get(tier);
       const usd = tier === now ? chosen.cost?.expected_usd : other?.cost?.expected_usd;
       const isPriceOnly = tier === "batch" && tier !== now;
-      return h("button", { id: `${group}-${tier}`, type: "button", class: "tier", "aria-pressed": String(tier === now), disabled: isPriceOnly, title: other?.note ?? "", onclick: () => handlers.onTier(tier === "standard" ? null : tier) },
+      return h("button", { id: `${group}-${tier}`, type: "button", class: "tier", "aria-pressed": String(tier === now), disabled: isPriceOnly, title: plainly(other?.note ?? ""), onclick: () => handlers.onTier(tier === "standard" ? null : tier) },
         label, usd ? h("span", { class: "number" }, shown(usd)) : null);
     }));
   }
 
   function warnings(plan) {
-    return plan.warnings.filter((one) => !isThreshold(one)).map((one) => h("div", { class: `notice small${one.code.startsWith("over") ? " warned" : ""}` }, h("p", null, one.detail), fixes(one.fixes)));
+    return plan.warnings.filter((one) => !isThreshold(one)).map((one) => h("div", { class: `notice small${one.code.startsWith("over") ? " warned" : ""}` }, h("p", null, plainly(one.detail)), fixes(one.fixes)));
   }
 
   function fixes(list, lead = null) {
     const known = list.filter((fix) => fix.do === "use_strategy" || ["leave_out", "narrow", "leave_out_waste", "send_page_images"].includes(fix.do));
     if (!known.length) return null;
     const names = new Map((asked?.documents ?? []).map((one) => [one.id, one.filename]));
-    return h("div", { class: "row fixes" }, lead ? h("span", { class: "small" }, lead) : null, known.map((fix) => h("button", { type: "button", class: "button narrow", title: fix.detail, onclick: () => mend(fix) },
+    return h("div", { class: "row fixes" }, lead ? h("span", { class: "small" }, lead) : null, known.map((fix) => h("button", { type: "button", class: "button narrow", title: plainly(fix.detail), onclick: () => mend(fix) },
       h("span", null, worded(fix, names)), fix.saves_usd ? h("span", { class: "quiet" }, `saves ${dollars(amount(fix.saves_usd))}`) : null)));
   }
 
@@ -161,7 +178,7 @@ function worded(fix, names) {
   if (fix.do === "use_strategy") return `Take “${titleOf({ strategy: fix.strategy })}”`;
   const ids = fix.document_ids ?? [];
   const verb = { leave_out: "Leave out", narrow: "Ask only" }[fix.do];
-  if (!verb || !ids.length) return fix.detail;
+  if (!verb || !ids.length) return plainly(fix.detail);
   const more = ids.length - NAMED;
   return [`${verb} `, ids.slice(0, NAMED).flatMap((id, n) => [n ? ", " : "", h("bdi", null, names.get(id) ?? id)]), more > 0 ? ` and ${count(more)} more` : ""];
 }

@@ -1,13 +1,10 @@
 // The question, and how it is asked: what most people never need is folded away.
 
-import { debounced, h, newId } from "./dom.js";
+import { debounced, fill, h, newId } from "./dom.js";
+import { asFormat, NO_JSON, parameterFields } from "./parameters.js";
 import { keep, recall } from "./state.js";
 
 const KEEP_MS = 400;
-const EFFORTS = [["", "the model's own"], ["none", "none"], ["low", "low"], ["medium", "medium"], ["high", "high"], ["xhigh", "very high"]];
-const LENGTHS = [["", "the model's own"], ["low", "short"], ["medium", "medium"], ["high", "long"]];
-const PICTURES = [["none", "text only"], ["without_text", "pages without text, as pictures"], ["scans", "scans too, as pictures"]];
-const WASTE = [["duplicates", "copies of a document"], ["near_duplicates", "near copies"], ["repeated", "repeated headers and footers"], ["blank", "blank pages"]];
 
 /**
  * Return the form as `{element, request(), parameters(), change(partial), stop()}`.
@@ -42,35 +39,9 @@ export function questionForm({ draft, onChange }) {
   }
 
   function draw() {
-    fields.replaceChildren(
+    fill(fields,
       h("label", { class: "check" }, several, " Several questions, one a line: asked together in one call"),
-      choice("Thinking", "reasoning_effort", EFFORTS), choice("Length of the answer", "verbosity", LENGTHS), choice("Pages", "page_images", PICTURES),
-      number("Most tokens of the answer", "max_completion_tokens", { min: 1, placeholder: "16,000" }),
-      number("Budget of a ranked plan, in tokens", "budget_tokens", { min: 2000, placeholder: "272,000, 128,000, 32,000" }),
-      h("fieldset", { class: "field wide" }, h("legend", null, "Leave out"), h("div", { class: "checks" }, WASTE.map(([value, label]) => h("label", { class: "check" },
-        h("input", { type: "checkbox", checked: (more.leave_out ?? []).includes(value), onchange: (event) => set("leave_out", toggled(more.leave_out, value, event.target.checked)) }), ` ${label}`)))),
-      h("label", { class: "check wide" }, h("input", { type: "checkbox", checked: Boolean(more.repair), onchange: (event) => set("repair", event.target.checked) }), " Ask once more where quotes fail the check (only then it costs more)"),
-      area("Instructions of your own", "system_prompt", "Answer in German. Name every figure with its unit."),
-      area("Answer as JSON (a response_format)", "response_format", '{"type": "json_schema", "json_schema": {…}}'), wrong);
-  }
-
-  function choice(label, name, options) {
-    const key = newId("choice");
-    const chosen = more[name] ?? options[0][0];
-    return h("div", { class: "field" }, h("label", { for: key }, label),
-      h("select", { id: key, onchange: (event) => set(name, event.target.value === options[0][0] ? "" : event.target.value) }, options.map(([value, shown]) => h("option", { value, selected: value === chosen }, shown))));
-  }
-
-  function number(label, name, options) {
-    const key = newId("number");
-    return h("div", { class: "field" }, h("label", { for: key }, label),
-      h("input", { id: key, class: "input", type: "number", step: "1", ...options, value: more[name] ?? "", oninput: (event) => set(name, event.target.valueAsNumber || "") }));
-  }
-
-  function area(label, name, placeholder) {
-    const key = newId("area");
-    return h("div", { class: "field wide" }, h("label", { for: key }, label),
-      h("textarea", { id: key, rows: "2", placeholder, value: more[name] ?? "", oninput: (event) => set(name, event.target.value) }));
+      parameterFields(() => more, set), wrong);
   }
 
   draw();
@@ -79,10 +50,10 @@ export function questionForm({ draft, onChange }) {
     parameters: () => more,
     stop: () => remember.now(),
     request() {
-      wrong.textContent = "";
       const lines = text.value.split("\n").map((line) => line.trim()).filter(Boolean);
       if (!lines.length) return null;
-      const format = asJson(more.response_format, wrong);
+      const format = asFormat(more.response_format);
+      wrong.textContent = format === undefined ? NO_JSON : "";
       if (format === undefined) return null;
       const asked = several.checked && lines.length > 1 ? { questions: lines } : { question: text.value.trim() };
       return { ...asked, ...more, ...(format ? { response_format: format } : {}) };
@@ -96,15 +67,3 @@ export function questionForm({ draft, onChange }) {
     },
   };
 }
-
-function asJson(given, wrong) {
-  if (!given) return null;
-  try {
-    return JSON.parse(given);
-  } catch {
-    wrong.textContent = "The response_format is no JSON yet, so there is no price.";
-    return undefined;
-  }
-}
-
-const toggled = (list = [], value, isIn) => (isIn ? [...new Set([...list, value])] : list.filter((one) => one !== value));

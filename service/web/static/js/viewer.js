@@ -84,7 +84,7 @@ export function viewer({ onClose }) {
   /** What the page lies over can't be reached until it is closed. */
   function shade() {
     const isCovered = !element.hidden && covers.matches;
-    for (const one of document.querySelectorAll("#app > :not(main), .skip, .answer")) one.inert = isCovered;
+    for (const one of document.querySelectorAll("#app > :not(main), .skip, .answer, .compare-apart")) one.inert = isCovered;
   }
 
   function stop() {
