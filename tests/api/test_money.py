@@ -334,7 +334,8 @@ def test_a_key_of_an_earlier_version_still_pays_once(server: Server, upstream: U
     with server.context.db.write() as tx:
         known = answers.get(tx, LOCAL, first["id"])
         assert known is not None
-        later = {"budget_tokens", "conversation_id", "repair"}
+        later = {"budget_tokens", "conversation_id", "repair", "images"}
+        later |= {"presence_penalty", "frequency_penalty", "seed", "stop"}
         asked = {name: value for name, value in known.request.items() if name not in later}
         said = {"corpus": corpus, "plan": None, "question": asked, "long": False, "max": "None"}
         old = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

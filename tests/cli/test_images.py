@@ -59,7 +59,8 @@ def test_what_is_no_picture_is_refused(data: Path, tmp_path: Path, name: str) ->
 
 def test_without_a_model_the_answer_says_that_it_saw_nothing(data: Path, tmp_path: Path) -> None:
     (tmp_path / "quay.png").write_bytes(picture(32, 20))
-    done = run(data, "ask", "--corpus", "harbour", "When?", "--image", str(tmp_path / "quay.png"))
+    asked = ("--corpus", "harbour", "When did the harbour open?", "--image", str(tmp_path / "quay.png"))
+    done = run(data, "ask", *asked)
     assert done.returncode == 0, done.stderr
     assert "1871" in done.stdout
     assert "pictures" in done.stdout.lower()

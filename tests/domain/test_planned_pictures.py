@@ -130,5 +130,5 @@ def test_no_call_holds_more_pictures_than_one_may(pages: int, *, feasible: bool)
     split = planner.plan_split([one, other], roomy, page_tokens={})
     assert (whole.feasible, split.feasible) == (feasible, feasible)
     if not feasible:
-        assert "1,501 pages as pictures" in (whole.infeasible_because or "")
+        assert "1,501 pictures are more" in (whole.infeasible_because or "")
         assert whole.input_tokens == planner.whole_input([one], roomy.counts)

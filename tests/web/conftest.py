@@ -19,7 +19,7 @@ PATIENCE_MS = 15_000
 def browser() -> Iterator[Browser]:
     """Chromium, as the system has it.
 
-    As long as Playwright runs, its event loop counts as running, and tests of other files could not run theirs.
+    As long as Playwright runs, its event loop counts as running, and tests elsewhere could not run theirs.
     """
     path = find_chromium()
     if path is None:
