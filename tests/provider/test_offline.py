@@ -331,7 +331,7 @@ def test_a_million_tokens_leave_the_loop_free() -> None:
         return time.perf_counter() - began, late
 
     took, late = asyncio.run(run())
-    assert late < took / 2, "the loop turned while the work was done"
+    assert late < took * 0.9, "the loop turned while the work was done"
 
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample documents are not here")

@@ -73,7 +73,9 @@ def watch() -> Iterator[Watch]:
 @pytest.fixture
 def page(browser: Browser, service: ServiceProcess, watch: Watch) -> Iterator[Page]:
     """A page of a fresh visitor; `page.goto("/")` is the service's."""
-    context = browser.new_context(base_url=service.url, viewport={"width": 1280, "height": 860})
+    context = browser.new_context(
+        reduced_motion="reduce", base_url=service.url, viewport={"width": 1280, "height": 860}
+    )
     context.set_default_timeout(PATIENCE_MS)
     opened = context.new_page()
     watch.over(opened)

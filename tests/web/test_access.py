@@ -47,7 +47,10 @@ def looked_at(
 ) -> Iterator[Page]:
     """A page of that width and colour."""
     context = browser.new_context(
-        base_url=service.url, viewport={"width": width, "height": 860}, color_scheme=scheme
+        reduced_motion="reduce",
+        base_url=service.url,
+        viewport={"width": width, "height": 860},
+        color_scheme=scheme,
     )
     page = context.new_page()
     watch.over(page)
@@ -161,7 +164,9 @@ def test_the_switch_of_the_theme_wins_over_the_system(page: Page) -> None:
 
 
 def test_a_phone_folds_the_rail(browser: Browser, service: ServiceProcess, watch: Watch, corpus: str) -> None:
-    context = browser.new_context(base_url=service.url, viewport={"width": PHONE, "height": 780})
+    context = browser.new_context(
+        reduced_motion="reduce", base_url=service.url, viewport={"width": PHONE, "height": 780}
+    )
     page = context.new_page()
     watch.over(page)
     open_corpus(page, corpus)

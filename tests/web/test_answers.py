@@ -507,7 +507,7 @@ def test_axe_finds_nothing(
     watch: Watch,
     scheme: str,
 ) -> None:
-    context = browser.new_context(base_url=service.url, color_scheme=scheme)  # type: ignore[arg-type]
+    context = browser.new_context(reduced_motion="reduce", base_url=service.url, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     watch.over(page)
     found: dict[str, list[str]] = {}

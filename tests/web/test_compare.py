@@ -193,6 +193,7 @@ def test_axe_finds_nothing(
     tmp_path: Path,
 ) -> None:
     context = browser.new_context(
+        reduced_motion="reduce",
         base_url=service.url,
         viewport={"width": width, "height": 860},
         color_scheme="dark" if scheme == "dark" else "light",

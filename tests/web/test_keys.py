@@ -14,7 +14,7 @@ def test_the_page_asks_for_a_key(browser: Browser, offline: ServiceProcess, watc
     with httpx.Client(base_url=offline.url, timeout=60, trust_env=False) as client:
         client.post("/v1/corpora", json={"name": "Behind a key"})
         secret = client.post("/v1/keys", json={"name": "page"}).json()["secret"]
-    context = browser.new_context(base_url=offline.url)
+    context = browser.new_context(reduced_motion="reduce", base_url=offline.url)
     page = context.new_page()
     watch.over(page)
     page.goto("/")

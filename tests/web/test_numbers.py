@@ -33,7 +33,7 @@ def page(browser: Browser) -> Iterator[Page]:
         body, kind = (asset.content, asset.media_type) if asset else (b"<!doctype html>", "text/html")
         route.fulfill(body=body, content_type=kind)
 
-    context = browser.new_context(base_url="http://modules.test")
+    context = browser.new_context(reduced_motion="reduce", base_url="http://modules.test")
     context.route("**/*", send)
     blank = context.new_page()
     blank.goto("/")

@@ -22,7 +22,7 @@ def test_passages_are_shown_with_their_pages_and_cost_nothing(
         corpus = desk.corpus(desk.add("book.pdf", book(tmp_path)))
         answer = desk.ask(corpus, question="When did the harbour open?")
         secret = client.post("/v1/keys", json={"name": "page"}).json()["secret"]
-    context = browser.new_context(base_url=offline.url)
+    context = browser.new_context(reduced_motion="reduce", base_url=offline.url)
     page = context.new_page()
     watch.over(page)
     page.goto(f"/#/a/{answer['id']}")
