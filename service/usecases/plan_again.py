@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
-from ingest import count_tokens
-from service.domain import packing, planner, pricing, prompts, repairs, tasks
+from service.domain import packing, planner, pricing, prompts, repairs
 from service.domain.answers import Answer, AnswerStatus, Call
 from service.domain.caching import NO_TALK
 from service.domain.conversations import Conversation
@@ -32,7 +30,7 @@ from service.usecases.describe_plan import Asked, Frame, calls_of, describe
 from service.usecases.forecast_cache import Asking, Forecast, Forecasts, forecast, listed
 from service.usecases.judge_doubt import within_rate
 from service.usecases.learn_terms import learn_terms
-from service.usecases.preview_question import Offer, Preview, terms_of
+from service.usecases.preview_question import Offer, Preview, frame_of, terms_of
 from service.usecases.rank_pages import packed_again
 from service.usecases.recall_conversation import Recalled, history_for, with_history
 from service.usecases.show_pages import with_pictures
@@ -111,7 +109,7 @@ def plan_same_pages(
     plan = planner.warmed(plan, terms)
     if question.repair:
         plan = repairs.with_repair(plan, terms)
-    frame = _frame(ctx, terms, before.asked, question=question, held=held)
+    frame = frame_of(ctx, terms, before.asked, question=question, held=held)
     offer = _offer(plan, frame, before, **{REPLAY: answer_id})
     return Preview((offer,), offer if plan.feasible else None, frame, learnt=learnt)
 
@@ -147,7 +145,7 @@ def plan_rest(
     held = _held(tx, ctx, before, question, plan)
     terms = replace(terms, cached=held.cached)
     plan = _with_repair(planner.warmed(plan, terms), calls, terms)
-    frame = _frame(ctx, terms, before.asked, question=question, held=held)
+    frame = frame_of(ctx, terms, before.asked, question=question, held=held)
     frame = replace(frame, recalled=before.recalled if question.conversation_id else None)
     offer = _offer(plan, frame, before, **{RETRY: answer_id})
     offer.description["cost"] = _once(offer.description["cost"])
@@ -376,21 +374,6 @@ def _held(tx: Transaction, ctx: Context, before: _Before, question: Question, pl
         return Forecasts(of={plan.key: _ALL_KEPT})
     asking = Asking(before.answer.tenant, before.answer.corpus_id, model, question.system_prompt, talk)
     return forecast(tx, ctx, asking, [made])
-
-
-def _frame(ctx: Context, terms: Terms, asked: Asked, *, question: Question, held: Forecasts) -> Frame:
-    now = ctx.now()
-    return Frame(
-        terms=terms,
-        catalog=ctx.catalog,
-        asked=asked,
-        questions=question.expected_questions,
-        together=tasks.together(question, terms, count_tokens),
-        engine=None if ctx.provider.takes_tiers else ctx.provider.name,
-        created_at=now,
-        expires_at=now + timedelta(seconds=ctx.terms.plan_seconds),
-        forecast=held.of,
-    )
 
 
 def _offer(plan: Plan, frame: Frame, before: _Before, **of: str) -> Offer:

@@ -145,7 +145,7 @@ def preview_in(
     if asked.spare is not None:
         leaner = _plans(tx, asked.spare.lean.kept, terms, question)
         asked = replace(asked, leaner={plan.strategy: plan.estimate for plan in leaner})
-    frame = replace(_frame(ctx, terms, asked, question=question, held=held), recalled=found)
+    frame = replace(frame_of(ctx, terms, asked, question=question, held=held), recalled=found)
     offers = tuple(_offer(plan, frame) for plan in drafts)
     return replace(_advised(offers, frame, question), index_behind=ranked.behind, learnt=learnt)
 
@@ -456,7 +456,8 @@ def _split(tx: Transaction, asked: Sequence[Member], terms: Terms, slices: Seque
     )
 
 
-def _frame(ctx: Context, terms: Terms, asked: Asked, *, question: Question, held: Forecasts) -> Frame:
+def frame_of(ctx: Context, terms: Terms, asked: Asked, *, question: Question, held: Forecasts) -> Frame:
+    """Return what plans are described with, those of an earlier answer too."""
     now = ctx.now()
     return Frame(
         terms=terms,
