@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
-from service.domain.quotes import (
-    NEAR,
-    FoldedDocument,
-    Place,
-    currency_clash,
-    fold,
-    is_spaceless,
-    pieces,
-    symbols,
-)
-
-LEAST_SHARE = 0.5
-"""Share of a quote's words that the source must hold, in order, to be called its source at all."""
-
-MOST_ANCHORS = 24
-"""Stretches of a quote that are looked up to find its place."""
+from service.domain.quote_places import LEAST_SHARE, MOST_ANCHORS, region, sought
+from service.domain.quote_words import GAP, Word, source_words
+from service.domain.quotes import FoldedDocument, Place, currency_clash, fold
 
 _MOST_CELLS = 200_000
-_MOST_HITS = 16
-_ANCHOR_LENGTH = 11
-_HEADER_LINES = 4
-_HEADER_WIDTH = 100
 _HEADER_COST = 1
 _WORD_COST = 20
 _CHANGE_COST = 21
 _DROP_COST = 22  # the three differ so that of two equal ways the one that finds more of the quote wins
 _ASIDE_COST = 4
-_LEAST_AGREEING = 5  # one anchor in so many must stand in one place
 _SHORTEST_TYPO = 5
 _MOST_REPLACED = 3
 
-_TOKEN = re.compile(
-    r"(?P<gap>[\[(]\s*(?:…|(?:\.\s?){3,})\s*[\])]|…|(?:\.\s?){3,})"
-    r"|(?P<bracket>\[(?=[^\[\]]{1,80}\])|\])"
-    r"|(?P<word>(?:(?<![^\s(])\(?[-−–](?=[$€£¥]?[.\d]))?[^\s\-‐‑‒–—−/|…\[\]]+)"  # noqa: RUF001 - dashes part words
-)
 _ARTICLES = frozenset(["a", "an", "the", "this", "that", "these", "those", "such"])
 _PAIRS = (
     _ARTICLES,
@@ -85,25 +58,6 @@ class Alignment:
     edits: tuple[Edit, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """One word: its key to compare by, its text, and where it stands (page index, start, end).
-
-    `skippable` is set in a quote for words in square brackets, in a source for lines at a page edge that may
-    be headers and footers.
-    """
-
-    key: str
-    text: str
-    page: int = 0
-    start: int = 0
-    end: int = 0
-    skippable: bool = False
-
-
-_GAP = _Word("", "…")
-
-
 def align(
     quote: str, document: FoldedDocument, pages: range | None = None, *, anchors: int = MOST_ANCHORS
 ) -> Alignment | None:
@@ -118,148 +72,23 @@ def align(
     Returns:
         None where no place holds half of the quote's words in order.
     """
-    region = _region(quote, document, pages, anchors)
-    if region is None:
+    wanted = sought(quote)
+    stretch = region(wanted, document, pages, anchors)
+    if stretch is None:
         return None
-    words, source = quote_words(quote), _source_words(document, *region)
-    if not source or not words or len(words) * len(source) > _MOST_CELLS:
+    words, source = wanted.words, source_words(document, *stretch)
+    if len(words) * len(source) > _MOST_CELLS or not wanted.may_match(source):
         return None
     pairs = _pair(words, source)
     matched = [(i, j) for i, j in pairs if i is not None and j is not None and words[i].key == source[j].key]
-    asked = sum(1 for word in words if word is not _GAP and not word.skippable)
-    if not matched or len(matched) < LEAST_SHARE * asked:
+    if not matched or len(matched) < LEAST_SHARE * wanted.asked:
         return None
-    judged = _judged(words, source, pairs, document, len(matched) / max(asked, len(matched)))
+    judged = _judged(words, source, pairs, document, len(matched) / max(wanted.asked, len(matched)))
     clash = currency_clash(quote, judged.place.text)
     return judged if clash is None else replace(judged, accepted=False, edits=(*judged.edits, Edit(*clash)))
 
 
-def quote_words(quote: str) -> list[_Word]:
-    """A quote's words; ellipses are gaps, words in square brackets are marked."""
-    words: list[_Word] = []
-    bracket = False
-    for found in _TOKEN.finditer(quote):
-        if found.lastgroup == "gap":
-            words.append(_GAP)
-        elif found.lastgroup == "bracket":
-            bracket = found.group() == "["
-        else:
-            words.extend(_split(found, 0, skippable=bracket))
-    return words
-
-
-def _region(quote: str, document: FoldedDocument, pages: range | None, most: int) -> tuple[int, int] | None:
-    """The stretch of the folded text in which most anchors agree on where the quote starts."""
-    length = sum(len(fold(word.text)) for word in quote_words(quote) if not word.skippable)
-    first, last = (0, len(document.pages)) if pages is None else (pages.start, pages.stop)
-    low, high = document.starts[first] - length, document.starts[last]
-    anchors = _anchors(quote, most)
-    guesses = sorted(
-        (at - offset, offset)
-        for offset, anchor in anchors
-        for at in islice(document.find(anchor, max(0, low), high + length), _MOST_HITS)
-        if low < at - offset < high
-    )
-    if not guesses:
-        return None
-    reach = length // 2 + 60 + (NEAR if len(pieces(quote)) > 1 else 250)
-    best = max(range(len(guesses)), key=lambda k: (_agreeing(guesses, k, reach), -k))
-    if _agreeing(guesses, best, reach) < len(anchors) // _LEAST_AGREEING:
-        return None
-    begin = guesses[best][0]
-    return max(0, begin - 60), min(len(document.folded), begin + reach + length + 60)
-
-
-def _agreeing(guesses: list[tuple[int, int]], first: int, reach: int) -> int:
-    end = bisect_right(guesses, (guesses[first][0] + reach, sys.maxsize))
-    return len({offset for _, offset in guesses[first:end]})
-
-
-def _anchors(quote: str, most: int) -> list[tuple[int, str]]:
-    """Runs of whole words of _ANCHOR_LENGTH letters or more, by folded offset; short quotes by word."""
-    keys = [fold(word.text) for word in quote_words(quote) if word is not _GAP and not word.skippable]
-    found: list[tuple[int, str]] = []
-    offset = 0
-    for first, key in enumerate(keys):
-        last, run = first, ""
-        while last < len(keys) and len(run) < _ANCHOR_LENGTH:
-            run += keys[last]
-            last += 1
-        if len(run) >= _ANCHOR_LENGTH:
-            found.append((offset, run))
-        offset += len(key)
-    if len(keys) <= 4:  # noqa: PLR2004 - one changed word would leave such a quote no anchor
-        found.extend((0, key) for key in keys if len(key) >= _SHORTEST_TYPO)
-    step = max(1, -(-len(found) // most))
-    return found[::step]
-
-
-def _source_words(document: FoldedDocument, begin: int, end: int) -> list[_Word]:
-    place = document.place(begin, end)
-    words: list[_Word] = []
-    for page in range(place.first, place.last + 1):
-        text = document.pages[page]
-        start = place.start if page == place.first else 0
-        stop = place.end if page == place.last else len(text)
-        start, stop = _outward(text, start, stop)
-        head = _head_end(text) if page > place.first else 0
-        foot = _foot_start(text) if page < place.last else len(text)
-        for found in _TOKEN.finditer(text, start, stop):
-            if found.lastgroup == "word":
-                edge = found.start() < head or found.start() >= foot
-                words.extend(_split(found, page, skippable=edge))
-    return words
-
-
-def _outward(text: str, start: int, stop: int) -> tuple[int, int]:
-    """Offsets moved outward to white space, so that no word at a region's edge is cut."""
-    while start > 0 and not text[start - 1].isspace() and not is_spaceless(text[start - 1]):
-        start -= 1
-    while stop < len(text) and not text[stop].isspace() and not is_spaceless(text[stop]):
-        stop += 1
-    return start, stop
-
-
-def _head_end(text: str) -> int:
-    """Where the short lines at the top of a page end, which may be a header."""
-    end = 0
-    for line in text.splitlines(keepends=True)[:_HEADER_LINES]:
-        if len(line) > _HEADER_WIDTH:
-            break
-        end += len(line)
-    return end
-
-
-def _foot_start(text: str) -> int:
-    start = len(text)
-    for line in reversed(text.splitlines(keepends=True)[-_HEADER_LINES:]):
-        if len(line) > _HEADER_WIDTH:
-            break
-        start -= len(line)
-    return start
-
-
-def _split(found: re.Match[str], page: int, *, skippable: bool) -> list[_Word]:
-    """The word, or its letters one by one where its script writes no spaces."""
-    text, start = found.group(), found.start()
-    if not is_spaceless(text):
-        key = _key(text)
-        return [_Word(key, text, page, start, found.end(), skippable)] if key else []
-    return [
-        _Word(key, letter, page, start + at, start + at + 1, skippable)
-        for at, letter in enumerate(text)
-        if (key := fold(letter))
-    ]
-
-
-def _key(text: str) -> str:
-    """The folded word, the signs of its numbers kept at its front."""
-    folded = fold(text)
-    signed = not folded.isalpha() and any(map(str.isdigit, folded))
-    return "".join(symbols(text).values()) + folded if signed else folded
-
-
-def _pair(words: Sequence[_Word], source: Sequence[_Word]) -> list[tuple[int | None, int | None]]:
+def _pair(words: Sequence[Word], source: Sequence[Word]) -> list[tuple[int | None, int | None]]:
     """The cheapest way to turn a stretch of the source into the quote, as pairs of indices.
 
     Edit distance over words in which the stretch may start and end anywhere, a gap passes over any number of
@@ -269,7 +98,7 @@ def _pair(words: Sequence[_Word], source: Sequence[_Word]) -> list[tuple[int | N
     row = [0] * (len(source) + 1)
     trace: list[bytearray] = []
     for word in words:
-        row, moves = _gap_row(row) if word is _GAP else _word_row(word, source, row, skip)
+        row, moves = _gap_row(row) if word is GAP else _word_row(word, source, row, skip)
         trace.append(moves)
     return _walked(words, trace, min(range(len(row)), key=row.__getitem__))
 
@@ -287,7 +116,7 @@ def _gap_row(row: list[int]) -> tuple[list[int], bytearray]:
 
 
 def _word_row(
-    word: _Word, source: Sequence[_Word], row: list[int], skip: list[int]
+    word: Word, source: Sequence[Word], row: list[int], skip: list[int]
 ) -> tuple[list[int], bytearray]:
     drop = _ASIDE_COST if word.skippable else _DROP_COST
     change = _WORD_COST + _ASIDE_COST if word.skippable else _CHANGE_COST
@@ -306,7 +135,7 @@ def _word_row(
     return best, moves
 
 
-def _walked(words: Sequence[_Word], trace: list[bytearray], end: int) -> list[tuple[int | None, int | None]]:
+def _walked(words: Sequence[Word], trace: list[bytearray], end: int) -> list[tuple[int | None, int | None]]:
     """The trace followed back from its cheapest end; words passed over in a gap are left out."""
     pairs: list[tuple[int | None, int | None]] = []
     i, j = len(trace), end
@@ -316,7 +145,7 @@ def _walked(words: Sequence[_Word], trace: list[bytearray], end: int) -> list[tu
             pairs.append((i - 1, j - 1))
         elif move == _UP:
             pairs.append((i - 1, None))
-        elif words[i - 1] is not _GAP:
+        elif words[i - 1] is not GAP:
             pairs.append((None, j - 1))
         i -= move != _LEFT
         j -= move != _UP
@@ -327,14 +156,14 @@ def _walked(words: Sequence[_Word], trace: list[bytearray], end: int) -> list[tu
 class _Block:
     """A run of words that differ, with the keys beside it."""
 
-    quote: tuple[_Word, ...]
-    source: tuple[_Word, ...]
+    quote: tuple[Word, ...]
+    source: tuple[Word, ...]
     around: tuple[str, ...]
 
 
 def _judged(
-    words: Sequence[_Word],
-    source: Sequence[_Word],
+    words: Sequence[Word],
+    source: Sequence[Word],
     pairs: list[tuple[int | None, int | None]],
     document: FoldedDocument,
     score: float,
@@ -353,17 +182,17 @@ def _judged(
 
 
 def _blocks(
-    words: Sequence[_Word], source: Sequence[_Word], pairs: list[tuple[int | None, int | None]]
+    words: Sequence[Word], source: Sequence[Word], pairs: list[tuple[int | None, int | None]]
 ) -> list[_Block]:
     blocks: list[_Block] = []
-    quoted: list[_Word] = []
-    stored: list[_Word] = []
+    quoted: list[Word] = []
+    stored: list[Word] = []
     before = ""
     for i, j in [*pairs, (None, None)]:
         word = None if i is None else words[i]
         other = None if j is None else source[j]
         settled = (
-            word is _GAP
+            word is GAP
             or (word is not None and other is not None and word.key == other.key)
             or word is other
         )
@@ -438,10 +267,10 @@ def _one_slip(one: str, other: str) -> bool:
     return swapped or a[1:] == b[1:] or a[1:] == b or a == b[1:]
 
 
-def _shown(words: Sequence[_Word]) -> str:
+def _shown(words: Sequence[Word]) -> str:
     return " ".join(word.text for word in words)
 
 
-def _spanned(first: _Word, last: _Word, document: FoldedDocument) -> Place:
+def _spanned(first: Word, last: Word, document: FoldedDocument) -> Place:
     text = document.between(first.page, last.page, first.start, last.end)
     return Place(first.page, last.page, first.start, last.end, text)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 
 NEAR = 3000
@@ -18,7 +20,13 @@ NEAR = 3000
 MOST_PLACES = 64
 """Occurrences of a piece that are looked at before it counts as found nowhere."""
 
-_DROPPED_DOT = re.compile(r"(?<=[^\d\s(\[$€£¥+\-−/~<>=≤≥])\.(?=\d)|\.(?!\d)")
+_BLOCK = 64
+"""Stored characters whose folded ones are counted together; a page's offsets are worked out by the block."""
+
+_KEPT_QUOTES = 64
+
+_DROPPED_DOT = re.compile(r"\.(?:(?!\d)|(?<=[^\d\s(\[$€£¥+\-−/~<>=≤≥]\.))")
+_WIDE = re.compile(r"[^\x00-\x7f]+")
 _ELLIPSIS = re.compile(r"[\[(]\s*(?:…|(?:\.\s?){3,})\s*[\])]|…|(?:\.\s?){3,}")
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)*%?|\d*(?:\.\d+)+%?|\d+%?")
 _PREFIX = re.compile(r"(?:non|un|in|anti|ex|mis|dis|de|re|sub|pre|post|counter)[-‐‑]$", re.IGNORECASE)
@@ -91,27 +99,32 @@ class FoldedDocument:
         starts: where each page starts in `folded`, and the end.
     """
 
-    __slots__ = ("_offsets", "folded", "pages", "starts")
+    __slots__ = ("_counts", "folded", "pages", "starts")
 
     def __init__(self, pages: Sequence[str]) -> None:
         self.pages = tuple(pages)
         folds = [fold(text) for text in self.pages]
         self.starts = list(accumulate(map(len, folds), initial=0))
         self.folded = "".join(folds)
-        self._offsets: dict[int, list[int]] = {}
+        self._counts: dict[int, array[int]] = {}
 
     def place(self, begin: int, end: int) -> Place:
         """The pages and offsets of a stretch of `folded` (`begin` < `end`)."""
         first, last = self._page_at(begin), self._page_at(end - 1)
-        start = self.offsets(first)[begin - self.starts[first]]
-        stop = self.offsets(last)[end - 1 - self.starts[last]] + 1
+        start, stop = self.offset(begin), self.offset(end - 1) + 1
         return Place(first, last, start, stop, self.between(first, last, start, stop))
 
-    def offsets(self, page: int) -> list[int]:
-        """For each folded character of a page, the offset of the stored one (kept once worked out)."""
-        if page not in self._offsets:
-            self._offsets[page] = offsets(self.pages[page])
-        return self._offsets[page]
+    def offset(self, position: int) -> int:
+        """The offset, in its page's stored text, of what became the folded character at `position`."""
+        page = self._page_at(position)
+        if page not in self._counts:
+            self._counts[page] = _counts(self.pages[page])
+        counts, inside = self._counts[page], position - self.starts[page]
+        block = bisect_right(counts, inside) - 1
+        begin = block * _BLOCK
+        lead = max(0, begin - 1)  # a point is judged by its neighbours
+        near = self.pages[page][lead : begin + _BLOCK + 1]
+        return lead + _offsets(near, begin - lead)[inside - counts[block]]
 
     def find(self, piece: str, begin: int = 0, end: int | None = None) -> Iterator[int]:
         """Where a folded piece starts, in order, at most MOST_PLACES times."""
@@ -134,13 +147,28 @@ class FoldedDocument:
 
 def fold(text: str) -> str:
     """Letters, digits, marks, `%` and decimal points, compatibility forms and case united."""
-    return _DROPPED_DOT.sub(" ", text).translate(_FOLDING)
+    dotless = _DROPPED_DOT.sub(" ", text)
+    if not dotless.isascii():  # the few others by themselves, since text is translated fastest in ASCII alone
+        plain = _WIDE.sub(lambda found: found.group().translate(_FOLDING), dotless)
+        dotless = plain if plain.isascii() else dotless
+    return dotless.translate(_FOLDING)
 
 
 def offsets(text: str) -> list[int]:
     """For each character of `fold(text)`, the offset in `text` it came from."""
+    return _offsets(text, 0)
+
+
+def _offsets(text: str, begin: int) -> list[int]:
+    dotless = _DROPPED_DOT.sub(" ", text)[begin:]
+    return [at for at, letter in enumerate(dotless, begin) for _ in _FOLDING[ord(letter)] or ""]
+
+
+def _counts(text: str) -> array[int]:
+    """How many folded characters stand before each block of a text, and in all."""
     dotless = _DROPPED_DOT.sub(" ", text)
-    return [at for at, letter in enumerate(dotless) for _ in _FOLDING[ord(letter)] or ""]
+    blocks = (dotless[begin : begin + _BLOCK] for begin in range(0, len(dotless), _BLOCK))
+    return array("L", accumulate((len(block.translate(_FOLDING)) for block in blocks), initial=0))
 
 
 def pieces(quote: str) -> list[str]:
@@ -160,9 +188,8 @@ def search(quote: str, document: FoldedDocument, pages: range | None = None) -> 
         document: where to look.
         pages: page indices, one of which the place must touch.
     """
-    parts = pieces(quote)
-    for sought in ([quote], parts) if len(parts) > 1 else ([quote],):
-        hit = _in_order(sought, document, pages)
+    for parts in _ways(quote):
+        hit = _in_order(parts, document, pages)
         if hit is not None:
             return hit
     return None
@@ -202,27 +229,36 @@ def trimmed(text: str) -> str:
     return text[kept[0] : kept[-1] + 1] if kept else ""
 
 
-def _in_order(parts: Sequence[str], document: FoldedDocument, pages: range | None) -> Hit | None:
+@lru_cache(maxsize=_KEPT_QUOTES)
+def _ways(quote: str) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """The quote whole, and its pieces where it has several, each as it is and folded; the last are kept."""
+    parts = pieces(quote)
+    ways = ([quote], parts) if len(parts) > 1 else ([quote],)
+    return tuple(tuple((part, fold(part)) for part in way) for way in ways)
+
+
+def _in_order(
+    parts: Sequence[tuple[str, str]], document: FoldedDocument, pages: range | None
+) -> Hit | None:
     """The parts one after the other, each at most NEAR after the last, touching one of the pages."""
-    lengths = [len(fold(part)) for part in parts]
+    length = len(parts[0][1])
     begin, end = 0, len(document.folded)
     if pages is not None:
-        begin = max(0, document.starts[pages.start] - sum(lengths) + 1)
-        end = document.starts[pages.stop] + lengths[0] - 1
-    for at in _places(parts[0], document, begin, end):
-        stop = at + lengths[0]
-        for part, length in zip(parts[1:], lengths[1:], strict=True):
-            following = next(_places(part, document, stop, stop + NEAR + length), None)
+        begin = max(0, document.starts[pages.start] - sum(len(folded) for _, folded in parts) + 1)
+        end = document.starts[pages.stop] + length - 1
+    for at in _places(*parts[0], document, begin, end):
+        stop = at + length
+        for part, folded in parts[1:]:
+            following = next(_places(part, folded, document, stop, stop + NEAR + len(folded)), None)
             if following is None:
                 break
-            stop = following + length
+            stop = following + len(folded)
         else:
-            return _hit(parts, document.place(at, stop))
+            return _hit([part for part, _ in parts], document.place(at, stop))
     return None
 
 
-def _places(part: str, document: FoldedDocument, begin: int, end: int) -> Iterator[int]:
-    folded = fold(part)
+def _places(part: str, folded: str, document: FoldedDocument, begin: int, end: int) -> Iterator[int]:
     for at in document.find(folded, begin, end):
         place = document.place(at, at + len(folded))
         if _is_whole(document, place, at, at + len(folded)) and agrees(part, _widened(document, place)):
@@ -237,10 +273,8 @@ def _hit(parts: Sequence[str], place: Place) -> Hit:
 def _is_whole(document: FoldedDocument, place: Place, begin: int, end: int) -> bool:
     """Whether the place cuts no word and no number, nor the letters of one ligature, at either end."""
     first, last = document.pages[place.first], document.pages[place.last]
-    before, after = begin - 1 - document.starts[place.first], end - document.starts[place.last]
-    reached = document.offsets(place.last)
-    ligature = (before >= 0 and document.offsets(place.first)[before] == place.start) or (
-        after < len(reached) and reached[after] == place.end - 1
+    ligature = (begin > document.starts[place.first] and document.offset(begin - 1) == place.start) or (
+        end < document.starts[place.last + 1] and document.offset(end) == place.end - 1
     )
     return not (ligature or _cuts_start(first, place.start) or _cuts_end(last, place.end))
 
