@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from service.domain.quote_places import LEAST_SHARE, MOST_ANCHORS, region, sought
-from service.domain.quote_words import GAP, Word, source_words
+from service.domain.quote_words import DROPPABLE, GAP, LINKS, PAIRS, Word, source_words
 from service.domain.quotes import FoldedDocument, Place, currency_clash, fold
 
 _MOST_CELLS = 200_000
@@ -18,16 +18,6 @@ _ASIDE_COST = 4
 _SHORTEST_TYPO = 5
 _MOST_REPLACED = 3
 
-_ARTICLES = frozenset(["a", "an", "the", "this", "that", "these", "those", "such"])
-_PAIRS = (
-    _ARTICLES,
-    frozenset(["is", "are"]),
-    frozenset(["was", "were"]),
-    frozenset(["has", "have"]),
-    frozenset(["its", "their"]),
-)
-_DROPPABLE = _ARTICLES | {"which", "who", "it", "also", "is", "are", "was", "were"}
-_LINKS = frozenset(["of", "and", "in", "on", "at", "for", "to", "as"])
 _STANDINS = frozenset(
     ["it", "its", "he", "his", "she", "her", "they", "their", "them", "we", "our", "i", "my", "you", "your"]
 )
@@ -59,7 +49,12 @@ class Alignment:
 
 
 def align(
-    quote: str, document: FoldedDocument, pages: range | None = None, *, anchors: int = MOST_ANCHORS
+    quote: str,
+    document: FoldedDocument,
+    pages: range | None = None,
+    *,
+    anchors: int = MOST_ANCHORS,
+    floor: float = 0.0,
 ) -> Alignment | None:
     """Lay a quote beside the place of a document that shares most of its wording.
 
@@ -68,6 +63,7 @@ def align(
         document: where to look.
         pages: page indices to which the search is confined (a page around them may be touched).
         anchors: short stretches of the quote that are looked up to find the place.
+        floor: what would not be accepted need not be found where its score is no higher.
 
     Returns:
         None where no place holds half of the quote's words in order.
@@ -76,8 +72,11 @@ def align(
     stretch = region(wanted, document, pages, anchors)
     if stretch is None:
         return None
-    words, source = wanted.words, source_words(document, *stretch)
-    if len(words) * len(source) > _MOST_CELLS or not wanted.may_match(source):
+    least = wanted.least(stretch.window, floor)
+    if not wanted.may_stand_in(stretch.window, least):
+        return None
+    words, source = wanted.words, source_words(document, stretch.begin, stretch.end)
+    if len(words) * len(source) > _MOST_CELLS or not wanted.may_match(source, least):
         return None
     pairs = _pair(words, source)
     matched = [(i, j) for i, j in pairs if i is not None and j is not None and words[i].key == source[j].key]
@@ -222,10 +221,10 @@ def _is_small(block: _Block) -> bool:
     quoted, stored = [word.key for word in block.quote], [word.key for word in block.source]
     if _is_same(block):
         return False
-    if len(quoted) == len(stored) == 1 and any({*quoted, *stored} <= alike for alike in _PAIRS):
+    if len(quoted) == len(stored) == 1 and any({*quoted, *stored} <= alike for alike in PAIRS):
         return True
     by_number = any(character.isdigit() for key in block.around for character in key)
-    allowed = _DROPPABLE if by_number else _DROPPABLE | _LINKS
+    allowed = DROPPABLE if by_number else DROPPABLE | LINKS
     return (not quoted or not stored) and all(key in allowed for key in (*quoted, *stored))
 
 
@@ -233,7 +232,7 @@ def _is_aside(block: _Block) -> bool:
     """Words in square brackets, alone or for a pronoun and its like."""
     if not block.quote or not all(word.skippable for word in block.quote):
         return False
-    allowed = _DROPPABLE | _STANDINS
+    allowed = DROPPABLE | _STANDINS
     return len(block.source) <= _MOST_REPLACED and all(word.key in allowed for word in block.source)
 
 

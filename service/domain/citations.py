@@ -204,18 +204,19 @@ def _candidates(claim: Claim, quote: str, index: Index) -> Iterator[_Candidate]:
     cited = index.source(claim.document)
     pages = _cited_pages(claim, cited) if cited else range(0)
     others = list(index.others(claim.document))
-    likeness = 0.0
+    likeness = best = 0.0
     if cited and pages:
         yield from _letter_for_letter(quote, cited, index, pages)
         for candidate in _laid_beside(quote, cited, index, pages, confined=True):
-            likeness = candidate.score
+            likeness = best = candidate.score
             yield candidate
-    for source in [cited, *others] if cited else others:
+    left = [cited] if cited and len(pages) < len(cited.pages) else []
+    for source in (*left, *others):
         yield from _letter_for_letter(quote, source, index)
-    if cited:
-        yield from _laid_beside(quote, cited, index, pages)
-    for source in others if likeness < _SURELY_MEANT else ():
-        yield from _laid_beside(quote, source, index)
+    for source in (*left, *others) if likeness < _SURELY_MEANT else left:
+        for candidate in _laid_beside(quote, source, index, pages if source is cited else range(0), floor=best):
+            best = max(best, candidate.score)
+            yield candidate
 
 
 def _letter_for_letter(
@@ -228,10 +229,16 @@ def _letter_for_letter(
 
 
 def _laid_beside(
-    quote: str, source: Source, index: Index, pages: range = range(0), *, confined: bool = False
+    quote: str,
+    source: Source,
+    index: Index,
+    pages: range = range(0),
+    *,
+    confined: bool = False,
+    floor: float = 0.0,
 ) -> Iterator[_Candidate]:
     anchors = MOST_ANCHORS if pages else _FEW_ANCHORS
-    beside = align(quote, index.folded(source), pages if confined else None, anchors=anchors)
+    beside = align(quote, index.folded(source), pages if confined else None, anchors=anchors, floor=floor)
     if beside is not None:
         accepted = Verdict.CLOSE if _touches(beside.place, pages) else Verdict.ELSEWHERE
         verdict = accepted if beside.accepted else Verdict.ALTERED

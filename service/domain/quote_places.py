@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from service.domain.quote_words import GAP, Word, quote_words
+from service.domain.quote_words import GAP, SMALL, Word, quote_words
 from service.domain.quotes import NEAR, FoldedDocument, fold, pieces
 
 LEAST_SHARE = 0.5
@@ -22,6 +24,7 @@ _LEAST_AGREEING = 5  # one anchor in so many must stand in one place
 _SLACK = 60
 _LONGEST_WORD = 200
 _KEPT_QUOTES = 64
+_ROUNDING = 1e-9
 
 
 class Sought:
@@ -49,12 +52,27 @@ class Sought:
             self._thinned[most] = self._anchors[::step]
         return self._thinned[most]
 
-    def may_stand_in(self, window: str) -> bool:
-        """Whether enough of its words are anywhere in a folded text."""
-        return sum(word in window for word in self._folded) >= LEAST_SHARE * self.asked
+    def least(self, window: str, floor: float) -> float:
+        """How many words must match there: half of them, or where no difference can be let pass, more.
 
-    def may_match(self, source: Iterable[Word]) -> bool:
-        """Whether enough of its words are in the source in order: the longest common subsequence.
+        All differences can be let pass only where each word that the folded text lacks is a function word
+        or in brackets, but for one slip.
+
+        Args:
+            window: the folded text.
+            floor: the share that something else has, which is to be surpassed.
+        """
+        least = LEAST_SHARE * self.asked
+        if floor < LEAST_SHARE or sum(word not in window for word in self._telling) <= 1:
+            return least
+        return math.floor(floor * self.asked + _ROUNDING) + 1
+
+    def may_stand_in(self, window: str, least: float) -> bool:
+        """Whether so many of its words are anywhere in a folded text."""
+        return sum(word in window for word in self._folded) >= least
+
+    def may_match(self, source: Iterable[Word], least: float) -> bool:
+        """Whether so many of its words are in the source in order: the longest common subsequence.
 
         Each bit of `row` is a word of the quote, and those that are 0 are in the subsequence (Hyyrö, 2004,
         "Bit-parallel LCS-length computation revisited").
@@ -65,11 +83,17 @@ class Sought:
             if here:
                 row = ((row + here) | (row - here)) & full
         found = len(self.words) - row.bit_count()
-        return found > 0 and found >= LEAST_SHARE * self.asked
+        return found > 0 and found >= least
 
     @cached_property
     def _folded(self) -> tuple[str, ...]:
         return tuple(fold(word.text) for word in self.words if word is not GAP)
+
+    @cached_property
+    def _telling(self) -> tuple[str, ...]:
+        """The words that no difference but one slip may concern."""
+        words = (word for word in self.words if word is not GAP and not word.skippable)
+        return tuple(fold(word.text) for word in words if word.key not in SMALL)
 
     @cached_property
     def _bits(self) -> dict[str, int]:
@@ -102,9 +126,16 @@ def sought(quote: str) -> Sought:
     return Sought(quote)
 
 
-def region(
-    wanted: Sought, document: FoldedDocument, pages: range | None, most: int
-) -> tuple[int, int] | None:
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A stretch of a folded text, and what it and the words at its ends are."""
+
+    begin: int
+    end: int
+    window: str
+
+
+def region(wanted: Sought, document: FoldedDocument, pages: range | None, most: int) -> Region | None:
     """The stretch of the folded text in which most anchors agree on where the quote starts.
 
     Args:
@@ -114,7 +145,7 @@ def region(
         most: at most so many anchors are looked up.
 
     Returns:
-        None where too few of them agree, or the stretch holds too few of the quote's words.
+        None where too few of them agree.
     """
     first, last = (0, len(document.pages)) if pages is None else (pages.start, pages.stop)
     low, high = document.starts[first] - wanted.length, document.starts[last]
@@ -125,9 +156,9 @@ def region(
     begin, agreeing = _most_agreed(guesses, wanted.reach)
     if agreeing < len(anchors) // _LEAST_AGREEING:
         return None
-    start, stop = max(0, begin - _SLACK), min(len(document.folded), begin + wanted.reach + wanted.length + _SLACK)
+    start, stop = max(0, begin - _SLACK), begin + wanted.reach + wanted.length + _SLACK
     window = document.folded[max(0, start - _LONGEST_WORD) : stop + _LONGEST_WORD]
-    return (start, stop) if wanted.may_stand_in(window) else None
+    return Region(start, min(len(document.folded), stop), window)
 
 
 def _guesses(

@@ -10,6 +10,19 @@ from service.domain.quotes import FoldedDocument, fold, is_spaceless, symbols
 
 _HEADER_LINES = 4
 _HEADER_WIDTH = 100
+ARTICLES = frozenset(["a", "an", "the", "this", "that", "these", "those", "such"])
+PAIRS = (
+    ARTICLES,
+    frozenset(["is", "are"]),
+    frozenset(["was", "were"]),
+    frozenset(["has", "have"]),
+    frozenset(["its", "their"]),
+)
+DROPPABLE = ARTICLES | {"which", "who", "it", "also", "is", "are", "was", "were"}
+LINKS = frozenset(["of", "and", "in", "on", "at", "for", "to", "as"])
+SMALL = DROPPABLE.union(LINKS, *PAIRS)
+"""Function words: a quote may have some of these otherwise than its source."""
+
 _KEPT_KEYS = 8192
 _KEPT_LENGTH = 40
 
