@@ -18,6 +18,7 @@ _ASIDE_COST = 4
 _SHORTEST_TYPO = 5
 _MOST_REPLACED = 3
 
+_Pair = tuple[int | None, int | None]
 _STANDINS = frozenset(
     ["it", "its", "he", "his", "she", "her", "they", "their", "them", "we", "our", "i", "my", "you", "your"]
 )
@@ -78,7 +79,7 @@ def align(
     words, source = wanted.words, source_words(document, stretch.begin, stretch.end)
     if len(words) * len(source) > _MOST_CELLS or not wanted.may_match(source, least):
         return None
-    pairs = _pair(words, source)
+    pairs = _slid(words, source, _pair(words, source), document)
     matched = [(i, j) for i, j in pairs if i is not None and j is not None and words[i].key == source[j].key]
     if not matched or len(matched) < LEAST_SHARE * wanted.asked:
         return None
@@ -87,7 +88,7 @@ def align(
     return judged if clash is None else replace(judged, accepted=False, edits=(*judged.edits, Edit(*clash)))
 
 
-def _pair(words: Sequence[Word], source: Sequence[Word]) -> list[tuple[int | None, int | None]]:
+def _pair(words: Sequence[Word], source: Sequence[Word]) -> list[_Pair]:
     """The cheapest way to turn a stretch of the source into the quote, as pairs of indices.
 
     Edit distance over words in which the stretch may start and end anywhere, a gap passes over any number of
@@ -134,9 +135,9 @@ def _word_row(
     return best, moves
 
 
-def _walked(words: Sequence[Word], trace: list[bytearray], end: int) -> list[tuple[int | None, int | None]]:
+def _walked(words: Sequence[Word], trace: list[bytearray], end: int) -> list[_Pair]:
     """The trace followed back from its cheapest end; words passed over in a gap are left out."""
-    pairs: list[tuple[int | None, int | None]] = []
+    pairs: list[_Pair] = []
     i, j = len(trace), end
     while i > 0:
         move = trace[i - 1][j]
@@ -151,6 +152,45 @@ def _walked(words: Sequence[Word], trace: list[bytearray], end: int) -> list[tup
     return pairs[::-1]
 
 
+def _slid(
+    words: Sequence[Word], source: Sequence[Word], pairs: list[_Pair], document: FoldedDocument
+) -> list[_Pair]:
+    """The pairs, those moved up that stood in a header or footer where whole lines are left out then.
+
+    The cheapest way back matches a word as late as it can: a header that starts with the last word above it
+    would take that word's place.
+    """
+    for begin in range(len(pairs)):
+        if _starts_run(pairs, begin):
+            pairs = _moved_up(words, source, pairs, begin, document) or pairs
+    return pairs
+
+
+def _starts_run(pairs: list[_Pair], at: int) -> bool:
+    return pairs[at][0] is None and (at == 0 or pairs[at - 1][0] is not None)
+
+
+def _moved_up(
+    words: Sequence[Word], source: Sequence[Word], pairs: list[_Pair], begin: int, document: FoldedDocument
+) -> list[_Pair] | None:
+    """The words after a run that the quote leaves out moved before it one by one, until it is a page's edge."""
+    moved = list(pairs)
+    for at in range(begin, len(pairs)):
+        end = next((n for n in range(at, len(moved)) if moved[n][0] is not None), len(moved))
+        left_out = tuple(source[j] for _, j in moved[at:end] if j is not None)
+        if _is_page_edge(_Block((), left_out, ("", "")), document):
+            return moved
+        if end == len(moved):
+            return None
+        (i, j), (_, first) = moved[end], moved[at]
+        if i is None or j is None or first is None:
+            return None
+        if not words[i].key == source[j].key == source[first].key:
+            return None
+        moved[at], moved[end] = (i, first), (None, j)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Block:
     """A run of words that differ, with the keys beside it."""
@@ -163,7 +203,7 @@ class _Block:
 def _judged(
     words: Sequence[Word],
     source: Sequence[Word],
-    pairs: list[tuple[int | None, int | None]],
+    pairs: list[_Pair],
     document: FoldedDocument,
     score: float,
 ) -> Alignment:
@@ -181,7 +221,7 @@ def _judged(
 
 
 def _blocks(
-    words: Sequence[Word], source: Sequence[Word], pairs: list[tuple[int | None, int | None]]
+    words: Sequence[Word], source: Sequence[Word], pairs: list[_Pair]
 ) -> list[_Block]:
     blocks: list[_Block] = []
     quoted: list[Word] = []

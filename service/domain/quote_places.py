@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -179,17 +180,23 @@ def _guesses(
 
 
 def _most_agreed(guesses: Sequence[tuple[int, int]], reach: int) -> tuple[int, int]:
-    """The first guess within `reach` of which most anchors have one, and how many these are."""
-    best, most = guesses[0][0], 0
+    """Where most anchors have a guess within `reach`, and how many these are; of equal places the closest."""
+    most = max(count for *_, count in _windows(guesses, reach))
+    spreads = ((last - first, first) for first, last, count in _windows(guesses, reach, most) if count == most)
+    return min(spreads)[1], most
+
+
+def _windows(
+    guesses: Sequence[tuple[int, int]], reach: int, enough: int = sys.maxsize
+) -> Iterator[tuple[int, int, int]]:
+    """From each guess on, the last one within `reach` (or that makes `enough`), and how many anchors have one."""
     inside: Counter[int] = Counter()
     end = 0
-    for guess, offset in guesses:
-        while end < len(guesses) and guesses[end][0] <= guess + reach:
+    for first, offset in guesses:
+        while len(inside) < enough and end < len(guesses) and guesses[end][0] <= first + reach:
             inside[guesses[end][1]] += 1
             end += 1
-        if len(inside) > most:
-            best, most = guess, len(inside)
+        yield first, guesses[end - 1][0], len(inside)
         inside[offset] -= 1
         if not inside[offset]:
             del inside[offset]
-    return best, most
