@@ -24,6 +24,7 @@ _SHORTEST_ANCHOR = 5
 _LEAST_AGREEING = 5  # one anchor in so many must stand in one place
 _SLACK = 60
 _LONGEST_WORD = 200
+_LONGEST_HEADER = 300  # between the words of a quote, which puts the later ones on as if it started further on
 _KEPT_QUOTES = 64
 _ROUNDING = 1e-9
 
@@ -152,9 +153,9 @@ def region(wanted: Sought, document: FoldedDocument, pages: range | None, most: 
     low, high = document.starts[first] - wanted.length, document.starts[last]
     anchors = wanted.anchors(most)
     guesses = _guesses(anchors, document.folded, low, high, wanted.length)
-    if not guesses:
+    if not guesses or guesses[0][0] >= high:
         return None
-    begin, agreeing = _most_agreed(guesses, wanted.reach)
+    begin, agreeing = _most_agreed(guesses, wanted.reach, high)
     if agreeing < len(anchors) // _LEAST_AGREEING:
         return None
     start, stop = max(0, begin - _SLACK), begin + wanted.reach + wanted.length + _SLACK
@@ -166,24 +167,24 @@ def _guesses(
     anchors: Iterable[tuple[int, str]], text: str, low: int, high: int, length: int
 ) -> list[tuple[int, int]]:
     """Where the quote would start, were an anchor its own, with that anchor's offset; in order."""
-    begin, end = max(0, low), high + length
+    begin, end = max(0, low), high + length + _LONGEST_HEADER
     guesses: list[tuple[int, int]] = []
     for offset, anchor in anchors:
         at = text.find(anchor, begin, end)
         for _ in range(_MOST_HITS):
             if at < 0:
                 break
-            if low < at - offset < high:
+            if low < at - offset < high + _LONGEST_HEADER:
                 guesses.append((at - offset, offset))
             at = text.find(anchor, at + 1, end)
     return sorted(guesses)
 
 
-def _most_agreed(guesses: Sequence[tuple[int, int]], reach: int) -> tuple[int, int]:
-    """Where most anchors have a guess within `reach`, and how many these are; of equal places the closest."""
-    most = max(count for *_, count in _windows(guesses, reach))
-    spreads = ((last - first, first) for first, last, count in _windows(guesses, reach, most) if count == most)
-    return min(spreads)[1], most
+def _most_agreed(guesses: Sequence[tuple[int, int]], reach: int, high: int) -> tuple[int, int]:
+    """Where, before `high`, most anchors have a guess within `reach`, and how many; of equals the closest."""
+    most = max(count for first, _, count in _windows(guesses, reach) if first < high)
+    windows = (one for one in _windows(guesses, reach, most) if one[0] < high and one[2] == most)
+    return min((last - first, first) for first, last, _ in windows)[1], most
 
 
 def _windows(
