@@ -1,10 +1,10 @@
 """Whether quotes are told right: python benchmarks/quotes.py [FOLDER] [--each N] [--show KIND].
 
 Draws quotes with known truth from documents (of the samples' folder, or of examples/), distorts them as
-models do, and holds each against the page it is credited to, as the service does: verdicts, pages and times
-by kind, in a corpus of at least a million tokens. Beside them what a similarity score (rapidfuzz's partial
-ratio of 90 on that page and its neighbours) and a plain search of the document would have said. Needs the
-extra `bench`.
+models do, and holds each against the page it is credited to, as the service does: verdicts, pages and processor
+times by kind, in a corpus of at least a million tokens. Beside them what a similarity score (rapidfuzz's partial
+ratio of 90 on that page and its neighbours) and a plain search of the document would have said. Ends
+with 1 where a target is missed. Needs the extra `bench`.
 """
 
 from __future__ import annotations
@@ -140,10 +140,22 @@ def _tell(tally: Tally, quote: Quote, index: Index, documents: Sequence[Sequence
     return is_right
 
 
-def show(tallies: dict[str, Tally]) -> None:
-    """Print the tables."""
-    heads = ("n", "exact", "close", "altered", "elsewhere", "missing", "right page", "ms", "p95", "worst")
-    widths = (5, 9, 9, 9, 9, 9, 12, 8, 8, 8, 9, 8)
+def show(tallies: dict[str, Tally]) -> bool:
+    """Print the tables, and return whether all targets are met."""
+    heads = (
+        "n",
+        "exact",
+        "close",
+        "altered",
+        "elsewhere",
+        "missing",
+        "right page",
+        "ms",
+        "mean",
+        "p95",
+        "worst",
+    )
+    widths = (5, 9, 9, 9, 9, 9, 12, 8, 8, 8, 8, 9, 8)
     shown = zip((*heads, "similar", "search"), widths, strict=True)
     print("\n" + " " * 33 + "".join(f"{head[: width - 1]:>{width}}" for head, width in shown))
     for kind, tally in tallies.items():
@@ -153,23 +165,37 @@ def show(tallies: dict[str, Tally]) -> None:
         print(f"{tally.family:9}{kind:24}{tally.asked:5}", end="")
         print("".join(f"{share:9.1%}" for share in shares), end="")
         print(f"{placed:12.1%}" if placed is not None else " " * 12, end="")
-        print(f"{statistics.median(times):8.1f}{times[int(0.95 * len(times))]:8.1f}{times[-1]:8.1f}", end="")
+        print(f"{statistics.median(times):8.1f}{statistics.mean(times):8.1f}", end="")
+        print(f"{times[int(0.95 * len(times))]:8.1f}{times[-1]:8.1f}", end="")
         print(f"{tally.similar / tally.asked:9.1%}{tally.verbatim / tally.asked:8.1%}")
     print()
-    for family, (least, most) in TARGETS.items():
-        share = _over(tallies, family, lambda tally: tally.share(*(one.value for one in ACCEPTED)))
-        word = "ok" if least <= share <= most else "MISSED"
-        print(f"{family:10} accepted {share:8.2%} (wanted {least:.0%} to {most:.0%}: {word})", end="")
-        similar = _over(tallies, family, lambda tally: tally.similar / tally.asked)
-        verbatim = _over(tallies, family, lambda tally: tally.verbatim / tally.asked)
-        print(f"  similarity of {SIMILAR}: {similar:.2%}, plain search: {verbatim:.2%}")
+    met = [_told(tallies, family, *wanted) for family, wanted in TARGETS.items()]
     moved = _over(tallies, "moved", lambda tally: tally.right / tally.asked)
     print(f"{'moved':10} told as elsewhere {moved:.2%}")
-    times = [one for tally in tallies.values() for one in tally.times]
-    mean = statistics.mean(times)
-    print(
-        f"a quote: {mean:.1f} ms in the mean (at most {MOST_MS:g}: {'ok' if mean <= MOST_MS else 'MISSED'})"
-    )
+    return all([*met, _in_time(tallies)])
+
+
+def _told(tallies: dict[str, Tally], family: str, least: float, most: float) -> bool:
+    """Print how many quotes of a family are accepted, and return whether that is what is wanted."""
+    share = _over(tallies, family, lambda tally: tally.share(*(one.value for one in ACCEPTED)))
+    is_met = least <= share <= most
+    word = "ok" if is_met else "MISSED"
+    print(f"{family:10} accepted {share:8.2%} (wanted {least:.0%} to {most:.0%}: {word})", end="")
+    similar = _over(tallies, family, lambda tally: tally.similar / tally.asked)
+    verbatim = _over(tallies, family, lambda tally: tally.verbatim / tally.asked)
+    print(f"  similarity of {SIMILAR}: {similar:.2%}, plain search: {verbatim:.2%}")
+    return is_met
+
+
+def _in_time(tallies: dict[str, Tally]) -> bool:
+    """Print the mean time of all quotes and of the slowest kind, and return whether both are short enough."""
+    mean = statistics.mean(one for tally in tallies.values() for one in tally.times)
+    slowest = max(tallies, key=lambda kind: statistics.mean(tallies[kind].times))
+    most = statistics.mean(tallies[slowest].times)
+    is_met = max(mean, most) <= MOST_MS
+    word = "ok" if is_met else "MISSED"
+    print(f"a quote: {mean:.1f} ms in the mean, {most:.1f} of {slowest} (at most {MOST_MS:g}: {word})")
+    return is_met
 
 
 def _over(tallies: dict[str, Tally], family: str, share: Callable[[Tally], float]) -> float:
@@ -178,10 +204,10 @@ def _over(tallies: dict[str, Tally], family: str, share: Callable[[Tally], float
     return sum(share(tally) * tally.asked for tally in chosen) / sum(tally.asked for tally in chosen)
 
 
-def main(folder: Path, each: int, shown: str | None) -> None:
-    """Print what comes of the quotes."""
+def main(folder: Path, each: int, shown: str | None) -> int:
+    """Print what comes of the quotes, and return 1 where a target is missed."""
     folders = [folder / name for name in FOLDERS if (folder / name).is_dir()] or [folder]
-    show(measure(grown(read(folders)), each, shown))
+    return 0 if show(measure(grown(read(folders)), each, shown)) else 1
 
 
 if __name__ == "__main__":
@@ -190,4 +216,4 @@ if __name__ == "__main__":
     parser.add_argument("--each", type=int, default=EACH, help="quotes of each kind")
     parser.add_argument("--show", help="print what went wrong with a kind")
     arguments = parser.parse_args()
-    main(arguments.folder, arguments.each, arguments.show)
+    sys.exit(main(arguments.folder, arguments.each, arguments.show))

@@ -173,7 +173,7 @@ def _starts_run(pairs: list[_Pair], at: int) -> bool:
 def _moved_up(
     words: Sequence[Word], source: Sequence[Word], pairs: list[_Pair], begin: int, document: FoldedDocument
 ) -> list[_Pair] | None:
-    """The words after a run that the quote leaves out moved before it one by one, until it is a page's edge."""
+    """The words after a run that is left out, moved before it one by one until it is a page's edge."""
     moved = list(pairs)
     for at in range(begin, len(pairs)):
         end = next((n for n in range(at, len(moved)) if moved[n][0] is not None), len(moved))
@@ -220,9 +220,7 @@ def _judged(
     return Alignment(_spanned(used[0], used[-1], document), score, accepted, shown)
 
 
-def _blocks(
-    words: Sequence[Word], source: Sequence[Word], pairs: list[_Pair]
-) -> list[_Block]:
+def _blocks(words: Sequence[Word], source: Sequence[Word], pairs: list[_Pair]) -> list[_Block]:
     blocks: list[_Block] = []
     quoted: list[Word] = []
     stored: list[Word] = []
@@ -231,9 +229,7 @@ def _blocks(
         word = None if i is None else words[i]
         other = None if j is None else source[j]
         settled = (
-            word is GAP
-            or (word is not None and other is not None and word.key == other.key)
-            or word is other
+            word is GAP or (word is not None and other is not None and word.key == other.key) or word is other
         )
         if not settled:
             quoted.extend([word] if word is not None else [])

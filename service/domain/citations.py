@@ -10,11 +10,15 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 
-from service.domain.alignment import MOST_ANCHORS, Edit, align
+from service.domain.alignment import Edit, align
+from service.domain.quote_places import MOST_ANCHORS
 from service.domain.quotes import FoldedDocument, Place, fold, search
 
 _FEW_ANCHORS = 8
-"""Stretches of a quote that are looked up in each document other than the cited one."""
+"""Stretches of a quote that are looked up in each document other than the cited one, and in a long one."""
+
+_LONG = 1_000_000
+"""Folded letters, about 250,000 tokens, above which a cited document is long."""
 
 _SURELY_MEANT = 0.75
 """A quote this much like something on the cited page is not laid beside other documents."""
@@ -214,7 +218,8 @@ def _candidates(claim: Claim, quote: str, index: Index) -> Iterator[_Candidate]:
     for source in (*left, *others):
         yield from _letter_for_letter(quote, source, index)
     for source in (*left, *others) if likeness < _SURELY_MEANT else left:
-        for candidate in _laid_beside(quote, source, index, pages if source is cited else range(0), floor=best):
+        named = pages if source is cited else range(0)
+        for candidate in _laid_beside(quote, source, index, named, floor=best):
             best = max(best, candidate.score)
             yield candidate
 
@@ -237,8 +242,10 @@ def _laid_beside(
     confined: bool = False,
     floor: float = 0.0,
 ) -> Iterator[_Candidate]:
-    anchors = MOST_ANCHORS if pages else _FEW_ANCHORS
-    beside = align(quote, index.folded(source), pages if confined else None, anchors=anchors, floor=floor)
+    document = index.folded(source)
+    searched = document.letters(pages) if confined else len(document.folded)
+    anchors = MOST_ANCHORS if pages and searched <= _LONG else _FEW_ANCHORS
+    beside = align(quote, document, pages if confined else None, anchors=anchors, floor=floor)
     if beside is not None:
         accepted = Verdict.CLOSE if _touches(beside.place, pages) else Verdict.ELSEWHERE
         verdict = accepted if beside.accepted else Verdict.ALTERED

@@ -24,7 +24,7 @@ _SHORTEST_ANCHOR = 5
 _LEAST_AGREEING = 5  # one anchor in so many must stand in one place
 _SLACK = 60
 _LONGEST_WORD = 200
-_LONGEST_HEADER = 300  # between the words of a quote, which puts the later ones on as if it started further on
+_LONGEST_HEADER = 300  # it moves the words of a quote that stand after it
 _KEPT_QUOTES = 64
 _ROUNDING = 1e-9
 
@@ -190,7 +190,7 @@ def _most_agreed(guesses: Sequence[tuple[int, int]], reach: int, high: int) -> t
 def _windows(
     guesses: Sequence[tuple[int, int]], reach: int, enough: int = sys.maxsize
 ) -> Iterator[tuple[int, int, int]]:
-    """From each guess on, the last one within `reach` (or that makes `enough`), and how many anchors have one."""
+    """From each guess on, the last within `reach` (or that makes `enough`), and how many anchors have one."""
     inside: Counter[int] = Counter()
     end = 0
     for first, offset in guesses:

@@ -126,6 +126,10 @@ class FoldedDocument:
         near = self.pages[page][lead : begin + _BLOCK + 1]
         return lead + _offsets(near, begin - lead)[inside - counts[block]]
 
+    def letters(self, pages: range) -> int:
+        """How many folded characters these pages have."""
+        return self.starts[pages.stop] - self.starts[pages.start]
+
     def find(self, piece: str, begin: int = 0, end: int | None = None) -> Iterator[int]:
         """Where a folded piece starts, in order, at most MOST_PLACES times."""
         at = begin - 1
@@ -237,9 +241,7 @@ def _ways(quote: str) -> tuple[tuple[tuple[str, str], ...], ...]:
     return tuple(tuple((part, fold(part)) for part in way) for way in ways)
 
 
-def _in_order(
-    parts: Sequence[tuple[str, str]], document: FoldedDocument, pages: range | None
-) -> Hit | None:
+def _in_order(parts: Sequence[tuple[str, str]], document: FoldedDocument, pages: range | None) -> Hit | None:
     """The parts one after the other, each at most NEAR after the last, touching one of the pages."""
     length = len(parts[0][1])
     begin, end = 0, len(document.folded)

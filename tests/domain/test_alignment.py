@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.domain.alignment import align
 from service.domain.quotes import FoldedDocument
@@ -79,3 +81,76 @@ def test_a_body_line_skipped_in_mid_page_is_no_header() -> None:
     beside = align(f"{lines[3]} {lines[5]}", document)
     assert beside is not None
     assert not beside.accepted
+
+
+HEADER = "The Agency Annual Report 2016\n"
+ABOVE = "In the spring of that year the board looked at every drain. In autumn the"
+BELOW = "inspectors of this office found that every cover was broken and that salt had collected.\nMore."
+
+
+@pytest.mark.parametrize(
+    ("above", "header", "below"),
+    [
+        (ABOVE, "The Agency Annual Report 2016\n", BELOW),
+        (ABOVE, "In autumn the Agency reports 12\n", BELOW),
+        (ABOVE, "The Agency Annual Report of the inspectors\n", BELOW),
+        (ABOVE, "12\nThe report: inspectors\n", BELOW),
+    ],
+)
+def test_a_header_may_start_or_end_with_the_words_beside_it(above: str, header: str, below: str) -> None:
+    quote = "looked at every drain. In autumn the inspectors of this office found that every cover was broken"
+    beside = align(quote, FoldedDocument([above, header + below]))
+    assert beside is not None
+    assert beside.accepted
+    assert [edit.quote for edit in beside.edits] == [""]
+    assert beside.edits[0].source.split() == header.split()
+
+
+@pytest.mark.parametrize("left_out", ["the board looked at every", "In autumn the"])
+def test_no_line_of_the_body_is_taken_for_a_header(left_out: str) -> None:
+    quote = f"{ABOVE.replace(left_out, '')} {BELOW[:70]}"
+    beside = align(quote, FoldedDocument([ABOVE, HEADER + BELOW]))
+    assert beside is None or not beside.accepted
+
+
+def test_of_two_places_alike_the_one_whose_words_are_closest_together_is_taken() -> None:
+    told = "These responses portray the perceptions and experiences of people regarding"
+    page = (
+        f"{told} the efficiency of services received. Transparency is scored on another line. "
+        f"{'Nothing of the kind stands here. ' * 30}{told} the transparency of services received."
+    )
+    beside = align(f"{told} transparency of services received", FoldedDocument([page]))
+    assert beside is not None
+    assert beside.accepted
+    assert beside.place.start > len(page) // 2
+
+
+def test_a_quote_may_have_most_of_its_words_after_the_header_of_the_next_page() -> None:
+    above = "Of the plans nothing came until spring. Establish baseline"
+    header = "36 Office of Everything and Nothing, Fiscal Year 2022, Annual Performance Report\n"
+    below = "Goal four: provide solutions that enable agencies to meet their missions.\nMore."
+    document = FoldedDocument([above, header + below])
+    beside = align(f"Establish baseline {below.partition(' their')[0]}", document, range(1))
+    assert beside is not None
+    assert beside.accepted
+    assert (beside.place.first, beside.place.last) == (0, 1)
+
+
+WORDS = st.lists(
+    st.sampled_from(["the", "drain", "cover", "was", "broken", "salt", "and", "12", "(3)", "not"])
+)
+
+
+@given(WORDS, WORDS, WORDS, st.floats(0, 1))
+def test_a_floor_hides_nothing_that_matters(
+    quoted: list[str], before: list[str], after: list[str], floor: float
+) -> None:
+    quote = " ".join(quoted)
+    document = FoldedDocument(
+        [" ".join([*before, *quoted[: len(quoted) // 2]]), " ".join([*quoted[1:], *after])]
+    )
+    free, held = align(quote, document), align(quote, document, floor=floor)
+    if free is not None and (free.accepted or free.score > floor):
+        assert held == free
+    else:
+        assert held in (free, None)

@@ -182,3 +182,17 @@ def test_many_refused_places_end_the_search() -> None:
 @given(TEXTS)
 def test_trimmed_keeps_all_that_folds(text: str) -> None:
     assert fold(trimmed(text)).replace(".", "") == fold(text).replace(".", "")
+
+
+@given(TEXTS.map(lambda text: text * 9))
+def test_offsets_by_the_block_are_those_of_the_whole_page(text: str) -> None:
+    document = FoldedDocument(["A page before.", text])
+    begin = document.starts[1]
+    assert [document.offset(begin + at) for at in range(len(fold(text)))] == offsets(text)
+    assert document.letters(range(1, 2)) == len(fold(text))
+
+
+@given(TEXTS)
+def test_a_text_is_folded_letter_by_letter(text: str) -> None:
+    assert fold(text) == "".join(map(fold, text)) or "." in text
+    assert fold(f"{text}\u20ac") == fold(f"{text} ")
