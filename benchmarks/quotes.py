@@ -1,10 +1,10 @@
 """Whether quotes are told right: python benchmarks/quotes.py [FOLDER] [--each N] [--show KIND].
 
 Draws quotes with known truth from documents (of the samples' folder, or of examples/), distorts them as
-models do, and holds each against the page it is credited to, as the service does: verdicts, pages and processor
-times by kind, in a corpus of at least a million tokens. Beside them what a similarity score (rapidfuzz's partial
-ratio of 90 on that page and its neighbours) and a plain search of the document would have said. Ends
-with 1 where a target is missed. Needs the extra `bench`.
+models do, and holds each against the page it is credited to, as the service does: verdicts, pages and
+processor times by kind, in a corpus of at least a million tokens. Beside them what a similarity score
+(rapidfuzz's partial ratio of 90 on that page and its neighbours) and a plain search of the document would
+have said. Ends with 1 where a target is missed. Needs the extra `bench`.
 """
 
 from __future__ import annotations
