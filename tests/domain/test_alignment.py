@@ -126,7 +126,7 @@ def test_of_two_places_alike_the_one_whose_words_are_closest_together_is_taken()
 
 
 def test_a_quote_may_have_most_of_its_words_after_the_header_of_the_next_page() -> None:
-    above = "Of the plans nothing came until spring. Establish baseline"
+    above = f"Establish baseline. {'Of the plans nothing came until spring. ' * 20}Establish baseline"
     header = "36 Office of Everything and Nothing, Fiscal Year 2022, Annual Performance Report\n"
     below = "Goal four: provide solutions that enable agencies to meet their missions.\nMore."
     document = FoldedDocument([above, header + below])
