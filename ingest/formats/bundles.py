@@ -75,7 +75,7 @@ class _ZipReading:
         _refuse_overlap(infos, self.archive.start_dir)
         left_out, locked = LeftOut(), 0
         for info, name in zip(infos, _names(infos), strict=True):
-            if left_out.takes(name, size=info.file_size, folder=info.is_dir()):
+            if left_out.takes(name, size=info.file_size, folder=info.filename.endswith("/")):
                 continue
             if told := _not_read(info, safe_name(name)[0]):
                 self.notices.append(told)

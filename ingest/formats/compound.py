@@ -17,9 +17,15 @@ _FAULTS: Final = (OSError, struct.error, LookupError, ValueError, TypeError, Ove
 """What broken structures raise."""
 
 
+_SECTOR_SHIFT_AT: Final = 30
+_MAX_SECTOR_SHIFT: Final = 12
+"""Sectors have 512 or 4,096 bytes ([MS-CFB] 2.2); a damaged header may name any power of two."""
+
+
 def top_streams(file: BinaryIO, names: Iterable[str]) -> list[str]:
     """Return which of these streams stand at the top of the container; none where it is broken."""
     try:
+        _check_sectors(file)
         with olefile.OleFileIO(file) as container:
             return [name for name in names if container.exists(name)]
     except _FAULTS:
@@ -34,6 +40,8 @@ class Streams:
         self._program = program
         self._format_now = format_now
         with self.faults_told():
+            with path.open("rb") as file:
+                _check_sectors(file)
             self._file = olefile.OleFileIO(str(path))
 
     def close(self) -> None:
@@ -94,6 +102,15 @@ class Streams:
             yield
         except _FAULTS as error:
             raise self.damaged("its structure is broken") from error
+
+
+def _check_sectors(file: BinaryIO) -> None:
+    """Raise ValueError where sectors are too large to be true: the library would read the first one whole."""
+    file.seek(_SECTOR_SHIFT_AT)
+    shift = int.from_bytes(file.read(2), "little")
+    file.seek(0)
+    if shift > _MAX_SECTOR_SHIFT:
+        raise ValueError(f"sectors of 2**{shift} bytes")
 
 
 def _decoded(title: bytes | str | None, codepage: int | None) -> str:

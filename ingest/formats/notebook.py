@@ -122,7 +122,7 @@ class _Notebook:
 
     def _heading_level(self, cell: dict[str, Any], text: str) -> int:
         """The level of the heading that the cell begins with; 0 for none."""
-        if cell.get("cell_type") not in {"markdown", "heading"}:
+        if cell.get("cell_type") not in ("markdown", "heading"):
             return 0
         if (found := _HEADING.search(text)) is None:
             return 0

@@ -256,6 +256,12 @@ def test_a_path_that_leads_elsewhere_is_told_and_read(tmp_path: Path, way: str) 
     assert sorted(path.name for path in tmp_path.parent.glob("up.txt")) == []
 
 
+def test_a_file_without_a_name_is_read(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"nameless": b"Alpha\n", "b.txt": b"Beta\n"})
+    path.write_bytes(path.read_bytes().replace(b"nameless", b"\0ameless"))  # a name ends at its first zero
+    assert sorted(read_here(path).files.values()) == [b"Alpha\n", b"Beta\n"]
+
+
 def test_files_of_one_name_are_all_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "upload", "w") as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest.document import Unit
@@ -180,6 +180,7 @@ values = st.recursive(
 
 @settings(deadline=None)
 @given(st.lists(values, max_size=4), st.dictionaries(st.sampled_from(["metadata", "worksheets"]), values))
+@example(cells=[{"cell_type": [], "source": "0"}], more={})
 def test_no_shape_of_json_breaks_it(
     tmp_path_factory: pytest.TempPathFactory, cells: list[Any], more: dict[str, Any]
 ) -> None:

@@ -257,6 +257,17 @@ def test_a_storage_that_holds_itself_is_damaged(tmp_path: Path) -> None:
         read_here(path)
 
 
+@pytest.mark.parametrize("shift", [13, 35, 255])
+def test_a_header_that_names_huge_sectors_is_damaged(tmp_path: Path, shift: int) -> None:
+    path = compound.container(tmp_path / "a.msg", message(PLAIN))
+    data = bytearray(path.read_bytes())
+    data[30] = shift  # of two, in the first bytes of which everything would stand
+    path.write_bytes(data)
+    with pytest.raises(ingest.IngestError) as refused:
+        read_here(path)
+    assert str(refused.value).endswith(".")
+
+
 # Anything
 
 
