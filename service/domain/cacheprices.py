@@ -78,9 +78,10 @@ def _removals(
             now = warm
             continue
         costs = 0
-        if held and (at_breakpoint or held > before + size):
+        if held:
+            # Also where what is held ends inside it: what stands before may be too little to be cached.
             stays = 0 if at_breakpoint else pricing.cacheable(min(held, before + OPENING_TOKENS))
-            costs = (min(held, kept) - stays) * (fresh - cached)
+            costs = max(0, min(held, kept) - stays) * (fresh - cached)
         yield Removal(_usd(now - warm, scale), _usd(costs, scale))
         before += size
 
