@@ -12,7 +12,7 @@ from service import console, terminal
 from service.domain import progress
 from service.domain.answers import Answer, AnswerStatus
 from service.errors import Conflict, StoreUnavailable
-from service.jobs import Worker
+from service.opening import Worker
 from service.usecases.ask_question import get_answer
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from service import console, opening, terminal, wording
 from service.errors import Invalid
-from service.jobs import Worker
+from service.opening import Worker
 from service.usecases.ask_question import Request, get_answer
 from service.usecases.context import LOCAL, Context
 from service.usecases.describe_answer import describe_answer

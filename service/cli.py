@@ -38,9 +38,9 @@ from service.errors import (
     Invalid,
     UnabridgedError,
 )
-from service.jobs import Worker
 from service.keeping import Part
 from service.mcp import command as mcp
+from service.opening import Worker
 from service.settings import Settings
 from service.usecases import arrange_corpus, preview_question
 from service.usecases.ask_question import Request, ask_question

@@ -64,6 +64,9 @@ POLL_SECONDS = 0.25
 COMMAND_LISTEN_SECONDS = 0.1
 """DBOS ends within one sleep of its listener, which nothing here speaks to: a command waits for that."""
 
+SERVICE_LISTEN_SECONDS = 0.25
+"""The same for a service, which ends less often."""
+
 LOOK_AGAIN_SECONDS = 0.1
 
 KEEP_PLANS = timedelta(days=30)
@@ -289,7 +292,8 @@ def working(
             concludes them, and sends nothing.
     """
     with _seat(settings.data) as (seat, dead):
-        dbos = DBOS(config=_config(ctx.db, seat, listen_seconds=1.0 if serving else COMMAND_LISTEN_SECONDS))
+        listen_seconds = SERVICE_LISTEN_SECONDS if serving else COMMAND_LISTEN_SECONDS
+        dbos = DBOS(config=_config(ctx.db, seat, listen_seconds=listen_seconds))
         jobs = _jobs()
         jobs.ctx = ctx
         jobs.serving = serving

@@ -7,13 +7,59 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
-from service import factory, jobs
+from service import factory
 from service.domain.catalog import Catalog, Model
 from service.errors import Fix, NotFound
-from service.jobs import Worker
 from service.settings import Settings, mistake
-from service.usecases.context import Context
+from service.store.session import Database, Transaction
+from service.usecases.context import Context, Queue
+
+
+class Worker(Protocol):
+    """What carries jobs out: `jobs.Worker`, whose library only commands with jobs to do load."""
+
+    @property
+    def seat(self) -> str:
+        """The name of this process among those on the data folder."""
+        ...
+
+    async def start_answer(self, answer_id: str) -> None:
+        """Begin an accepted answer here and now."""
+        ...
+
+    async def start_batch(self, batch_id: str) -> None:
+        """Mind a batch here, unless another living process does."""
+        ...
+
+
+class LateQueue:
+    """The jobs' queue, made when something is first left in it."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._made: Queue | None = None
+
+    def extract(self, tx: Transaction, document_id: str) -> None:
+        """Have a document read."""
+        self._queue().extract(tx, document_id)
+
+    def wake(self) -> None:
+        """Have what was left begun without delay."""
+        self._queue().wake()
+
+    def close(self) -> None:
+        """Free its connections, if it ever had any."""
+        if self._made is not None:
+            self._made.close()
+
+    def _queue(self) -> Queue:
+        if self._made is None:
+            from service import jobs  # noqa: PLC0415 - most commands leave no work behind
+
+            self._made = jobs.JobQueue(self._db)
+        return self._made
 
 
 def settings(data: Path | None = None) -> Settings:
@@ -40,7 +86,7 @@ def context(chosen: Settings, *, migrate: bool | None = None) -> Context:
     factory.ocr_languages(chosen)  # a language that is not there is said before anything is opened
     chosen.check_data()
     chosen.check_models_file()
-    return factory.open_context(chosen, queue=jobs.JobQueue, migrate=migrate)
+    return factory.open_context(chosen, queue=LateQueue, migrate=migrate)
 
 
 @contextmanager
@@ -55,6 +101,8 @@ def working(
         serving: take up answers too. A command does not, and says itself what became of its work, so what the
             job system says of its own end is left out.
     """
+    from service import jobs  # noqa: PLC0415 - the job system takes as long to load as a short command
+
     ctx = context(chosen)
     if not serving:  # a filter, for the job system sets its logger's level itself
         logging.getLogger("dbos").addFilter(lambda record: record.levelno >= logging.CRITICAL)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from service import console, jobs, opening
+from service import console, opening
 
 
 def serve(
@@ -48,6 +48,8 @@ def migrate() -> None:
 
     Example: unabridged migrate
     """
+    from service import jobs  # noqa: PLC0415 - see `opening.working`
+
     ctx = opening.context(opening.settings(), migrate=True)
     jobs.migrate(ctx.db)
     console.errors().print("The store is up to date.")

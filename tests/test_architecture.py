@@ -121,6 +121,11 @@ LATE_IMPORTS = {
     ("service.api.mcp", "service"): "the protocol's SDK takes a second, and many services never need it",
     ("service.mcp.command", "service"): "the protocol's SDK takes a second",
     ("service.serving", "service"): "the server's libraries take as long as a short command",
+    (
+        "service.opening",
+        "service",
+    ): "the job system takes half a second, and most commands leave no work behind",
+    ("service.store.session", "alembic"): "heavy, and needed only where the schema changes",
     ("service.factory", "service"): "so does the HTTP client, which many installations never need",
 }
 
@@ -153,6 +158,10 @@ class Module:
     def tree(self) -> ast.Module:
         return _parsed(self.source)
 
+    @property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        return _walked(self.source)
+
     def at(self, node: ast.AST) -> str:
         """Where, for messages."""
         return f"{self.name}:{getattr(node, 'lineno', 1)}"
@@ -161,6 +170,11 @@ class Module:
 @cache
 def _parsed(source: str) -> ast.Module:
     return ast.parse(source)
+
+
+@cache
+def _walked(source: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(_parsed(source)))
 
 
 def modules(*folders: str) -> dict[str, Module]:
@@ -178,7 +192,7 @@ CODE = modules(*PRODUCT)
 
 def imports(module: Module, known: dict[str, Module]) -> Iterator[tuple[str, ast.AST]]:
     """Every imported module by its full name; `from package import module` is the module."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Import):
             yield from ((alias.name, node) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -201,7 +215,7 @@ def ours(name: str) -> bool:
 
 
 def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (n for n in ast.walk(module.tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (n for n in module.nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def homes(module: Module, wanted: type[ast.AST] | tuple[type[ast.AST], ...]) -> Iterator[tuple[str, ast.AST]]:
@@ -264,7 +278,7 @@ def the_domain_is_pure(code: dict[str, Module]) -> list[str]:
             pure = top in sys.stdlib_module_names and top not in OUTSIDE
             if not pure and not within(name, "service.errors", "service.domain"):
                 found.append(f"{module.at(node)} imports {name}")
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             waits = isinstance(node, ast.AsyncFunctionDef | ast.Await)
             if waits or (isinstance(node, ast.Call) and ast.unparse(node.func) in IMPURE_CALLS):
                 found.append(f"{module.at(node)} is not a pure rule")
@@ -323,7 +337,7 @@ def only_entry_points_make_settings(code: dict[str, Module]) -> list[str]:
         f"{module.at(node)} makes Settings"
         for module in code.values()
         if not within(module.name, *ENTRY_POINTS)
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Settings"
     ]
 
@@ -334,7 +348,7 @@ def only_settings_read_the_environment(code: dict[str, Module]) -> list[str]:
     for module in code.values():
         if module.name == "service.settings":
             continue
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             attribute = isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT
             named = isinstance(node, ast.ImportFrom) and {alias.name for alias in node.names} & ENVIRONMENT
             if attribute or named:

@@ -97,6 +97,25 @@ def test_importing_has_no_effect(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+HEAVY = ("alembic", "dbos", "fastapi", "httpx", "mcp", "pdf_oxide", "psycopg", "pypdf", "tiktoken", "uvicorn")
+"""What most commands never need; together they take longer to load than the rest."""
+
+
+def test_a_command_starts_without_what_it_may_not_need(tmp_path: Path) -> None:
+    """To mend: import it inside the function that needs it, and say why in LATE_IMPORTS."""
+    script = f"import sys; from service import cli; print([n for n in {HEAVY} if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize(
     ("source", "seen"),
     [

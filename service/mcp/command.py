@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from service import console, opening, terminal
-from service.jobs import Worker
 from service.mcp.tools import Desk
+from service.opening import Worker
 from service.usecases.context import LOCAL, Context
 from service.usecases.follow_answer import wait_for_answer
 

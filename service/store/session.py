@@ -11,11 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from service.errors import SchemaOutdated, StoreUnavailable
@@ -139,14 +135,20 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the schema to this version's; safe to run again."""
+        from alembic import command  # noqa: PLC0415 - heavy, and a store is seldom migrated
+        from alembic.config import Config  # noqa: PLC0415 - the same
+
+        config = Config()
+        config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
         with _unavailable_is_said(), _rows_kept(self._writer) as connection:
-            command.upgrade(self._alembic(connection), "head")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
 
     def check_schema(self) -> None:
         """Raise SchemaOutdated unless the schema is exactly this version's."""
         with self.read() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-        head = ScriptDirectory.from_config(self._alembic(None)).get_current_head()
+            current = _revision(connection)
+        head = _head()
         if current != head:
             raise SchemaOutdated(
                 f"The store's schema is at {current or 'nothing'}, this version works on {head}. "
@@ -156,18 +158,29 @@ class Database:
     def is_empty(self) -> bool:
         """Whether no migration ever ran here."""
         with self.read() as connection:
-            return MigrationContext.configure(connection).get_current_revision() is None
-
-    def _alembic(self, connection: Connection | None) -> Config:
-        config = Config()
-        scripts = next(path for path in _SCRIPTS if (path / "env.py").is_file())
-        config.set_main_option("script_location", str(scripts).replace("%", "%%"))
-        config.attributes["connection"] = connection
-        return config
+            return _revision(connection) is None
 
     def close(self) -> None:
         """Give all connections back."""
         self._engine.dispose()
+
+
+def _scripts() -> Path:
+    """Return the folder of the migrations."""
+    return next(path for path in _SCRIPTS if (path / "env.py").is_file())
+
+
+def _head() -> str:
+    """Return the newest revision: the migrations' files are named by their numbers, in their order."""
+    return max(path.name.partition("_")[0] for path in (_scripts() / "versions").glob("[0-9]*_*.py"))
+
+
+def _revision(connection: Connection) -> str | None:
+    """Return the revision that alembic recorded, without loading it; None where no migration ever ran."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 @contextmanager
