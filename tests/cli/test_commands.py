@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support import pdfs
+from tests.support.commanding import command
 from tests.support.process import environment
 from tests.support.upstream import Upstream
 
@@ -23,9 +24,14 @@ APOLLO = ROOT / "examples" / "apollo"
 
 
 def run(data: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return command(*words, env=surroundings(data, **settings))
+
+
+def run_anew(data: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """The same by the interpreter, which loads everything first."""
     return subprocess.run(
         [sys.executable, "-m", "service", *words],
-        env={**environment(data, **settings), "COLUMNS": "160"},
+        env=surroundings(data, **settings),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -33,6 +39,10 @@ def run(data: Path, *words: str, **settings: str) -> subprocess.CompletedProcess
         stdin=subprocess.DEVNULL,
         timeout=120,
     )
+
+
+def surroundings(data: Path, **settings: str) -> dict[str, str]:
+    return {**environment(data, **settings), "COLUMNS": "160"}
 
 
 def run_without_stdin(data: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +63,7 @@ def printed(done: subprocess.CompletedProcess[str]) -> Any:  # noqa: ANN401 - an
 
 def test_a_folder_is_asked_in_one_command(tmp_path: Path) -> None:
     question = "Which mission brought back the largest amount of samples?"
-    done = run(tmp_path / "data", "ask", str(APOLLO), question, "--max-cost", "0")  # nothing is spent
+    done = run_anew(tmp_path / "data", "ask", str(APOLLO), question, "--max-cost", "0")  # nothing is spent
     assert done.returncode == 0, done.stderr
     assert "No model is configured" in done.stdout
     assert re.search(r'"[^"]*110\.5 kilograms[^"]*" \[D12 p\.3\]', done.stdout)
@@ -106,17 +116,17 @@ def test_the_same_folder_is_not_read_twice(tmp_path: Path) -> None:
 
 def test_add_then_plan_then_ask_by_name(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    added = run(data, "add", str(APOLLO), "--corpus", "apollo")
+    added = run_anew(data, "add", str(APOLLO), "--corpus", "apollo")
     assert added.returncode == 0, added.stderr
     assert re.search(r"13 of 13 documents read: \d+ pages, 2\d,\d\d\d tokens", added.stdout)
     plans = printed(
-        run(data, "plan", "--corpus", "apollo", "Who flew twice?", "--json", "--max-tokens", "2000")
+        run_anew(data, "plan", "--corpus", "apollo", "Who flew twice?", "--json", "--max-tokens", "2000")
     )
     whole = plans["data"][0]
     assert plans["recommended"] == whole["id"]
     cost = (whole["input_tokens"] * 5 + 2_000 * 30) / Decimal(1_000_000)
     assert Decimal(whole["cost"]["max_usd"]) == cost
-    asked = run(data, "ask", "--corpus", "apollo", "Who flew to the Moon twice?")
+    asked = run_anew(data, "ask", "--corpus", "apollo", "Who flew to the Moon twice?")
     assert asked.returncode == 0, asked.stderr
     assert "Lovell" in asked.stdout
 
@@ -263,11 +273,11 @@ def test_a_port_that_is_taken_is_refused_before_anything_is_touched(tmp_path: Pa
 def test_an_old_store_is_refused_until_it_is_migrated(tmp_path: Path) -> None:
     data = tmp_path / "data"
     (tmp_path / "a.txt").write_text("Something to read.\n")
-    assert run(data, "add", str(tmp_path / "a.txt")).returncode == 0
+    assert run_anew(data, "add", str(tmp_path / "a.txt")).returncode == 0
     with sqlite3.connect(data / "unabridged.db") as database:
         database.execute("UPDATE alembic_version SET version_num = 'older'")
     for words in (("add", str(tmp_path / "a.txt")), ("serve", "--port", "0"), ("worker",)):
-        refused = run(data, *words)
+        refused = run_anew(data, *words)
         assert refused.returncode == 1
         assert "unabridged migrate" in refused.stderr
         assert "Traceback" not in refused.stderr
