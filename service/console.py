@@ -320,15 +320,15 @@ def show_answer_end(answer: dict[str, Any]) -> None:
         of = counted(len(answer["citations"]), "quote")
         console.print(f"[dim]citation precision {answer['citation_precision']:.0%} of {of}[/]")
     _show_repair(console, answer)
+    for warning in answer.get("warnings") or ():
+        if warning["code"] == "other_model":  # its plan's were told before it was asked
+            console.print(f"[yellow]note[/] {escape(in_options(warning['detail']))}")
     cost = answer["cost"]
     if answer["engine"] == "offline":
         console.print("[dim]cost $0.00: answered offline by closest passages[/]")
     else:
-        actual = dollars(cost["actual_usd"])
-        if (answer["usage"] or {}).get("estimated"):
-            actual = f"about {actual} (estimated: the provider sent no usage)"
         console.print(
-            f"[dim]cost {actual}, estimated {dollars(cost['estimated_usd'])}, "
+            f"[dim]cost {cost_of(answer)}, estimated {dollars(cost['estimated_usd'])}, "
             f"at most {dollars(cost['max_usd'])}[/]"
         )
         cache = answer.get("cache") or {}
@@ -339,6 +339,12 @@ def show_answer_end(answer: dict[str, Any]) -> None:
 
     if answer.get("conversation_id"):
         console.print(f"[dim]conversation {answer['conversation_id']}: go on with --continue[/]")
+
+
+def cost_of(answer: dict[str, Any]) -> str:
+    """What an answer cost, in words."""
+    actual, at_most = dollars(answer["cost"]["actual_usd"]), answer["cost"].get("actual_is") == "at_most"
+    return f"at most {actual} (by our own count)" if at_most else actual
 
 
 def _label(label: str | None) -> str:
@@ -416,26 +422,6 @@ def _rate(rate: object) -> str:
 def dollars(amount: str | None) -> str:
     """Return an amount for reading: to the cent from a dollar up, finer below, never less than it is."""
     return "unknown" if amount is None else rounded_up(Decimal(amount))
-
-
-def show_spend(report: dict[str, Any]) -> None:
-    """Show sums of what was spent, in all on the last line."""
-    out = results()
-    groups = [*report["data"], {"key": "in all", "name": None, **report["total"]}]
-    columns = (
-        _Column(
-            report["group_by"], tuple(escape(group["name"] or group["key"]) for group in groups), left=True
-        ),
-        _Column("spent", tuple(dollars(group["spent_usd"]) for group in groups)),
-        _Column("at most", tuple(dollars(group["reserved_usd"]) for group in groups), leaves=3),
-        _Column("answers", tuple(f"{group['answers']:,}" for group in groups), leaves=1),
-        _Column("input tokens", tuple(f"{group['prompt_tokens']:,}" for group in groups), leaves=2),
-        _Column("cached", tuple(f"{group['cached_tokens']:,}" for group in groups), leaves=4),
-        _Column("output", tuple(f"{group['completion_tokens']:,}" for group in groups), leaves=5),
-    )
-    out.print(_fitted(columns, out.width))
-    if Decimal(report["held_usd"]):
-        out.print(f"{dollars(report['held_usd'])} more is held for calls under way or in doubt.")
 
 
 def say(sentence: str) -> None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from service import console, opening, terminal
+from service.columns import Column, fitted
 from service.domain.budgets import Period
 from service.domain.usage import Usage
 from service.errors import Invalid
 from service.usecases import arrange_corpus, manage_budgets
+from service.usecases.bill_verdict import Verdict
 from service.usecases.context import LOCAL, Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.forget_limits import forget_limits
 from service.usecases.manage_budgets import Limit
 from service.usecases.report_spend import Span, report_spend
-from service.usecases.resolve_answer import Verdict, resolve_answer
+from service.usecases.resolve_answer import resolve_answer
 
 CORPUS = "corpus:"
 
@@ -64,7 +68,8 @@ def spend(
     if json:
         console.as_json(report)
     else:
-        console.show_spend(report)
+        _show_sums(report)
+        _show_at_most(report["total"])
         _show_estimates(report["total"]["estimate"])
 
 
@@ -121,22 +126,31 @@ def resolve(
     prompt_tokens: Tokens = None,
     completion_tokens: Tokens = None,
     cached_tokens: Tokens = None,
+    amount: Annotated[
+        str | None, typer.Option(metavar="USD", help="What the invoice says it cost, instead of tokens.")
+    ] = None,
+    call: Annotated[int | None, typer.Option(min=0, help="Which call, where several are meant.")] = None,
     *,
     json: Json = False,
 ) -> None:
-    """Say whether an answer in doubt was billed, so that what is held for it is booked or free again.
+    """Say whether an answer in doubt was billed, or what one was that cost "at most" so much.
 
-    Billed without its tokens it is booked at its ceiling.
+    What is held or booked for it is put right. In doubt, and billed without its tokens or amount, it is
+    booked at its ceiling.
 
-    Example: unabridged resolve ans_… --not-billed
+    Example: unabridged resolve ans_… --billed --amount 0.42
     """
     ctx = opening.context(opening.settings())
     usage = _usage(prompt_tokens, completion_tokens, cached_tokens)
-    answer = describe_answer(resolve_answer(ctx, LOCAL, answer_id, Verdict(billed, usage)))
+    billed_usd = None if amount is None else terminal.usd(amount, option="--amount")
+    verdict = Verdict(billed, usage, amount_usd=billed_usd, call=call)
+    answer = describe_answer(resolve_answer(ctx, LOCAL, answer_id, verdict))
     if json:
         console.as_json(answer)
-    else:
+    elif (answer["error"] or {}).get("code") == "in_doubt":
         console.say(answer["error"]["detail"])
+    else:
+        console.say(f"The answer is booked at {console.cost_of(answer)}.")
 
 
 def limits_forgotten(
@@ -159,6 +173,37 @@ def _usage(prompt: int | None, completion: int | None, cached: int | None) -> Us
     if prompt is None or completion is None:
         raise Invalid("Name both --prompt-tokens and --completion-tokens, or neither.")
     return Usage(prompt, completion, cached or 0)
+
+
+def _show_sums(report: dict[str, Any]) -> None:
+    """Show sums of what was spent, in all on the last line."""
+    out = console.results()
+    groups = [*report["data"], {"key": "in all", "name": None, **report["total"]}]
+    columns = (
+        Column(
+            report["group_by"], tuple(escape(group["name"] or group["key"]) for group in groups), left=True
+        ),
+        Column("spent", tuple(console.dollars(group["spent_usd"]) for group in groups)),
+        Column("at most", tuple(console.dollars(group["reserved_usd"]) for group in groups), leaves=3),
+        Column("answers", tuple(f"{group['answers']:,}" for group in groups), leaves=1),
+        Column("input tokens", tuple(f"{group['prompt_tokens']:,}" for group in groups), leaves=2),
+        Column("cached", tuple(f"{group['cached_tokens']:,}" for group in groups), leaves=4),
+        Column("output", tuple(f"{group['completion_tokens']:,}" for group in groups), leaves=5),
+    )
+    out.print(fitted(columns, out.width))
+    if Decimal(report["held_usd"]):
+        out.print(f"{console.dollars(report['held_usd'])} more is held for calls under way or in doubt.")
+
+
+def _show_at_most(total: dict[str, Any]) -> None:
+    """Say how much of what was spent is only known not to be more, and how to put it right."""
+    if total["at_most_calls"]:
+        exact, most = console.dollars(total["exact_usd"]), console.dollars(total["at_most_usd"])
+        console.say(
+            f"Of this {exact} is exact and {most} is at most: of "
+            f"{console.counted(total['at_most_calls'], 'call')} the provider told no usage. Put them right "
+            "by its invoice: unabridged resolve ANSWER_ID --billed --amount USD"
+        )
 
 
 def _show_estimates(estimate: dict[str, Any] | None) -> None:

@@ -88,7 +88,7 @@ IMPORTERS = {
     ),
     "pysqlite3": ("service.store.session",),
     "python_multipart": ("service.api.uploads",),
-    "rich": ("service.batching", "service.columns", "service.console", "service.cli"),
+    "rich": ("service.batching", "service.spending", "service.columns", "service.console", "service.cli"),
     "selectolax": ("ingest.formats.hypertext",),
     "sqlalchemy": ("service.store",),
     "starlette": ("service.api", "service.app", "service.mcp.protocol"),

@@ -25,13 +25,14 @@ from service.errors import Invalid
 from service.store.answers import Event
 from service.usecases import ask_question
 from service.usecases.ask_question import Request
+from service.usecases.bill_verdict import Verdict
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.export_answer import Exported, describe_export, export_answer, file_name
 from service.usecases.follow_answer import follow_answer, wait_for_answer
 from service.usecases.put_in_batch import Order, answers_of_batch, is_for_batch, put_in_batch
-from service.usecases.resolve_answer import Verdict, resolve_answer
+from service.usecases.resolve_answer import resolve_answer
 from service.usecases.take_images import showing
 from service.usecases.write_markdown import write_markdown
 
@@ -140,9 +141,9 @@ def cancel(ctx: Ctx, owner: Tenant, answer_id: str) -> dict[str, Any]:
 
 @router.post("/answers/{answer_id}/resolve")
 def resolve(ctx: Ctx, who: Manager, answer_id: str, body: Resolution) -> dict[str, Any]:
-    """Say whether an answer in doubt was billed: what is held for it is settled or released."""
+    """Say whether an answer in doubt was billed, or what one was that is booked at most."""
     usage = None if body.usage is None else Usage(**body.usage.model_dump())
-    verdict = Verdict(body.billed, usage, body.service_tier)
+    verdict = Verdict(body.billed, usage, body.service_tier, body.amount_usd, body.call)
     return describe_answer(resolve_answer(ctx, who.tenant, answer_id, verdict))
 
 

@@ -85,4 +85,5 @@ def _line(entry: Entry) -> dict[str, Any]:
         "key_id": entry.key_id,
         "usd": usd(from_micros(entry.micros)),
         "actual_usd": None if entry.actual_usd is None else usd(entry.actual_usd),
+        "at_most": entry.at_most,
     }

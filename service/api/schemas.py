@@ -438,8 +438,10 @@ class BilledUsage(Body):
 
 
 class Resolution(Body):
-    """What became of an answer in doubt."""
+    """What became of an answer in doubt, or what one was billed that told no usage."""
 
     billed: bool
     usage: BilledUsage | None = None
     service_tier: Literal["default", "flex", "priority"] | None = None
+    amount_usd: Amount | None = None
+    call: Annotated[int, Field(ge=0)] | None = None

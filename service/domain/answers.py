@@ -56,6 +56,7 @@ class Call:
         reserved_micros: the ceiling held for it, in micro-dollars.
         text: what came back; also of a call that broke off.
         actual_usd: exact, once known.
+        replied_model: as the reply names the model.
         kept_from: the call of an earlier answer that brought this reply, and was paid for it.
     """
 
@@ -74,6 +75,7 @@ class Call:
     error: Failure | None = None
     sent_at: datetime | None = None
     kept_from: str | None = None
+    replied_model: str | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -96,6 +98,7 @@ class Answer:
         repair: what became of the repair round (JSON-ready), where one was asked for.
         retry_of, retried_as: the answer that it goes on with, and the one that goes on with it.
         replay_of: the answer whose pack it reads again.
+        warnings: what its replies gave cause to warn of (JSON-ready), beside its plan's.
         cache: the forecast of cached tokens held against what was served (JSON-ready), once it is done.
     """
 
@@ -131,3 +134,4 @@ class Answer:
     replay_of: str | None = None
     batch_id: str | None = None
     batch_number: int | None = None
+    warnings: tuple[dict[str, Any], ...] = ()

@@ -12,8 +12,10 @@ class Usage:
     Reasoning is counted inside completion, cached and newly written cache inside prompt.
 
     Attributes:
-        estimated: counted by us, because the provider sent none.
+        estimated: counted by us, because the provider sent none: what it costs is booked at most.
         cache_told: the provider says how much it read from its cache; otherwise that is zero here.
+        priced_as: the dearer model that the reply named, at whose price it is booked at most.
+        invoiced: what it cost was told by the user, from the provider's invoice.
     """
 
     prompt_tokens: int
@@ -23,6 +25,13 @@ class Usage:
     cache_write_tokens: int = 0
     estimated: bool = False
     cache_told: bool = True
+    priced_as: str | None = None
+    invoiced: bool = False
+
+    @property
+    def is_at_most(self) -> bool:
+        """Whether what it cost rests on our own counts, or on a name."""
+        return (self.estimated or self.priced_as is not None) and not self.invoiced
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -33,4 +42,6 @@ class Usage:
             cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
             estimated=self.estimated or other.estimated,
             cache_told=self.cache_told and other.cache_told,
+            priced_as=self.priced_as or other.priced_as,
+            invoiced=(self.invoiced or other.invoiced) and not (self.is_at_most or other.is_at_most),
         )

@@ -194,6 +194,7 @@ class Answered(BaseModel):
     model: str
     engine: str
     cost_usd: str | None
+    cost_is: str | None = Field(description="exact, or at_most where the provider told no usage.")
     estimated_usd: str | None
     max_usd: str | None
     prompt_tokens: int | None

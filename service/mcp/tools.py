@@ -267,6 +267,7 @@ def _answered(answer: Answer) -> shapes.Answered:
         model=answer.model,
         engine=answer.engine,
         cost_usd=described["cost"]["actual_usd"],
+        cost_is=described["cost"]["actual_is"],
         estimated_usd=described["cost"]["estimated_usd"],
         max_usd=described["cost"]["max_usd"],
         prompt_tokens=usage.get("prompt_tokens"),

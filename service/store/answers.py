@@ -32,6 +32,7 @@ class Event:
     data: dict[str, Any]
 
 
+_NAME_CHARS = 200
 _UNDER_WAY = (AnswerStatus.QUEUED.value, AnswerStatus.RUNNING.value)
 
 
@@ -193,6 +194,7 @@ def conclude(tx: Transaction, answer: Answer) -> bool:
         "cache": answer.cache,
         "citation_precision": answer.citation_precision,
         "repair": answer.repair,
+        "warnings": list(answer.warnings),
     }
     result = tx.execute(_open_answer(), row)
     return result.rowcount == 1
@@ -260,6 +262,7 @@ def add_call(tx: Transaction, call: Call, *, input_tokens: int, prefix_sha256: s
         "refusal": call.refusal,
         "actual_usd": call.actual_usd,
         "kept_from": call.kept_from,
+        "reply": {"model": call.replied_model} if call.replied_model else None,
     }
     tx.execute(insert(calls), row)
 
@@ -315,6 +318,18 @@ def close_call(tx: Transaction, call: Call, *, reply: dict[str, Any] | None, at:
         "finished_at": at,
     }
     tx.execute(_one_call(), row)
+
+
+def rebill_call(tx: Transaction, call: Call) -> None:
+    """Write what an ended call used and cost, as the user told it since."""
+    row = {"usage": asdict(call.usage) if call.usage else None, "actual_usd": call.actual_usd}
+    tx.execute(update(calls).where(calls.c.id == call.id).values(row))
+
+
+def rebill(tx: Transaction, answer: Answer) -> None:
+    """Write the same of an answer that has ended."""
+    row = {"usage": asdict(answer.usage) if answer.usage else None, "actual_usd": answer.actual_usd}
+    tx.execute(update(answers).where(answers.c.id == answer.id).values(row))
 
 
 # Statements are built once: building one takes longer than SQLite takes to carry it out.
@@ -425,6 +440,7 @@ def answer_of(row: Row[Any]) -> Answer:
         replay_of=row.replay_of,
         batch_id=row.batch_id,
         batch_number=row.batch_number,
+        warnings=tuple(row.warnings or ()),
     )
 
 
@@ -445,4 +461,11 @@ def _call(row: Row[Any]) -> Call:
         error=Failure(**row.error) if row.error else None,
         sent_at=row.sent_at,
         kept_from=row.kept_from,
+        replied_model=_model_of(row.reply),
     )
+
+
+def _model_of(reply: dict[str, Any] | None) -> str | None:
+    """The model that a reply names, where it is a name."""
+    named = (reply or {}).get("model")
+    return named[:_NAME_CHARS] if isinstance(named, str) and named else None

@@ -22,6 +22,8 @@ from service.store.session import Transaction
 from service.store.tables import answers, budgets, calls, ledger, observations, reservations
 
 HELD, SETTLED, RELEASED = "held", "settled", "released"
+_SPENT = ("settle", "correct")
+"""Kinds of lines that say what a call cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,11 @@ class StoredBudget:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the ledger; a call's lines sum to what it cost, zero where it was not billed."""
+    """One line of the ledger; a call's lines sum to what it cost, zero where it was not billed.
+
+    Attributes:
+        at_most: it settles a call whose cost was not known exactly then.
+    """
 
     at: datetime
     call_id: str
@@ -49,11 +55,12 @@ class Entry:
     actual_usd: Decimal | None = None
     number: int = 0
     key_id: str | None = None
+    at_most: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A call that was paid: what it cost in the books, and exactly where that is known.
+    """A call that was paid: what it cost in the books, and exactly where that is known, corrections included.
 
     What was expected of it is None where the provider told no usage.
     """
@@ -71,6 +78,13 @@ class Settled:
     expected_usd: Decimal | None = None
     forecast_cached_tokens: int | None = None
     observed_cached_tokens: int | None = None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether what it cost is known; otherwise it is booked at most."""
+        usage = self.usage or {}
+        counted = bool(usage.get("estimated") or usage.get("priced_as")) and not usage.get("invoiced")
+        return self.actual_usd is not None and (not counted or not self.actual_usd)
 
 
 def set_budget(
@@ -107,7 +121,7 @@ def spent_since(
 ) -> int:
     """Return what was settled from that moment on, in micro-dollars."""
     query = select(func.coalesce(func.sum(ledger.c.micros), 0)).where(
-        ledger.c.tenant == tenant, ledger.c.kind == "settle", ledger.c.at >= start
+        ledger.c.tenant == tenant, ledger.c.kind.in_(_SPENT), ledger.c.at >= start
     )
     if corpus_id is not None:
         query = query.where(ledger.c.corpus_id == corpus_id)
@@ -205,6 +219,31 @@ def settle(
     return True
 
 
+def correct(tx: Transaction, call_id: str, *, actual_micros: int, actual_usd: Decimal) -> None:
+    """Enter what a settled call cost more or less than was booked; it counts when the call was settled.
+
+    Raises:
+        LookupError: the call was never settled.
+    """
+    query = select(ledger).where(ledger.c.call_id == call_id, ledger.c.kind.in_(_SPENT))
+    lines = tx.execute(query.order_by(ledger.c.id)).all()
+    if not lines:
+        raise LookupError(f"call {call_id} was never settled")
+    first, more = lines[0], actual_micros - sum(line.micros for line in lines)
+    names = {"tenant": first.tenant, "corpus_id": first.corpus_id, "key_id": first.key_id}
+    _enter(tx, first.at, call_id, kind="correct", micros=more, actual_usd=actual_usd, **names)
+    scopes = ["tenant", f"corpus:{first.corpus_id}", f"key:{first.key_id}"]
+    tx.execute(
+        update(budgets)
+        .where(
+            budgets.c.tenant == first.tenant,
+            budgets.c.scope.in_(scopes),
+            budgets.c.period_start <= first.at,
+        )
+        .values(spent_micros=budgets.c.spent_micros + more)
+    )
+
+
 def release(tx: Transaction, call_id: str, *, at: datetime) -> bool:
     """End a reservation of a call that was not billed; False where it had ended already."""
     held = _end(tx, call_id, RELEASED, spent=0, at=at)
@@ -242,12 +281,9 @@ def entries(
         after: only entries with a higher number.
         limit: at most so many.
     """
-    query = select(ledger).where(ledger.c.tenant == tenant, ledger.c.id > after).order_by(ledger.c.id)
-    query = query.where(*_within(since, until)).limit(limit)
-    return [
-        Entry(row.at, row.call_id, row.corpus_id, row.kind, row.micros, row.actual_usd, row.id, row.key_id)
-        for row in tx.execute(query)
-    ]
+    query = select(ledger, calls.c.usage).outerjoin(calls, calls.c.id == ledger.c.call_id)
+    query = query.where(ledger.c.tenant == tenant, ledger.c.id > after, *_within(since, until))
+    return [_entry(row) for row in tx.execute(query.order_by(ledger.c.id).limit(limit))]
 
 
 def settled(
@@ -258,8 +294,8 @@ def settled(
         select(
             ledger.c.at,
             ledger.c.corpus_id,
-            ledger.c.micros,
-            ledger.c.actual_usd,
+            (ledger.c.micros + _corrections()).label("micros"),
+            calls.c.actual_usd,
             calls.c.reserved_micros,
             calls.c.usage,
             answers.c.id.label("answer_id"),
@@ -278,6 +314,14 @@ def settled(
     )
     for row in tx.execute(query):
         yield Settled(**row._asdict())
+
+
+def _corrections() -> ColumnElement[int]:
+    """What a settled call was corrected by since."""
+    later = ledger.alias()
+    corrected = select(func.coalesce(func.sum(later.c.micros), 0))
+    corrected = corrected.where(later.c.call_id == ledger.c.call_id, later.c.kind == "correct")
+    return corrected.correlate(ledger).scalar_subquery()
 
 
 def is_held(tx: Transaction, call_id: str) -> bool:
@@ -365,6 +409,23 @@ def _enter(
         "actual_usd": actual_usd,
     }
     tx.execute(insert(ledger), row)
+
+
+def _entry(row: Row[Any]) -> Entry:
+    usage = row.usage or {}
+    signs = ("estimated", "priced_as", "invoiced")
+    counted = row.actual_usd is None or any(usage.get(sign) for sign in signs)
+    return Entry(
+        at=row.at,
+        call_id=row.call_id,
+        corpus_id=row.corpus_id,
+        kind=row.kind,
+        micros=row.micros,
+        actual_usd=row.actual_usd,
+        number=row.id,
+        key_id=row.key_id,
+        at_most=row.kind == "settle" and counted and row.micros > 0,
+    )
 
 
 def _budget(row: Row[Any]) -> StoredBudget:

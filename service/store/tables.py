@@ -260,6 +260,8 @@ answers = Table(
     Column("replay_of", String(40)),
     # The process that runs it; none until one does.
     Column("seat", String(40)),
+    # What its replies gave cause to warn of; its plan has warnings of its own.
+    Column("warnings", JSON),
     UniqueConstraint("tenant", "idempotency_key"),
 )
 

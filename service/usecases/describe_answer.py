@@ -34,7 +34,7 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
         "repair": _repair(answer),
         "corrections": (answer.repair or {}).get("corrections", []),
         "coverage": plan.get("coverage"),
-        "warnings": plan.get("warnings", []),
+        "warnings": [*plan.get("warnings", ()), *answer.warnings],
         "plan_id": answer.plan_id,
         "retry_of": answer.retry_of,
         "retried_as": answer.retried_as,
@@ -46,6 +46,7 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
             "max_usd": cost.get("max_usd"),
             "reserved_usd": usd(from_micros(answer.reserved_micros)),
             "actual_usd": None if answer.actual_usd is None else usd(answer.actual_usd),
+            "actual_is": _known_how(answer),
             "band": _band(plan),
         },
         "estimate": _estimate(answer),
@@ -58,6 +59,14 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
         "timings": _timings(answer),
         "created_at": answer.created_at.isoformat(),
     }
+
+
+def _known_how(answer: Answer) -> str | None:
+    """How the cost is known: `exact`, or `at_most` by our own counts; None where it is not."""
+    if answer.actual_usd is None:
+        return None
+    counted = answer.usage is not None and answer.usage.is_at_most
+    return "at_most" if counted and answer.actual_usd else "exact"
 
 
 def last_words(ended: Answer) -> list[tuple[str, dict[str, Any]]]:

@@ -62,7 +62,8 @@ def report_spend(ctx: Context, tenant: str, span: Span, by: Grouping) -> dict[st
     """Return what was spent in groups and in all, and what is still held for open calls.
 
     `spent_usd` is exact where every call's price is known. A call without a known price counts with its
-    reservation in `booked_usd` alone, which is what budgets count, in whole micro-dollars.
+    reservation in `booked_usd` alone, which is what budgets count, in whole micro-dollars. Of that,
+    `exact_usd` is known, and the rest, `at_most_usd`, is what calls that told no usage are booked at.
     """
     groups: dict[str, list[Settled]] = {}
     with ctx.db.read() as tx:
@@ -92,6 +93,9 @@ def _summed(group: Iterable[Settled]) -> dict[str, Any]:
         "answers": len({one.answer_id for one in paid}),
         "spent_usd": usd(sum((one.actual_usd or Decimal(0) for one in paid), Decimal(0))),
         "booked_usd": usd(from_micros(sum(one.micros for one in paid))),
+        "exact_usd": usd(from_micros(sum(one.micros for one in paid if one.is_exact))),
+        "at_most_usd": usd(from_micros(sum(one.micros for one in paid if not one.is_exact))),
+        "at_most_calls": sum(not one.is_exact for one in paid),
         "reserved_usd": usd(from_micros(sum(one.reserved_micros for one in paid))),
         "prompt_tokens": sum(usage.get("prompt_tokens", 0) for usage in usages),
         "cached_tokens": sum(usage.get("cached_tokens", 0) for usage in usages),

@@ -29,6 +29,7 @@ from service.usecases.explain_cache import explain_cache
 from service.usecases.feed import Channel
 from service.usecases.make_call import make_call
 from service.usecases.make_parts import make_merge, make_parts
+from service.usecases.name_models import model_warnings
 from service.usecases.recall_conversation import history_for
 from service.usecases.repair_citations import STRUCTURED, check_and_repair
 from service.usecases.running import IN_DOUBT, Cancelled, Run, Stopped
@@ -219,6 +220,7 @@ def _totals(run: Run, *, explained: bool = False) -> Answer:
         actual_usd=sum(costs, Decimal(0)) if costs else None,
         first_token_at=run.first_token_at,
         cache=cache,
+        warnings=model_warnings(run.ctx.catalog, run.answer, calls),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any, cast
 
 from ingest import count_tokens
 from service.domain import packing, planner, pricing, rates
 from service.domain.answers import CANCELLED, AnswerStatus, Call, CallState
-from service.domain.catalog import Tier
+from service.domain.catalog import Model, Tier
 from service.domain.documents import Failure
 from service.domain.observations import LATEST, most_reasoning
 from service.domain.usage import Usage
@@ -18,6 +19,7 @@ from service.provider import ChatRequest, Reply
 from service.store import answers, ledger, observations
 from service.store.session import Transaction
 from service.usecases.learn_terms import effort_of
+from service.usecases.name_models import named_model
 from service.usecases.observe_call import heed_refusal, observe
 from service.usecases.running import IN_DOUBT, Run, Stopped
 
@@ -25,7 +27,7 @@ from service.usecases.running import IN_DOUBT, Run, Stopped
 def settle(run: Run, call: Call, request: ChatRequest, reply: Reply) -> Call:
     """Keep the reply, and settle the reservation to what it cost."""
     usage = reply.usage or _reasoned(run, call, _counted(run, call, request, reply.text))
-    actual = _actual(run, call, usage, reply.service_tier)
+    usage, actual = _actual(run, call, usage, reply)
     done = replace(
         call,
         state=CallState.DONE,
@@ -42,10 +44,10 @@ def settle(run: Run, call: Call, request: ChatRequest, reply: Reply) -> Call:
 
 
 def settle_cancelled(run: Run, call: Call, request: ChatRequest | None) -> None:
-    """Settle at what was consumed: the whole input, and the output that came; an estimate.
+    """Settle at the most that was probably consumed: the whole input, and the output that came.
 
     A model thinks before it writes: where words had come it had thought as much as it usually does. Before
-    that nobody knows how far it was, and nothing is booked for it.
+    that nobody knows how far it was, so that much is booked too; the user can correct it by the invoice.
 
     Args:
         run: the running that was stopped.
@@ -56,13 +58,13 @@ def settle_cancelled(run: Run, call: Call, request: ChatRequest | None) -> None:
         with run.ctx.db.write() as tx:
             release(tx, run, replace(call, error=Failure(CANCELLED, "Stopped before it was sent.")), None)
         return
-    usage = _counted(run, call, request, call.text)
-    usage = _reasoned(run, call, usage) if call.text else usage
+    usage = _reasoned(run, call, _counted(run, call, request, call.text))
+    usage, actual = _actual(run, call, usage, None)
     ended = replace(
         call,
         state=CallState.DONE,
         usage=usage,
-        actual_usd=_actual(run, call, usage, None),
+        actual_usd=actual,
         finish_reason=CANCELLED,
     )
     _close_settled(run, ended, reply=None)
@@ -155,20 +157,38 @@ def _reasoned(run: Run, call: Call, usage: Usage) -> Usage:
     return replace(usage, completion_tokens=usage.completion_tokens + more, reasoning_tokens=more)
 
 
-def _actual(run: Run, call: Call, usage: Usage, replied_tier: str | None) -> Decimal | None:
-    """What the usage costs by the catalog, in USD; None where no price is known, 0 where none is charged."""
+def _actual(run: Run, call: Call, usage: Usage, reply: Reply | None) -> tuple[Usage, Decimal | None]:
+    """What the usage costs by the catalog, in USD; None where no price is known, 0 where none is charged.
+
+    At the higher price where the reply names another model that costs more: the usage then says so.
+    """
     provider = run.ctx.provider
     if not provider.charges:
-        return Decimal(0)
-    asked = cast("Tier", run.answer.plan["service_tier"])
+        return usage, Decimal(0)
+    asked, replied_tier = cast("Tier", run.answer.plan["service_tier"]), reply.service_tier if reply else None
     tier = pricing.billed_tier(replied_tier, asked) if provider.takes_tiers else asked
     if tier is None:
-        return None
+        return usage, None
+    on = (call.sent_at or run.ctx.now()).date()
+    model = run.ctx.catalog.model(run.answer.model)
+    named = named_model(run.ctx.catalog, model, reply.model if reply else None)
+    actual = _price(model, usage, tier, on)
+    other = _price(named, usage, tier, on) if named else None
+    if named is None or actual is None or other is None or other <= actual:
+        return usage, actual
+    return replace(usage, priced_as=named.id), other
+
+
+def _price(model: Model, usage: Usage, tier: Tier, on: date) -> Decimal | None:
+    """What a usage costs; by our own counts at the dearest that its input can be: cold, or newly cached."""
+    if usage.estimated:
+        inside, out = usage.prompt_tokens, usage.completion_tokens
+        return pricing.ceiling(model, tier=tier, on=on, input_tokens=inside, output_tokens=out)
     cached = min(usage.cached_tokens, usage.prompt_tokens)
     return pricing.cost(
-        run.ctx.catalog.model(run.answer.model),
+        model,
         tier=tier,
-        on=(call.sent_at or run.ctx.now()).date(),
+        on=on,
         input_tokens=usage.prompt_tokens,
         cached_tokens=cached,
         output_tokens=usage.completion_tokens,

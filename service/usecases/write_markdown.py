@@ -10,6 +10,7 @@ from service.domain.answers import AnswerStatus
 from service.domain.markdown import inline, prose, quoted
 from service.domain.verdicts import meaning
 from service.usecases.export_answer import Exported, Part
+from service.usecases.name_models import OTHER_MODEL
 
 _REASONS = {
     "joined_later": "it joined the corpus later",
@@ -79,6 +80,9 @@ def _trouble(exported: Exported) -> Iterator[str]:
         yield f"**This answer is not whole: {described['status'].replace('_', ' ')}.** {inline(detail)}"
     if described["finish_reason"] == "length":
         yield "**This answer was cut: it reached the output that was reserved for it.**"
+    for warning in described["warnings"]:
+        if warning["code"] == OTHER_MODEL:
+            yield f"**{inline(warning['detail'])}**"
     bad = sum(citation["verdict"] in _BAD for citation in described["citations"])
     if bad:
         of = len(described["citations"])
@@ -259,8 +263,9 @@ def _share(described: dict[str, Any]) -> str:
 def _price(described: dict[str, Any]) -> str:
     if described["engine"] == "offline":
         return "nothing: no model was asked, closest passages are shown"
-    about = "about " if (described["usage"] or {}).get("estimated") else ""
-    return about + _usd(described["cost"]["actual_usd"])
+    price = _usd(described["cost"]["actual_usd"])
+    counted = described["cost"]["actual_is"] == "at_most"
+    return f"at most {price} (the provider told no usage to bill)" if counted else price
 
 
 def _tokens(usage: dict[str, Any] | None) -> str:

@@ -139,13 +139,21 @@ def test_less_important_columns_leave_first() -> None:
 def test_an_estimated_cost_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     cost = {"actual_usd": "0.5", "estimated_usd": "0.6", "max_usd": "0.7", "reserved_usd": "0.7"}
     answer: dict[str, Any] = {"citations": [], "engine": "openai", "cost": cost, "usage": {"estimated": True}}
+    console.show_answer_end({**answer, "cost": {**cost, "actual_is": "at_most"}})
+    assert "cost at most $0.5000 (by our own count)" in " ".join(capsys.readouterr().err.split())
+    console.show_answer_end({**answer, "cost": {**cost, "actual_is": "exact"}})
+    assert "cost $0.5000, " in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_answer_of_another_model_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    cost = {"actual_usd": "0.5", "estimated_usd": "0.6", "max_usd": "0.7", "reserved_usd": "0.7"}
+    told = [{"code": "other_model", "detail": "gpt-5.5 was asked, and the reply says that [red] answered."}]
+    waste = [{"code": "waste", "detail": "This was said before."}]
+    answer = {"citations": [], "engine": "openai", "cost": cost, "usage": None, "warnings": told + waste}
     console.show_answer_end(answer)
-    assert "about $0.5000 (estimated: the provider sent no usage)" in " ".join(
-        capsys.readouterr().err.split()
-    )
-    console.show_answer_end({**answer, "usage": {}})
-    console.show_answer_end({**answer, "usage": None})
-    assert "about" not in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "note gpt-5.5 was asked, and the reply says that [red] answered." in said
+    assert "said before" not in said
 
 
 def test_what_a_repair_changed_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

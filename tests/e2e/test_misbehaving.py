@@ -24,7 +24,7 @@ from tests.support.shapes import ANSWER, fits
 BUDGET_MICROS = 100_000_000
 TWICE = "".join(f"{piece}{piece}" for piece in re.findall(r"\S+\s*", TEXT))
 
-Books = Literal["exact", "estimated", "released", "held", "whole"]
+Books = Literal["exact", "estimated", "dearer", "released", "held", "whole"]
 """Exact: as charged. Estimated: the reply told no tokens. Released: nothing was charged. Held: nobody knows
 yet. Whole: the price is unknown, and all that was held is booked."""
 
@@ -114,6 +114,8 @@ ENDS: dict[str, tuple[Ends, ...]] = {
     # The bill is strange: what the reply tells is booked where it makes sense, also above the ceiling.
     "more than the ceiling": (DONE,),
     "another model": (DONE,),
+    "a dearer model": (Ends("done", "dearer", text=TEXT, finish="stop"),),
+    "a cheaper model": (DONE,),
     "flex instead of default": (DONE,),
     "a tier without a price": (Ends("done", "whole", text=TEXT, finish="stop"),),
     "more cached than read": (DONE,),
@@ -190,6 +192,8 @@ def test_it_ends_so(
     assert ends.text is None or (answer["text"], answer["finish_reason"]) == (ends.text, ends.finish)
     check_events(events, answer)
     check_books(server, upstream, answer, ends.books)
+    named = [warning["replied_model"] for warning in answer["warnings"] if warning["code"] == "other_model"]
+    assert len(named) == name.endswith(" model")
     assert server.client.get(f"/v1/answers/{answer['id']}").json() == answer
     assert KEY not in str(answer)
     assert upstream.elsewhere == []
@@ -225,10 +229,12 @@ def check_books(server: Server, upstream: Misbehaving, answer: Json, books: Book
         assert [line.kind for line in lines] == ["reserve", "release", "settle"]
         assert (budget.spent_micros, budget.reserved_micros) == (left, 0)
         assert answer["usage"]["estimated"] is (books == "estimated")
+        assert answer["cost"]["actual_is"] == {"exact": "exact", "whole": None}.get(books, "at_most")
     if books == "exact":
         assert (call.actual_usd, left) == (charged, pricing.to_micros_up(charged))
-    elif books == "estimated":
-        assert charged <= Decimal(actual) <= Decimal(answer["cost"]["max_usd"])
+    elif books in {"estimated", "dearer"}:
+        assert charged <= Decimal(actual)
+        assert books == "dearer" or Decimal(actual) <= Decimal(answer["cost"]["max_usd"])
         assert left == pricing.to_micros_up(Decimal(actual))
     elif books == "whole":
         assert (actual, left) == (None, call.reserved_micros)

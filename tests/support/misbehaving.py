@@ -330,6 +330,8 @@ BEHAVIOURS: Mapping[str, Callable[[Turn], Act]] = MappingProxyType(
         "redirect": _redirect,
         "more than the ceiling": _replies(Reply(reasoning=400_000)),
         "another model": _replies(Reply(model="gpt-4o-mini")),
+        "a dearer model": _replies(Reply(model="gpt-5.5-pro-2026-04-23")),
+        "a cheaper model": _replies(Reply(model="gpt-5.4-mini")),
         "flex instead of default": _replies(Reply(service_tier="flex")),
         "a tier without a price": _replies(Reply(service_tier="scale", priced="default")),
         "null at the end": _replies(Reply(finish_reason=None)),

@@ -25,6 +25,7 @@ from service.settings import Settings
 from service.store import answers, batches
 from service.usecases import arrange_corpus, manage_budgets, preview_question
 from service.usecases.ask_question import Request, ask_question, get_answer
+from service.usecases.bill_verdict import Verdict
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context
 from service.usecases.follow_answer import follow_answer
@@ -32,7 +33,7 @@ from service.usecases.manage_budgets import Limit
 from service.usecases.mind_batch import advance, cancel_batch
 from service.usecases.put_in_batch import Order, put_in_batch
 from service.usecases.remove_document import remove_document
-from service.usecases.resolve_answer import Verdict, resolve_answer
+from service.usecases.resolve_answer import resolve_answer
 from tests.support.batching import (
     Clock,
     Killed,

@@ -22,13 +22,14 @@ from service.settings import Settings
 from service.store import answers, ledger
 from service.usecases import arrange_corpus, manage_budgets
 from service.usecases.ask_question import Request, ask_question
+from service.usecases.bill_verdict import Verdict
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.keep_conversation import begin
 from service.usecases.manage_budgets import Limit
 from service.usecases.remove_document import remove_document
-from service.usecases.resolve_answer import Verdict, resolve_answer
+from service.usecases.resolve_answer import resolve_answer
 from service.usecases.retry_answer import plan_retry, retry_answer
 from service.usecases.run_answer import run_answer
 from tests.support.server import settings_in

@@ -27,12 +27,13 @@ from service.store import answers, ledger
 from service.store.session import Database, Transaction
 from service.usecases import arrange_corpus, manage_keys
 from service.usecases.ask_question import Request, ask_question
+from service.usecases.bill_verdict import Verdict
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context, Terms
 from service.usecases.manage_budgets import Limit
 from service.usecases.manage_keys import NewKey
 from service.usecases.remove_document import remove_document
-from service.usecases.resolve_answer import Verdict, resolve_answer
+from service.usecases.resolve_answer import resolve_answer
 from service.usecases.run_answer import FIRST_NUMBERS, run_answer
 from tests.support.server import serving, settings_in, stored
 from tests.support.upstream import Upstream, slow, stall_after

@@ -271,7 +271,7 @@ function verdicts(citations) {
 
 /** Return what was read and what it cost, in a line. */
 function inShort({ coverage: read, cost, engine }) {
-  const said = engine === "offline" || cost.actual_usd === null ? null : `${shown(cost.actual_usd)} (estimated ${shown(cost.estimated_usd)})`;
+  const said = engine === "offline" || cost.actual_usd === null ? null : `${cost.actual_is === "at_most" ? "at most " : ""}${shown(cost.actual_usd)} (estimated ${shown(cost.estimated_usd)})`;
   return [read ? `${count(read.pages_in)} of ${plural(read.pages_total, "page")} read` : null, said].filter(Boolean).join(" · ");
 }
 

@@ -106,7 +106,7 @@ export function costs(answer) {
     return h("section", { class: "receipt", "aria-label": "What it cost" }, h("h2", null, "What it cost"), h("p", null, "Nothing: no model was asked. The closest passages are shown."));
   }
   const rows = [
-    ["Price", exact(amount(cost.estimated_usd)), cost.actual_usd === null ? unpaid(answer) : exact(amount(cost.actual_usd))],
+    ["Price", exact(amount(cost.estimated_usd)), cost.actual_usd === null ? unpaid(answer) : `${cost.actual_is === "at_most" ? "at most " : ""}${exact(amount(cost.actual_usd))}`],
     ...(usage ? [
       ["Tokens in", estimate ? count(estimate.predicted_prompt_tokens) : "", count(usage.prompt_tokens)],
       ["of them cached", cache ? count(cache.expected_cached_tokens) : "", cache && cache.cached_tokens !== null ? count(cache.cached_tokens) : ""],
@@ -120,7 +120,7 @@ export function costs(answer) {
       h("thead", null, h("tr", null, h("td", null), h("th", { scope: "col", class: "number" }, "Estimated"), h("th", { scope: "col", class: "number" }, "Actual"))),
       h("tbody", null, rows.map(([name, before, came]) => h("tr", null, h("th", { scope: "row" }, name), h("td", { class: "number" }, before || "–"), h("td", { class: "number" }, came || "–"))))),
     h("p", { class: "small quiet" }, apart(estimate), cache?.because ? `${cache.because} ` : "", `At most ${exact(amount(cost.max_usd))} was to be spent, and held for it.`,
-      usage?.estimated ? " The provider told no usage: it is booked by our own counts." : ""));
+      usage?.estimated ? " The provider told no usage, so what is booked is an upper bound by our own counts; the provider’s invoice says what it was, and unabridged resolve puts it right." : ""));
 }
 
 /** Return in a word what no amount is known of: refused or never sent is nothing, in doubt is in doubt. */
