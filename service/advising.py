@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from service.console import dollars
@@ -22,5 +23,6 @@ def lines(described: dict[str, Any]) -> Iterator[str]:
 
 
 def _at_tier(one: dict[str, Any]) -> str:
-    cost = one["cost"]
-    return f"{one['service_tier']} {dollars(cost['cold_usd'])} cold, {dollars(cost['warm_usd'])} warm"
+    cost, more = one["cost"], one["costs_more_usd"]
+    said = f"{one['service_tier']} {dollars(cost['cold_usd'])} cold, {dollars(cost['warm_usd'])} warm"
+    return f"{said} ({dollars(more)} more than asking now)" if more and Decimal(more) else said

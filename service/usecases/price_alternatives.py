@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from service.domain import planner, repairs
 from service.domain.catalog import Tier
 from service.domain.planner import Plan, Terms
-from service.domain.pricing import Estimate, usd
+from service.domain.pricing import Estimate, rounded_up, usd
 from service.domain.tasks import Together
 from service.errors import Fix
 
@@ -65,9 +66,19 @@ def _alternative(
         "service_tier": terms.tier,
         "feasible": then is not None,
         "cost": then and prices(then, asked, reusable=plan.reusable),
-        "saves_usd": None if saves is None else usd(saves),
-        "note": because or _NOTES[terms.tier],
+        "saves_usd": None if saves is None else usd(max(saves, Decimal(0))),
+        "costs_more_usd": None if saves is None else usd(max(-saves, Decimal(0))),
+        "note": because or _note(terms.tier, saves),
     }
+
+
+def _note(tier: Tier, saves: Decimal | None) -> str:
+    if saves is None or saves >= 0:
+        return _NOTES[tier]
+    return (
+        f"It most probably costs {rounded_up(-saves)} more than asking now, when most is read from the "
+        f"cache. {_NOTES[tier]}"
+    )
 
 
 def _unknown_because(plan: Plan, without_tiers: str | None) -> str | None:

@@ -19,7 +19,8 @@ ALTERNATIVE = {
     "service_tier": one_of("flex", "batch"),
     "cost": maybe(dict.fromkeys(("min_usd", "expected_usd", "max_usd", "cold_usd", "warm_usd"), money)),
     "feasible": bool,
-    "saves_usd": maybe(str),
+    "saves_usd": maybe(money),
+    "costs_more_usd": maybe(money),
     "note": str,
 }
 
@@ -143,7 +144,8 @@ def test_cheaper_tiers_are_priced_beside_each_plan(server: Server, large: list[s
         assert one["cost"] == cost
         assert 25 in [each["n"] for each in one["cost"]["for_questions"]]
         saved = Decimal(plan["cost"]["expected_usd"]) - Decimal(one["cost"]["expected_usd"])
-        assert Decimal(one["saves_usd"]) == saved
+        assert Decimal(one["saves_usd"]) == max(saved, 0)
+        assert Decimal(one["costs_more_usd"]) == max(-saved, 0)
         assert saved > 0 or one["service_tier"] == "batch", "what is cached now saves more than waiting a day"
     flex, batch = (one["note"] for one in plan["alternatives"])
     assert "not charged" in flex

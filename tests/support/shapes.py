@@ -51,11 +51,6 @@ def money(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"\d+\.\d{2,}", value) is not None
 
 
-def difference(value: object) -> bool:
-    """USD as a plain decimal string, below zero where it is dearer."""
-    return isinstance(value, str) and money(value.removeprefix("-"))
-
-
 def moment(value: object) -> bool:
     """RFC 3339 in UTC."""
     return isinstance(value, str) and datetime.fromisoformat(value).utcoffset() == timedelta(0)
@@ -170,7 +165,15 @@ PLAN = {
     "input_tokens": int,
     "reserved_output_tokens": int,
     "cost": maybe(COST),
-    "alternatives": [{"service_tier": str, "cost": maybe(dict), "saves_usd": maybe(difference), "note": str}],
+    "alternatives": [
+        {
+            "service_tier": str,
+            "cost": maybe(dict),
+            "saves_usd": maybe(money),
+            "costs_more_usd": maybe(money),
+            "note": str,
+        }
+    ],
     "threshold": {"at": int, "status": _GAUGE, "tokens_over": int, "extra_usd": maybe(money)},
     "window": {"max_input": int, "remaining": int, "status": _GAUGE},
     "coverage": COVERAGE,

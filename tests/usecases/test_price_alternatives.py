@@ -7,7 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from service.advising import lines
 from service.domain import planner
+from service.domain.pricing import rounded_up
 from service.usecases.price_alternatives import alternatives
 from tests.domain.test_planner import CATALOG, TERMS, estimate_of, member, one_call_of
 
@@ -62,3 +64,18 @@ def test_an_unpublished_price_is_said() -> None:
 def test_what_is_not_feasible_has_no_price() -> None:
     over = planner.plan_whole(one_call_of(922_001), TERMS)
     assert [one["cost"] for one in alternatives(over, TERMS, [1])] == [None, None]
+
+
+def test_what_costs_more_than_a_warm_cache_is_no_saving() -> None:
+    held = {(call.kind, call.prefix_sha256): call.prefix_tokens // 128 * 128 for call in WHOLE.calls}
+    warm = planner.warmed(WHOLE, replace(TERMS, cached=held))
+    flex, batch = alternatives(warm, TERMS, [1])
+    assert (Decimal(flex["saves_usd"]) > 0, flex["costs_more_usd"]) == (True, "0.00")
+    more = Decimal(batch["cost"]["expected_usd"]) - estimate_of(warm).expected_usd
+    assert (batch["saves_usd"], Decimal(batch["costs_more_usd"])) == ("0.00", more)
+    assert more > 0
+    assert batch["note"].startswith(f"It most probably costs {rounded_up(more)} more than asking now")
+    described = {"data": [{"id": "pln_1", "cost": None, "alternatives": [flex, batch]}]}
+    *_, tiers = lines({**described, "recommended": "pln_1", "recommended_because": "It reads all."})
+    assert tiers.count("more than asking now") == 1
+    assert tiers.endswith("more than asking now).")
