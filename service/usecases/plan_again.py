@@ -25,6 +25,7 @@ from service.store import answers, conversations, corpora, documents
 from service.store.plans import StoredPlan
 from service.store.session import Transaction
 from service.usecases.bind_terms import as_offered, passes_ceiling
+from service.usecases.check_parameters import check_parameters
 from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Asked, Frame, calls_of, describe
 from service.usecases.forecast_cache import Asking, Forecast, Forecasts, forecast, listed
@@ -97,16 +98,19 @@ def plan_same_pages(
         NotFound: no such answer or model.
         PlanChanged: the same can't be sent again.
         Invalid: a parameter does not fit the model.
+        UnsupportedParameter: the model does not take one, or no pictures.
     """
     before = _before(tx, _answer(tx, tenant, answer_id))
+    check_parameters(ctx, ctx.catalog.model(question.model), question)
     learnt = _learnt(tx, ctx, before, question)
     terms = as_offered(learnt, offered)
     _check_prefixes(before, terms)
     plan = _over_same_pages(tx, before, terms)
     plan = within_rate(_within_window(plan, terms), replace(terms, limits=learnt.limits))
     held = _held(tx, ctx, before, question, plan)
-    terms = replace(terms, cached=held.cached)
-    plan = planner.warmed(plan, terms)
+    if terms.tier != "batch":  # nobody knows what is held by then
+        terms = replace(terms, cached=held.cached)
+        plan = planner.warmed(plan, terms)
     if question.repair:
         plan = repairs.with_repair(plan, terms)
     frame = frame_of(ctx, terms, before.asked, question=question, held=held)

@@ -81,7 +81,9 @@ def test_the_invoice_puts_it_right(
     assert (Decimal(answer["cost"]["actual_usd"]), answer["cost"]["actual_is"]) == (line.usd, "exact")
     assert answer["usage"]["estimated"] is (by == "amount")
     assert server.client.get(f"/v1/answers/{counted['id']}").json() == answer
-    assert server.events(counted["id"])[-1].data == answer
+    events = server.events(counted["id"])
+    assert [event.name for event in events].count("done") == 1, "what was overtaken is told no more"
+    assert events[-1].data == answer
     lines = lines_of(server, counted["id"])
     assert [one["kind"] for one in lines] == ["reserve", "release", "settle", "correct"]
     assert Decimal(lines[-1]["usd"]) < 0
