@@ -17,11 +17,15 @@ from service.domain.questions import Question
 from service.domain.verdicts import meaning
 from service.errors import Fix, Invalid, UnabridgedError
 from service.mcp import shapes
-from service.usecases import arrange_corpus, preview_question, read_document
+from service.usecases import arrange_corpus, keep_conversation, preview_question, read_document
 from service.usecases.ask_question import Request, ask_question, get_answer
 from service.usecases.context import Context
 from service.usecases.describe_answer import describe_answer
+from service.usecases.export_answer import export_answer, file_name
+from service.usecases.find_pages import find_pages
 from service.usecases.follow_answer import follow_answer
+from service.usecases.replay_answer import replay_answer
+from service.usecases.write_markdown import write_markdown
 
 TELL_SECONDS = 1.0
 """Progress is told at most so often."""
@@ -142,7 +146,10 @@ def _priced(desk: Desk, wanted: shapes.PriceQuestion) -> shapes.Priced:
         document_ids=tuple(wanted.document_ids),
         max_completion_tokens=wanted.max_completion_tokens,
         expected_questions=wanted.expected_questions,
+        repair=wanted.repair,
+        conversation_id=wanted.conversation_id,
     )
+    question = keep_conversation.to_continue(ctx, desk.tenant, corpus.id, question)
     preview = preview_question.preview_question(ctx, desk.tenant, corpus.id, question)
     every = [offer.description for offer in preview.offers]
     plans = [plan for plan in every if plan["infeasible_code"] != "not_needed"] or every
@@ -189,29 +196,33 @@ async def ask(desk: Desk, wanted: shapes.Ask, tell: Tell) -> shapes.Answered:
 def _accepted(desk: Desk, wanted: shapes.Ask) -> Answer:
     if (wanted.plan_id is None) == (wanted.question is None):
         raise Invalid("Say what to ask: either `question` with `corpus`, or the `plan_id` of a plan.")
-    named = wanted.model_fields_set & {"document_ids", "max_completion_tokens"}
+    named = wanted.model_fields_set & {"document_ids", "max_completion_tokens", "repair", "conversation_id"}
     if wanted.plan_id is not None and named:
         raise Invalid(f"The plan has said how it is asked: leave out {', '.join(sorted(named))}.")
+    corpus_id = _corpus_id(desk, wanted)
     request = Request(
-        question=_question(desk, wanted),
+        question=_question(desk, wanted, corpus_id),
         plan_id=wanted.plan_id,
         allow_long_context=wanted.allow_long_context,
         max_cost_usd=wanted.max_cost_usd,
         idempotency_key=wanted.idempotency_key or None,
         key_id=desk.key_id,
     )
-    return ask_question(desk.ctx, desk.tenant, _corpus_id(desk, wanted), request)
+    return ask_question(desk.ctx, desk.tenant, corpus_id, request)
 
 
-def _question(desk: Desk, wanted: shapes.Ask) -> Question | None:
+def _question(desk: Desk, wanted: shapes.Ask, corpus_id: str) -> Question | None:
     if wanted.question is None:
         return None
-    return Question(
+    question = Question(
         text=wanted.question,
         model=desk.ctx.terms.model,
         document_ids=tuple(wanted.document_ids),
         max_completion_tokens=wanted.max_completion_tokens,
+        repair=wanted.repair,
+        conversation_id=wanted.conversation_id,
     )
+    return keep_conversation.to_continue(desk.ctx, desk.tenant, corpus_id, question)
 
 
 def _corpus_id(desk: Desk, wanted: shapes.Ask) -> str:
@@ -220,6 +231,56 @@ def _corpus_id(desk: Desk, wanted: shapes.Ask) -> str:
     if wanted.plan_id is None:
         raise Invalid("Say which corpus to ask: `corpus`, by name or id. list_corpora tells them.")
     return preview_question.get_plan(desk.ctx, desk.tenant, wanted.plan_id).corpus_id
+
+
+async def replay(desk: Desk, wanted: shapes.Replay, tell: Tell) -> shapes.Answered:
+    """Ask the very pages of an answer again, below a ceiling."""
+    answer = await asyncio.to_thread(_replayed, desk, wanted)
+    await desk.start(answer.id)
+    await tell(f"{answer.id} was accepted, {answer.plan['input_tokens']:,} tokens are read")
+    return await _followed(desk, answer.id, wanted.wait_seconds, tell)
+
+
+def _replayed(desk: Desk, wanted: shapes.Replay) -> Answer:
+    said = {"question": wanted.question, "model": wanted.model}
+    request = Request(
+        max_cost_usd=wanted.max_cost_usd,
+        allow_long_context=wanted.allow_long_context,
+        idempotency_key=wanted.idempotency_key or None,
+        key_id=desk.key_id,
+    )
+    changes = {name: value for name, value in said.items() if value is not None}
+    return replay_answer(desk.ctx, desk.tenant, wanted.answer_id, changes, request)
+
+
+async def export(desk: Desk, wanted: shapes.ExportAnswer, _: Tell) -> shapes.Exported:
+    """Return an ended answer as Markdown."""
+    exported = await asyncio.to_thread(export_answer, desk.ctx, desk.tenant, wanted.answer_id)
+    return shapes.Exported(
+        answer_id=wanted.answer_id,
+        filename=file_name(exported, "md"),
+        markdown=write_markdown(exported),
+    )
+
+
+async def find(desk: Desk, wanted: shapes.FindPages, _: Tell) -> shapes.PagesFound:
+    """Return the pages that say most about some words; no model is called."""
+    return await asyncio.to_thread(_pages, desk, wanted)
+
+
+def _pages(desk: Desk, wanted: shapes.FindPages) -> shapes.PagesFound:
+    corpus = arrange_corpus.find(desk.ctx, desk.tenant, wanted.corpus)
+    found = find_pages(
+        desk.ctx,
+        desk.tenant,
+        corpus.id,
+        wanted.words,
+        limit=wanted.limit,
+        document_ids=wanted.document_ids,
+    )
+    names = shapes.PageFound.model_fields
+    pages = [shapes.PageFound(**{name: getattr(page, name) for name in names}) for page in found]
+    return shapes.PagesFound(corpus_id=corpus.id, pages=pages)
 
 
 async def fetch_answer(desk: Desk, wanted: shapes.GetAnswer, tell: Tell) -> shapes.Answered:
@@ -266,6 +327,9 @@ def _answered(answer: Answer) -> shapes.Answered:
         citations=[_citation(citation) for citation in answer.citations],
         model=answer.model,
         engine=answer.engine,
+        conversation_id=answer.conversation_id,
+        citation_precision=described["citation_precision"],
+        repair=(described["repair"] or {}).get("status"),
         cost_usd=described["cost"]["actual_usd"],
         cost_is=described["cost"]["actual_is"],
         estimated_usd=described["cost"]["estimated_usd"],
@@ -348,7 +412,8 @@ TOOLS: tuple[Tool[Any], ...] = (
         "Ask whole documents a question. Costs money up to max_cost_usd; refused, with nothing spent, where "
         "it could cost more. The text marks its quotes like [D3 p.12]; each is checked against the source: "
         "trust only verdicts exact, close and elsewhere, and tell the user of altered and missing ones. "
-        "If status is running, the answer goes on: call get_answer, do not ask again.",
+        "If status is running, the answer goes on: call get_answer, do not ask again. With a conversation_id "
+        "earlier turns are read with it; with repair, quotes that do not hold are put right.",
         shapes.Ask,
         shapes.Answered,
         ask,
@@ -361,6 +426,36 @@ TOOLS: tuple[Tool[Any], ...] = (
         shapes.GetAnswer,
         shapes.Answered,
         fetch_answer,
+    ),
+    Tool(
+        "replay_answer",
+        "Ask the same pages again",
+        "Read the very pages of an answer once more: the same question, another one, or another model, "
+        "whatever joined the corpus since. Costs money up to max_cost_usd; mostly less than asking anew, "
+        "since the provider still holds the pages.",
+        shapes.Replay,
+        shapes.Answered,
+        replay,
+        spends=True,
+    ),
+    Tool(
+        "export_answer",
+        "Export an answer",
+        "Give an ended answer as Markdown to save or send on: numbered references with their verdicts, what "
+        "was read and left out, and the price. Free.",
+        shapes.ExportAnswer,
+        shapes.Exported,
+        export,
+    ),
+    Tool(
+        "find_pages",
+        "Find pages",
+        "Find the pages of a corpus that say most about some words: document, page number and an excerpt of "
+        "each, best first. Free, and no model is called. It finds words, not meaning: to have a question "
+        "answered, ask.",
+        shapes.FindPages,
+        shapes.PagesFound,
+        find,
     ),
     Tool(
         "read_page",

@@ -53,12 +53,14 @@ def test_a_key_sees_its_tenant_alone(held: Held) -> None:
     assert corpus["id"] == held.corpus
     assert held.use(held.stranger, "list_corpora").data["corpora"] == []
     plan = held.use(held.secret, "price_question", corpus=held.corpus, question="When?").data["recommended"]
-    answer = held.use(held.secret, "ask", corpus=held.corpus, question="When?").data["answer_id"]
+    answer = held.use(held.secret, "ask", corpus=held.corpus, question="When?", max_cost_usd="5").data[
+        "answer_id"
+    ]
     for tool, arguments in (
         ("list_documents", {"corpus": held.corpus}),
         ("price_question", {"corpus": held.corpus, "question": "When?"}),
-        ("ask", {"corpus": held.corpus, "question": "When?"}),
-        ("ask", {"plan_id": plan}),
+        ("ask", {"corpus": held.corpus, "question": "When?", "max_cost_usd": "5"}),
+        ("ask", {"plan_id": plan, "max_cost_usd": "5"}),
         ("get_answer", {"answer_id": answer}),
         ("read_page", {"document_id": held.document, "page": 1}),
     ):
@@ -70,7 +72,7 @@ def test_a_key_sees_its_tenant_alone(held: Held) -> None:
 def test_a_keys_budget_is_held_and_the_refusal_counted(held: Held) -> None:
     body = {"name": "small", "limit_usd": "0.10", "period": "day"}
     made = held.server.client.post("/v1/keys", json=body).json()
-    refused = held.use(made["secret"], "ask", corpus=held.corpus, question="When?")
+    refused = held.use(made["secret"], "ask", corpus=held.corpus, question="When?", max_cost_usd="5")
     assert (refused.is_error, refused.data["code"]) == (True, "budget_exceeded")
     assert f"key:{made['id']}" in refused.text
     metrics = held.server.client.get("/metrics").text

@@ -41,9 +41,13 @@ def test_every_tool_works_offline(tmp_path: Path) -> None:
         name = documents.data["documents"][0]["id"]
         page = await assistant.use("read_page", document_id=name, page=1)
         wrong = await assistant.use("list_documents", corpus="nowhere")
-        return [corpora, documents, priced, asked, fetched, page, wrong]
+        found = await assistant.use("find_pages", corpus="harbour", words="harbour opening")
+        name = asked.data["answer_id"]
+        again = await assistant.use("replay_answer", answer_id=name, max_cost_usd="0")
+        exported = await assistant.use("export_answer", answer_id=name)
+        return [corpora, documents, priced, asked, fetched, page, wrong, found, again, exported]
 
-    corpora, documents, priced, asked, fetched, page, wrong = talk(
+    corpora, documents, priced, asked, fetched, page, wrong, found, again, exported = talk(
         started(data, tmp_path / "elsewhere"), work
     )
     assert [one["name"] for one in corpora.data["corpora"]] == ["harbour"]
@@ -55,8 +59,11 @@ def test_every_tool_works_offline(tmp_path: Path) -> None:
     assert page.data["text"].strip() == "The harbour opened in 1871."
     assert wrong.is_error
     assert "There are: harbour." in wrong.text
-    (kept,) = printed(run(data, "answers", "--json"))
-    assert kept["id"] == asked.data["answer_id"]
+    assert [one["excerpt"] for one in found.data["pages"]] == ["The harbour opened in 1871."]
+    assert (again.data["text"], again.data["cost_usd"]) == (asked.data["text"], "0.00")
+    assert exported.data["markdown"].startswith("# Answer")
+    kept = {one["id"] for one in printed(run(data, "answers", "--json"))}
+    assert kept == {asked.data["answer_id"], again.data["answer_id"]}
 
 
 def test_an_answer_under_way_is_ended_after_the_client_has_gone(tmp_path: Path) -> None:
@@ -67,7 +74,7 @@ def test_an_answer_under_way_is_ended_after_the_client_has_gone(tmp_path: Path) 
         '"capabilities":{},"clientInfo":{"name":"t","version":"1"}}}\n'
         '{"jsonrpc":"2.0","method":"notifications/initialized"}\n'
         '{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"ask","arguments":'
-        '{"corpus":"harbour","question":"When?","wait_seconds":0}}}\n'
+        '{"corpus":"harbour","question":"When?","max_cost_usd":"5","wait_seconds":0}}}\n'
     )
     with Upstream() as upstream:
         upstream.script.append(slow(1.0))
