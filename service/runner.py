@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from datetime import timedelta
 
 from service.errors import StoreUnavailable
 from service.store import answers
@@ -22,6 +23,12 @@ STORE_SECONDS = 5.0
 """How long an answer waits for a store that was out of reach."""
 
 LOOK_SECONDS = 0.02
+
+LOST = timedelta(minutes=5)
+"""An answer that nobody has begun for so long was accepted by a process that died at once."""
+
+CONCLUDE_SECONDS = 5.0
+"""How long a command waits for what it concludes, which sends nothing."""
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +63,8 @@ class Runner:
         """
         with self._ctx.db.write() as tx:
             answers.reseat(tx, free, self._seat)
-            left = answers.unfinished(tx, seat=self._seat, unseated=self._serving)
+            lost = self._ctx.now() - LOST
+            left = answers.unfinished(tx, seat=self._seat, unseated=self._serving, lost_before=lost)
         for answer_id in left:
             running = self.run(answer_id, may_send=self._serving)
             self._note(asyncio.run_coroutine_threadsafe(running, self._own_loop()))
@@ -73,9 +81,15 @@ class Runner:
                 return
 
     def close(self, *, seconds: float) -> None:
-        """Wait until the answers have ended, so long at most; others find the rest by its seat."""
-        deadline = time.monotonic() + seconds
+        """Wait until the answers have ended, so long at most; others find the rest by its seat.
+
+        What a command took up is only concluded, and has some seconds for that.
+        """
+        now = time.monotonic()
+        deadline, concluded = now + seconds, now + (0 if self._serving else CONCLUDE_SECONDS)
         while self._under_way and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+        while any(isinstance(one, Future) for one in self._under_way) and time.monotonic() < concluded:
             time.sleep(LOOK_SECONDS)
         if self._loop is not None and self._thread is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, Update, bindparam, func, insert, or_, select, update
+from sqlalchemy import Row, Select, Update, bindparam, false, func, insert, or_, select, true, update
 
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.documents import Failure
@@ -124,17 +124,23 @@ def reseat(tx: Transaction, free: Sequence[str], seat: str) -> None:
     tx.execute(update(answers).where(*left).values(seat=seat))
 
 
-def unfinished(tx: Transaction, *, seat: str, unseated: bool = True) -> list[str]:
+def unfinished(
+    tx: Transaction, *, seat: str, unseated: bool = True, lost_before: datetime | None = None
+) -> list[str]:
     """Return the ids of answers that something still has to happen to; a batch minds its own.
 
     Args:
         tx: the caller's.
         seat: where they run.
         unseated: also those that nobody has begun.
+        lost_before: also those that nobody has begun since they were accepted before that moment, and those
+            that an earlier version had begun, which had no seats.
     """
     query = select(answers.c.id).where(answers.c.status.in_(_UNDER_WAY), answers.c.batch_id.is_(None))
     here = answers.c.seat == seat
-    query = query.where(or_(here, answers.c.seat.is_(None)) if unseated else here)
+    begun = answers.c.status == AnswerStatus.RUNNING.value
+    lost = or_(begun, answers.c.created_at < lost_before) if lost_before else false()
+    query = query.where(or_(here, answers.c.seat.is_(None) & (true() if unseated else lost)))
     return list(tx.execute(query).scalars())
 
 
