@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from service.api import events, problems, wiring
 from service.api.access import caller, manager, tenant
+from service.api.paging import AfterAnswer, Size
 from service.api.schemas import AnswerRequest, Listing, Parameters, Resolution
 from service.api.wiring import StartAnswer, context, start_answer
 from service.domain.answers import Answer, AnswerStatus
@@ -84,8 +85,8 @@ def list_answers(
     ctx: Ctx,
     owner: Tenant,
     corpus_id: str | None = None,
-    after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: AfterAnswer = None,
+    limit: Size = 100,
     newest_first: bool = False,  # noqa: FBT001, FBT002 - a parameter of the address
 ) -> Listing[dict[str, Any]]:
     """List answers, oldest first unless it is said otherwise."""

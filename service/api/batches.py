@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import Field
 
 from service.api import events
 from service.api.access import caller, tenant
+from service.api.paging import AfterBatch, Size
 from service.api.schemas import Amount, Listing, Parameters
 from service.api.wiring import StartAnswer, context, start_batch
 from service.domain.batches import MAX_QUESTIONS
@@ -103,8 +104,8 @@ def list_all(
     ctx: Ctx,
     owner: Tenant,
     corpus_id: str | None = None,
-    after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: AfterBatch = None,
+    limit: Size = 100,
 ) -> Listing[dict[str, Any]]:
     """List batches, oldest first."""
     found = list_batches(ctx, owner, corpus_id=corpus_id, after=after, limit=limit + 1)

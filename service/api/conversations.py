@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from service.api.access import tenant
+from service.api.paging import AfterConversation, Size
 from service.api.schemas import Body, Listing
 from service.api.wiring import context
 from service.usecases import keep_conversation
@@ -51,8 +52,8 @@ def list_conversations(
     ctx: Ctx,
     owner: Tenant,
     corpus_id: str | None = None,
-    after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: AfterConversation = None,
+    limit: Size = 100,
 ) -> Listing[dict[str, Any]]:
     """List conversations, oldest first."""
     found = keep_conversation.list_conversations(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 
+from service.api import paging
 from service.api.access import tenant
 from service.api.documents import described
+from service.api.paging import AfterCorpus, Part, Place, Size
 from service.api.schemas import Corpus, CorpusName, Document, Listing, NewCorpus, PlanRequest, Receipt
 from service.api.wiring import context
 from service.store import told
@@ -30,9 +32,7 @@ def create(ctx: Ctx, owner: Tenant, body: NewCorpus) -> Corpus:
 
 
 @router.get("/corpora")
-def list_corpora(
-    ctx: Ctx, owner: Tenant, after: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> Listing[Corpus]:
+def list_corpora(ctx: Ctx, owner: Tenant, after: AfterCorpus = None, limit: Size = 100) -> Listing[Corpus]:
     """List corpora, oldest first."""
     found = arrange_corpus.list_corpora(ctx, owner, after=after, limit=limit + 1)
     shown = [Corpus.of(corpus) for corpus in found[:limit]]
@@ -65,15 +65,14 @@ def list_documents(
     ctx: Ctx,
     owner: Tenant,
     corpus_id: str,
-    after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Place = 0,
+    limit: Size = 100,
 ) -> Listing[Document]:
     """List a corpus's documents in packed order."""
-    found = arrange_corpus.list_documents(ctx, owner, corpus_id)
-    begin = next((n for n, one in enumerate(found, 1) if one.id == after), 0)
-    shown = [described(one) for one in found[begin : begin + limit]]
-    more = len(found) > begin + limit
-    return Listing(data=shown, has_more=more, next=shown[-1].id if more else None)
+    found = arrange_corpus.list_documents(ctx, owner, corpus_id, after=after, limit=limit + 1)
+    more = len(found) > limit
+    following = str(found[limit - 1].ordinal) if more else None
+    return Listing(data=[described(one.document) for one in found[:limit]], has_more=more, next=following)
 
 
 @router.put("/corpora/{corpus_id}/documents/{document_id}")
@@ -124,10 +123,11 @@ def get_plan(ctx: Ctx, owner: Tenant, plan_id: str) -> dict[str, Any]:
 
 
 @router.get("/plans/{plan_id}/pages")
-def receipt(ctx: Ctx, owner: Tenant, plan_id: str) -> Receipt:
+def receipt(ctx: Ctx, owner: Tenant, plan_id: str, after: Place = 0, limit: Part = None) -> Receipt:
     """Return the receipt in full: every page that is read, in packed order, and the question's pictures."""
     shown = preview_question.get_plan(ctx, owner, plan_id).plan.get("question_images", [])
-    return Receipt(data=preview_question.receipt(ctx, owner, plan_id), question_images=shown)
+    pages, following = paging.part(preview_question.receipt(ctx, owner, plan_id), after, limit)
+    return Receipt(data=pages, has_more=following is not None, next=following, question_images=shown)
 
 
 def _with_documents(ctx: Context, owner: str, corpus_id: str) -> Corpus:

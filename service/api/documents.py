@@ -12,8 +12,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ingest import count_tokens, drawing
-from service.api import events, uploads
+from service.api import events, paging, uploads
 from service.api.access import tenant
+from service.api.paging import AfterDocument, Part, Place, Size
 from service.api.schemas import Document, EnclosedFile, Heading, Listing, Page, PageText
 from service.api.wiring import context
 from service.domain import documents as domain
@@ -53,8 +54,8 @@ def list_documents(
     ctx: Ctx,
     owner: Tenant,
     named: Annotated[list[str] | None, Query(alias="id", max_length=100)] = None,
-    after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: AfterDocument = None,
+    limit: Size = 100,
 ) -> Listing[Document]:
     """List documents, oldest first; with `id`, those that are named and there."""
     if named is not None:
@@ -108,20 +109,27 @@ def list_files(
 
 
 @router.get("/{document_id}/outline")
-def get_outline(ctx: Ctx, owner: Tenant, document_id: str) -> Listing[Heading]:
+def get_outline(
+    ctx: Ctx, owner: Tenant, document_id: str, after: Place = 0, limit: Part = None
+) -> Listing[Heading]:
     """Return the document's own table of contents; empty where it has none."""
     entries = read_document.get_outline(ctx, owner, document_id)
-    return Listing(data=[Heading(title=one.title, level=one.level, page=one.page) for one in entries])
+    shown = [Heading(title=one.title, level=one.level, page=one.page) for one in entries]
+    return paging.listed(shown, after, limit)
 
 
 @router.get("/{document_id}/pages")
-def list_pages(ctx: Ctx, owner: Tenant, document_id: str) -> Listing[Page]:
+def list_pages(
+    ctx: Ctx, owner: Tenant, document_id: str, after: Place = 0, limit: Part = None
+) -> Listing[Page]:
     """List a document's pages with their tokens."""
-    return Listing(
-        data=[
+    return paging.listed(
+        [
             Page(number=p.number, label=p.label, tokens=p.tokens, chars=p.chars, flags=list(p.flags))
             for p in read_document.list_pages(ctx, owner, document_id)
-        ]
+        ],
+        after,
+        limit,
     )
 
 

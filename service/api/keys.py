@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AwareDatetime
 
 from service.api.access import KnownKeys, manager, tenant
+from service.api.paging import AfterKey, Size
 from service.api.schemas import Amount, Body, Listing
 from service.api.wiring import context
 from service.domain.budgets import Period
@@ -63,9 +64,7 @@ def add(ctx: Ctx, who: Manager, known: Known, body: KeyRequest, response: Respon
 
 
 @router.get("")
-def list_keys(
-    ctx: Ctx, owner: Tenant, after: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> Listing[dict[str, Any]]:
+def list_keys(ctx: Ctx, owner: Tenant, after: AfterKey = None, limit: Size = 100) -> Listing[dict[str, Any]]:
     """List the tenant's keys, revoked ones too, oldest first."""
     found = manage_keys.list_keys(ctx, owner, after=after, limit=limit + 1)
     more = len(found) > limit

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Response
 
 from service.api.access import caller, tenant
 from service.api.openai_requests import split_model
+from service.api.paging import Part, Place, part
 from service.api.wiring import context
 from service.usecases import arrange_corpus
 from service.usecases.context import Context
@@ -22,9 +23,15 @@ Tenant = Annotated[str, Depends(tenant)]
 
 
 @router.get("")
-def list_models(ctx: Ctx) -> dict[str, Any]:
+def list_models(ctx: Ctx, after: Place = 0, limit: Part = None) -> dict[str, Any]:
     """List the models of the catalog."""
-    return {"object": "list", "data": [_listed(model.id, ctx) for model in ctx.catalog.models]}
+    shown, following = part(ctx.catalog.models, after, limit)
+    return {
+        "object": "list",
+        "data": [_listed(model.id, ctx) for model in shown],
+        "has_more": following is not None,
+        "next": following,
+    }
 
 
 @router.delete("/{name:path}/limits", status_code=204)

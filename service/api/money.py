@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from service.api import paging
 from service.api.access import manager, tenant
+from service.api.paging import Part, Place
 from service.api.schemas import Amount, Body, Listing
 from service.api.wiring import context
 from service.domain.budgets import Period
@@ -18,6 +20,8 @@ from service.usecases import manage_budgets, report_spend
 from service.usecases.context import Context
 from service.usecases.manage_budgets import Limit
 from service.usecases.report_spend import Grouping, Span
+
+LINES = 100
 
 router = APIRouter(prefix="/v1", tags=["money"])
 
@@ -43,12 +47,15 @@ def ledger(
     until: Until = None,
     group_by: Grouping | None = None,
     after: Annotated[int, Query(ge=0, lt=1 << 63)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[
+        int | None, Query(ge=1, le=1000, description="100 unless told; of sums all of them.")
+    ] = None,
 ) -> dict[str, Any]:
     """Return what was reserved, released and settled, line by line; with `group_by` the sums."""
     span = Span(since, until)
     if group_by is not None:
-        return report_spend.report_spend(ctx, owner, span, group_by)
+        return _part_of(report_spend.report_spend(ctx, owner, span, group_by), after, limit)
+    limit = limit or LINES
     found = report_spend.list_entries(ctx, owner, span, after=after, limit=limit + 1)
     more = len(found) > limit
     shown = [_line(entry) for entry in found[:limit]]
@@ -56,9 +63,9 @@ def ledger(
 
 
 @router.get("/budgets")
-def list_budgets(ctx: Ctx, owner: Tenant) -> Listing[dict[str, Any]]:
+def list_budgets(ctx: Ctx, owner: Tenant, after: Place = 0, limit: Part = None) -> Listing[dict[str, Any]]:
     """List the budgets as they stand."""
-    return Listing(data=manage_budgets.list_budgets(ctx, owner))
+    return paging.listed(manage_budgets.list_budgets(ctx, owner), after, limit)
 
 
 @router.put("/budgets/{scope}")
@@ -72,6 +79,12 @@ def remove_budget(ctx: Ctx, who: Manager, scope: str) -> Response:
     """Lift a limit."""
     manage_budgets.remove_budget(ctx, who.tenant, scope)
     return Response(status_code=204)
+
+
+def _part_of(report: dict[str, Any], after: int, limit: int | None) -> dict[str, Any]:
+    """Return the sums that were asked for; those in all are of every group."""
+    shown, following = paging.part(report["data"], after, limit)
+    return {**report, "data": shown, "has_more": following is not None, "next": following}
 
 
 def _line(entry: Entry) -> dict[str, Any]:

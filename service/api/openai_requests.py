@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError
 
 from service.api.openai_errors import Unfit
-from service.api.schemas import AnswerRequest
+from service.api.schemas import AnswerRequest, checked_format
 from service.domain.dialogue import Folded, Speaker, Turn, fold
 from service.domain.questions import MAX_QUESTION_CHARS
 from service.domain.vision import Detail
@@ -57,7 +57,6 @@ _SPEAKERS: dict[str, Speaker] = {
     "user": "user",
     "assistant": "assistant",
 }
-_FORMATS = ("text", "json_object", "json_schema")
 
 
 class FileReference(BaseModel):
@@ -187,12 +186,8 @@ class ChatRequest(AnswerRequest):
     @field_validator("response_format")
     @classmethod
     def _is_a_format(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        if value is None or value.get("type") not in _FORMATS:
-            raise ValueError(f"its type is one of {', '.join(_FORMATS)}")
-        schema = value.get("json_schema")
-        if value["type"] == "json_schema" and not (isinstance(schema, dict) and schema.get("name")):
-            raise ValueError("json_schema needs its json_schema, with a name")
-        return None if value["type"] == "text" else value
+        form = checked_format(value or {})
+        return None if form is None or form["type"] == "text" else form
 
     @property
     def file_ids_named(self) -> list[str]:

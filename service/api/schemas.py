@@ -287,6 +287,26 @@ Stop = Annotated[
 """One text, or a list of them."""
 
 
+def checked_format(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return an answer's form as it is.
+
+    Raises:
+        ValueError: it is none that a model knows.
+    """
+    if value is None:
+        return None
+    if value.get("type") not in FORMATS:
+        raise ValueError(f"its type is one of {', '.join(FORMATS)}")
+    schema = value.get("json_schema")
+    if value["type"] == "json_schema" and not (isinstance(schema, dict) and schema.get("name")):
+        raise ValueError("json_schema needs its json_schema, with a name")
+    return value
+
+
+FORMATS = ("text", "json_object", "json_schema")
+ResponseFormat = Annotated[dict[str, Any] | None, AfterValidator(checked_format)]
+
+
 class Parameters(Body):
     """How a question is asked; what is left out is left to the model."""
 
@@ -302,7 +322,7 @@ class Parameters(Body):
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
     system_prompt: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
-    response_format: dict[str, Any] | None = None
+    response_format: ResponseFormat = None
     expected_questions: int = Field(default=1, ge=1, le=1_000_000)
     priorities: dict[str, Annotated[int, Field(ge=-1000, le=1000)]] = Field(default={}, max_length=100_000)
     leave_out: list[Switch] = Field(default=[], max_length=len(SWITCHES))
@@ -412,7 +432,7 @@ class ReplayChanges(Body):
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
     system_prompt: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
-    response_format: dict[str, Any] | None = None
+    response_format: ResponseFormat = None
     citations: bool = True
     repair: bool = False
 

@@ -110,17 +110,6 @@ def uploads_through(
     return [_document(row) for row in tx.execute(query)]
 
 
-def of_corpus(tx: Transaction, corpus_id: str) -> list[Document]:
-    """Return the documents of a corpus in their order."""
-    query = (
-        _rows()
-        .join(members, members.c.document_id == documents.c.id)
-        .where(members.c.corpus_id == corpus_id)
-        .order_by(members.c.ordinal)
-    )
-    return [_document(row) for row in tx.execute(query)]
-
-
 def start(tx: Transaction, document_id: str) -> bool:
     """Begin (or begin again) the reading; return False where the document is gone or already ready."""
     begun = tx.execute(

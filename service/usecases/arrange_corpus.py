@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from ingest import count_tokens
 from service.domain import packing
@@ -15,6 +16,18 @@ from service.store.session import Transaction
 from service.usecases.context import Context, new_id
 
 MAX_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedDocument:
+    """A document in a corpus.
+
+    Attributes:
+        ordinal: its place, 1-based; none is given twice, so it stays one where the document is taken out.
+    """
+
+    ordinal: int
+    document: Document
 
 
 def create(ctx: Context, tenant: str, *, name: str, document_ids: Sequence[str] = ()) -> Corpus:
@@ -74,11 +87,15 @@ def list_corpora(ctx: Context, tenant: str, *, after: str | None, limit: int) ->
         return corpora.page_through(tx, tenant, after=after, limit=limit)
 
 
-def list_documents(ctx: Context, tenant: str, corpus_id: str) -> list[Document]:
-    """Return a corpus's documents in packed order."""
+def list_documents(
+    ctx: Context, tenant: str, corpus_id: str, *, after: int, limit: int
+) -> list[PlacedDocument]:
+    """Return at most so many of a corpus's documents behind an ordinal, in packed order."""
     with ctx.db.read() as tx:
         _corpus(tx, tenant, corpus_id)
-        return documents.of_corpus(tx, corpus_id)
+        places = [one for one in corpora.members_of(tx, corpus_id) if one.ordinal > after][:limit]
+        known = {one.id: one for one in documents.get_many(tx, [place.document_id for place in places])}
+    return [PlacedDocument(place.ordinal, known[place.document_id]) for place in places]
 
 
 def members(ctx: Context, tenant: str, corpus_id: str) -> list[Member]:
