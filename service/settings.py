@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import platformdirs
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -19,11 +29,29 @@ from service.errors import Invalid
 
 FILE = "unabridged.toml"
 
+MOST_TOKENS = 10_000_000
+_NUMBER = re.compile(r"\d{1,3}(\.\d+)?")
+_OURS = ("unabridged_", "openai_")
+"""How names begin in the environment that are meant for this product, case aside."""
+
 ProviderName = Literal["openai", "oxen", "modelstream", "compatible", "offline"]
 
 
 def _aliases(name: str, *more: str) -> AliasChoices:
     return AliasChoices(f"UNABRIDGED_{name.upper()}", name, *more)
+
+
+def _share(value: object) -> object:
+    """Return a share that is said in per cent as a number; everything else as it is."""
+    said = value.strip() if isinstance(value, str) else ""
+    number = said[:-1].strip()
+    return float(number) / 100 if said.endswith("%") and _NUMBER.fullmatch(number) else value
+
+
+def _whole_tokens(value: float) -> float:
+    if value >= 1 and value != int(value):
+        raise ValueError("a share below 1, or whole tokens")
+    return value
 
 
 class Settings(BaseSettings):
@@ -73,12 +101,12 @@ class Settings(BaseSettings):
         validation_alias=_aliases("models_file"),
         description="TOML file with models (and prices) of your own, over the packaged catalog.",
     )
-    guard_band: float = Field(
+    guard_band: Annotated[float, BeforeValidator(_share), AfterValidator(_whole_tokens)] = Field(
         default=0.05,
         ge=0,
-        lt=1,
+        le=MOST_TOKENS,
         validation_alias=_aliases("guard_band"),
-        description="Share of the threshold below it that counts as near.",
+        description="What counts as near below the threshold: a share of it (0.05, 5%), or from 1 on tokens.",
     )
     max_upload_bytes: int = Field(
         default=4 << 30,
@@ -126,8 +154,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over the environment, the environment over the file."""
+        """Arguments win over the environment, the environment over the file.
+
+        Of the environment, only the product's own names are read: `DEBUG` and `DATABASE_URL` are others'.
+        """
         del dotenv_settings, file_secret_settings
+        if isinstance(env_settings, EnvSettingsSource):
+            ours = {name: said for name, said in env_settings.env_vars.items() if name.startswith(_OURS)}
+            env_settings.env_vars = ours
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @model_validator(mode="after")

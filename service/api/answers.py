@@ -223,4 +223,5 @@ def _said(event: Event) -> dict[str, Any]:
     """Return an event's data; a failure is a problem here too."""
     if event.name != "error":
         return event.data
-    return {**event.data, "problem": problems.problem_named(Failure(**event.data["problem"]))}
+    problem = problems.problem_named(Failure(**event.data["problem"]))
+    return {**problem, **event.data, "problem": problem}

@@ -206,6 +206,11 @@ def status_of(tokens: int, limit: int, guard: int) -> Status:
     return "near" if tokens > limit - guard else "below"
 
 
+def guard_tokens(band: float, threshold: int) -> int:
+    """The tokens of a guard band: below 1 it is a share of the threshold, from 1 on tokens."""
+    return int(band) if band >= 1 else round(threshold * band)
+
+
 def usual_output(effort: str | None, questions: int = 1) -> int:
     """Tokens of a usual answer to so many questions asked together, whatever is reserved."""
     return questions * EXPECTED_OUTPUT.get(effort or DEFAULT_EFFORT, EXPECTED_OUTPUT[DEFAULT_EFFORT])

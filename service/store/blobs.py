@@ -47,18 +47,31 @@ class ReceivedBlob:
 
 
 class Blobs:
-    """A store of immutable files."""
+    """A store of immutable files.
+
+    Raises:
+        Invalid: there can be none at that URL.
+    """
 
     def __init__(self, url: str) -> None:
         self._folder: Path | None = None
         self._store: ObjectStore
         parts = urlsplit(url)
-        if parts.scheme == "file":
-            self._folder = Path(unquote(parts.path))
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._store = LocalStore(self._folder)
-        else:
-            self._store = from_url(url)
+        try:
+            if parts.scheme == "file":
+                self._folder = Path(unquote(parts.path))
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._store = LocalStore(self._folder)
+            else:
+                self._store = from_url(url)
+        except (BaseError, ValueError) as error:  # what was said is not repeated: it may hold a secret
+            raise Invalid(
+                "UNABRIDGED_BLOB_URL: files are kept at file:///folder or s3://bucket/prefix."
+            ) from error
+        except OSError as error:
+            raise Invalid(
+                f"UNABRIDGED_BLOB_URL: {self._folder} cannot be made a folder: {error.strerror}."
+            ) from error
 
     async def receive(self, chunks: AsyncIterator[bytes], *, max_bytes: int) -> ReceivedBlob:
         """Take in a stream while hashing it; memory stays bounded whatever its length.

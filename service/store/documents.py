@@ -23,7 +23,7 @@ from service.domain.documents import (
     Troubles,
 )
 from service.store.session import Transaction
-from service.store.tables import documents, enclosures, members, page_texts, pages
+from service.store.tables import documents, enclosures, page_texts, pages
 
 _PAGES_AT_ONCE = 1000
 

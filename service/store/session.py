@@ -12,9 +12,9 @@ from types import ModuleType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
-from service.errors import SchemaOutdated, StoreUnavailable
+from service.errors import Invalid, SchemaOutdated, StoreUnavailable
 from service.store import told
 from service.store.flushing import Flushes
 
@@ -47,9 +47,22 @@ def make_engine(url: str, *, for_jobs: bool = False) -> Engine:
     Args:
         url: SQLAlchemy's form.
         for_jobs: the job system begins its transactions itself.
+
+    Raises:
+        Invalid: there is no such database, or its driver is not installed.
     """
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, json_serializer=told.text)
+    try:
+        make_url(url).get_dialect()
+        if make_url(url).get_backend_name() != "sqlite":
+            return create_engine(url, pool_pre_ping=True, json_serializer=told.text)
+    except ModuleNotFoundError as error:
+        raise Invalid(
+            f"UNABRIDGED_DATABASE_URL: its driver is not installed: pip install {error.name}."
+        ) from error
+    except ArgumentError as error:  # an unknown kind of database too; the URL may hold a password
+        raise Invalid(
+            "UNABRIDGED_DATABASE_URL: say sqlite:////folder/store.db or postgresql+psycopg://user@host/name."
+        ) from error
     engine = create_engine(
         url, module=_sqlite_module(), pool_size=20, max_overflow=40, json_serializer=told.text
     )

@@ -45,7 +45,7 @@ class Terms:
 
     Attributes:
         model: asked where a request names none.
-        guard_band: share of the threshold below it that counts as `near`.
+        guard_band: what counts as `near` below the threshold, as `planner.guard_tokens` takes it.
         plan_seconds: how long a plan's price is binding.
         concurrent_calls: at most so many calls of one answer at once.
         languages: recognised on scanned pages and images; none of them are read without any.

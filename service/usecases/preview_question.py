@@ -411,7 +411,7 @@ def terms_of(ctx: Context, model: Model, question: Question) -> Terms:
         expected_output_tokens=planner.expected_output(
             question.reasoning_effort, reserved, questions=question.count
         ),
-        guard_tokens=round(threshold * ctx.terms.guard_band),
+        guard_tokens=planner.guard_tokens(ctx.terms.guard_band, threshold),
     )
 
 

@@ -306,6 +306,13 @@ def test_the_guard_band_is_five_percent_below_the_threshold(tokens: int, status:
     assert planner.status_of(tokens, THRESHOLD, GUARD) == status
 
 
+@given(tokens=st.integers(1, 400_000), threshold=st.integers(1, 400_000))
+def test_a_guard_band_is_a_share_or_tokens(tokens: int, threshold: int) -> None:
+    assert planner.guard_tokens(tokens, threshold) == tokens
+    assert planner.guard_tokens(0.05, THRESHOLD) == GUARD
+    assert 0 <= planner.guard_tokens(tokens / 400_001, threshold) <= threshold
+
+
 @given(
     effort=st.sampled_from([None, "none", "low", "medium", "high", "xhigh", "new"]),
     reserved=st.integers(1, 128_000),

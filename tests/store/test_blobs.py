@@ -342,3 +342,16 @@ def test_a_held_file_outlives_its_removal_and_a_name_left_behind_is_swept(local:
     left.write_bytes(b"x")
     assert local.sweep() == 0
     assert local.sweep(now=time.time() + 25 * 3600) == 1
+
+
+@pytest.mark.parametrize("url", ["harbour", "s3://", "ftp://host/folder", "", "s3://user:secret@"])
+def test_what_is_no_place_for_files_is_said(url: str) -> None:
+    with pytest.raises(Invalid, match="UNABRIDGED_BLOB_URL") as refused:
+        Blobs(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(Invalid, match="cannot be made a folder: Not a directory"):
+        Blobs((tmp_path / "file" / "files").as_uri())

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import JSON, literal, select, text
 from sqlalchemy.exc import IntegrityError
 
-from service.errors import SchemaOutdated, StoreUnavailable
+from service.errors import Invalid, SchemaOutdated, StoreUnavailable
 from service.store import documents, session
 from service.store.session import Database, make_engine
 from tests.store import rivals, rows
@@ -222,3 +222,15 @@ def test_half_a_character_in_json_is_kept(db: Database) -> None:
         for one in (value, value["usual"]):
             assert connection.execute(select(literal(one, JSON))).scalar_one() == one
     engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["harbour", "postgres://user:secret@host/name", "sqlite+nothing:///x"])
+def test_what_is_no_database_is_said(url: str) -> None:
+    with pytest.raises(Invalid, match="UNABRIDGED_DATABASE_URL: say") as refused:
+        Database(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_driver_that_is_not_installed_is_named() -> None:
+    with pytest.raises(Invalid, match="pip install MySQLdb"):
+        Database("mysql://host/name")
