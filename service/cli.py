@@ -20,6 +20,7 @@ from service import (
     answering,
     batching,
     console,
+    doctoring,
     exporting,
     factory,
     folders,
@@ -338,6 +339,7 @@ for command in (spending.spend, spending.budget, spending.resolve):
     app.command()(command)
 app.command()(repeating.retry)
 app.command()(repeating.replay)
+app.command()(doctoring.doctor)
 app.command("forget-limits")(spending.limits_forgotten)
 app.add_typer(admitting.app, name="keys")
 

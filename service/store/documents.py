@@ -110,6 +110,11 @@ def uploads_through(
     return [_document(row) for row in tx.execute(query)]
 
 
+def latest(tx: Transaction, *, limit: int) -> list[Document]:
+    """Return the documents that came last, whosever they are: for whoever runs the installation."""
+    return [_document(row) for row in tx.execute(_rows().order_by(documents.c.id.desc()).limit(limit))]
+
+
 def start(tx: Transaction, document_id: str) -> bool:
     """Begin (or begin again) the reading; return False where the document is gone or already ready."""
     begun = tx.execute(

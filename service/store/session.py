@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from service.errors import Invalid, SchemaOutdated, StoreUnavailable
 from service.store import told
@@ -104,6 +104,20 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
+def is_made(url: str) -> bool:
+    """Whether there is a database; of a server's nobody knows before it is asked. A new file is not made.
+
+    Raises:
+        Invalid: that is no URL of one.
+    """
+    try:
+        parts = make_url(url)
+    except ArgumentError:
+        make_engine(url)  # says what is wrong
+        raise
+    return parts.get_backend_name() != "sqlite" or Path(parts.database or "").is_file()
+
+
 class Database:
     """Transactions on one database.
 
@@ -161,12 +175,15 @@ class Database:
         """Raise SchemaOutdated unless the schema is exactly this version's."""
         with self.read() as connection:
             current = _revision(connection)
-        head = _head()
-        if current != head:
-            raise SchemaOutdated(
-                f"The store's schema is at {current or 'nothing'}, this version works on {head}. "
-                "Run `unabridged migrate` (and keep a copy of the data folder first)."
-            )
+        known = _revisions()
+        if current == known[-1]:
+            return
+        do = "Run `unabridged migrate` (and keep a copy of the data folder first)."
+        if current is not None and current not in known:
+            do = "A newer version wrote it: update unabridged."
+        raise SchemaOutdated(
+            f"The store's schema is at {current or 'nothing'}, this version works on {known[-1]}. {do}"
+        )
 
     def is_empty(self) -> bool:
         """Whether no migration ever ran here."""
@@ -183,9 +200,9 @@ def _scripts() -> Path:
     return next(path for path in _SCRIPTS if (path / "env.py").is_file())
 
 
-def _head() -> str:
-    """Return the newest revision: the migrations' files are named by their numbers, in their order."""
-    return max(path.name.partition("_")[0] for path in (_scripts() / "versions").glob("[0-9]*_*.py"))
+def _revisions() -> list[str]:
+    """Return the revisions, the newest last: the migrations' files are named by their numbers."""
+    return sorted(path.name.partition("_")[0] for path in (_scripts() / "versions").glob("[0-9]*_*.py"))
 
 
 def _revision(connection: Connection) -> str | None:
@@ -224,3 +241,9 @@ def _unavailable_is_said() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise StoreUnavailable(f"The database can't be used just now: {error.orig}") from error
+    except DatabaseError as error:
+        if type(error) is not DatabaseError:  # those below it tell of statements, not of the database
+            raise
+        raise StoreUnavailable(
+            f"The database is damaged, or is none: {error.orig}. Put back a copy of it."
+        ) from error

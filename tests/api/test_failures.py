@@ -80,11 +80,8 @@ def test_failure_in_a_stream(server: Server, corpus: str, upstream: Upstream) ->
     *_, last = server.events(asked["id"])
     assert last.name == "error"
     fits(last.data["problem"], PROBLEM)
-    assert last.data == {
-        **last.data["problem"],
-        "problem": last.data["problem"],
-        "answer": last.data["answer"],
-    }
+    problem = last.data["problem"]
+    assert last.data == {**problem, "problem": problem, "answer": last.data["answer"]}
     assert (last.data["problem"]["code"], last.data["problem"]["status"]) == ("provider_error", 502)
     assert server.finished(asked["id"])["status"] == "failed"
 

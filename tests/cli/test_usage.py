@@ -87,8 +87,6 @@ def test_what_cannot_be_is_refused_before_anything_is_opened(tmp_path: Path) -> 
         ((ask, {"UNABRIDGED_PROVIDER": "foo"}), 2, "'openai', 'oxen'"),
         ((ask, {"UNABRIDGED_GUARD_BAND": "2.5"}), 2, "a share below 1, or whole tokens, not '2.5'"),
         ((ask, {"UNABRIDGED_GUARD_BAND": "-1"}), 2, "must be greater than or equal to 0, not '-1'"),
-        ((("spend",), {"UNABRIDGED_DATABASE_URL": "harbour"}), 2, "UNABRIDGED_DATABASE_URL: say sqlite"),
-        ((("spend",), {"UNABRIDGED_DATABASE_URL": "postgres://u:secret@h/x"}), 2, "say sqlite"),
         ((("models",), {"DEBUG": "*", "DATABASE_URL": "harbour", "MODEL": "x", "DATA": str(note)}), 0, ""),
         ((("budget", "tenant", "--remove", "3"), {}), 2, "Name the one budget to lift"),
         ((("budget", "--remove"), {}), 2, "Name the one budget to lift"),
@@ -121,6 +119,18 @@ def test_a_broken_settings_file_is_named(tmp_path: Path) -> None:
     assert (code, "12345" in said) == (2, False), said
     assert "UNABRIDGED_PROVIDER_KEY" in said
     assert "UNABRIDGED_PLAN_SECONDS (plan_seconds in unabridged.toml): must be greater than 0" in said
+
+
+def test_what_is_no_store_is_said_without_what_was_given(tmp_path: Path) -> None:
+    cases: list[Case] = [
+        (("spend",), {"UNABRIDGED_DATABASE_URL": "postgres://user:secret@host/name"}),
+        (("spend",), {"UNABRIDGED_BLOB_URL": "s3://user:secret@"}),
+    ]
+    found = run_many(tmp_path / "data", tmp_path, cases)
+    assert [code for code, _, _ in found] == [2, 2], found
+    assert "UNABRIDGED_DATABASE_URL: say sqlite:////folder/store.db" in found[0][2]
+    assert "UNABRIDGED_BLOB_URL: files are kept at file:///folder" in found[1][2]
+    assert not any("secret" in said for _, _, said in found)
 
 
 def test_a_wrong_model_brings_the_nearest_three(tmp_path: Path) -> None:
