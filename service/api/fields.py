@@ -12,6 +12,9 @@ from pydantic import BaseModel
 UNKNOWN = "extra_forbidden"
 """Pydantic's type of that error."""
 
+NO_JSON = "json_invalid"
+"""FastAPI's, of a body that can't be parsed; its place is a number of characters."""
+
 _CLOSEST = 3
 _ALIKE = 0.6
 """Of difflib's ratio: less is another word."""
@@ -27,6 +30,8 @@ def said(error: Mapping[str, Any], route: object) -> str:
         route: that the request came to, which knows what its body may hold.
     """
     steps: Sequence[object] = error["loc"][1:]
+    if error["type"] == NO_JSON:
+        return f"The body is no JSON: {error['ctx']['error']} at character {error['loc'][-1]}"
     if error["type"] != UNKNOWN or not steps:
         return f"{_place(steps) or 'body'}: {error['msg']}"
     named = str(steps[-1])

@@ -13,12 +13,14 @@ from service.usecases.context import Context
 router = APIRouter(tags=["operation"])
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 def healthz() -> dict[str, str]:
     """Answer as long as the process does."""
     return {"status": "ok"}
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz")
 def readyz(ctx: Annotated[Context, Depends(context)]) -> dict[str, str]:
     """Answer only while the database can be used and has this version's schema."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from service.api import fields, openai_errors
 from service.api.wiring import refusals
@@ -27,6 +29,8 @@ from service.errors import (
 MEDIA_TYPE = "application/problem+json"
 _TYPES = "https://unabridged.dev/problems/"
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 _COUNTED = {
     kind.code for kind in (BudgetExceeded, OverMaxCost, OverThreshold, OverWindow, RequestExceedsProviderRate)
@@ -135,8 +139,27 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     detail = str(error.detail) if isinstance(error, HTTPException) else "Something went wrong."
     headers = dict(error.headers) if isinstance(error, HTTPException) and error.headers else None
     code = _HTTP_CODES.get(status, "invalid_request" if status < 500 else "internal_error")  # noqa: PLR2004 - HTTP's own
-    told = problem(status=status, code=code, title=detail, detail=detail)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {**(headers or {}), "Allow": ", ".join(_methods(request))}
+    told = problem(status=status, code=code, title=detail, detail=_in_words(detail, headers))
     return response_at(request.url.path, told, headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods of all routes at this address; the framework names those of the first one alone."""
+    routes: list[Any] = request.app.routes
+    asked = [{**request.scope, "method": method} for method in _METHODS]
+    return [one["method"] for one in asked if any(route.matches(one)[0] is Match.FULL for route in routes)]
+
+
+def _in_words(detail: str, headers: dict[str, str] | None) -> str:
+    """Return what the framework says in a word as what is wrong and what to do."""
+    said = {
+        "Not Found": "There is nothing at this address; /openapi.json lists what there is.",
+        "Method Not Allowed": f"This address takes {(headers or {}).get('Allow')}.",
+        "There was an error parsing the body": "The body is no JSON in UTF-8.",
+    }
+    return said.get(detail, detail)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -347,6 +347,8 @@ def _still_holds(preview: Preview, stored: StoredPlan) -> Offer:
     now = next((o for o in preview.offers if o.plan.key == told), None)
     if now is not None and not now.plan.feasible:
         reason = now.plan.infeasible_because or ""
+        if stored.plan["feasible"] and now.plan.infeasible_code not in {EXCEEDS_RATE, INDEX_BUILDING}:
+            raise _moved(f"{_subject(now, stored)} changed, and it can't be carried out any more", reason)
         kinds = {
             "over_window": OverWindow,
             EXCEEDS_RATE: RequestExceedsProviderRate,
@@ -356,12 +358,10 @@ def _still_holds(preview: Preview, stored: StoredPlan) -> Offer:
         raise kind(reason, fixes=now.plan.fixes)
     same_prices = now is not None and _ceiling(now.description) == _ceiling(stored.plan)
     if now is None or now.plan.fingerprint != stored.fingerprint or not same_prices:
-        moved = "the prices" if now and not same_prices else "the documents"
-        if now is not None and now.description["conversation"] != stored.plan.get("conversation"):
-            moved = "the conversation"
-        raise _moved(moved)
+        sent_alike = now is not None and now.plan.fingerprint == stored.fingerprint
+        raise _moved(f"{'the prices' if sent_alike else _subject(now, stored)} changed")
     if preview.learnt is not None and passes_ceiling(preview.learnt, stored):
-        raise _moved("what is known of the provider's count")
+        raise _moved("what is known of the provider's count changed")
     return replace(now, description={**now.description, "warnings": _warnings(now, stored)})
 
 
@@ -373,10 +373,15 @@ def _warnings(now: Offer, stored: StoredPlan) -> list[dict[str, Any]]:
     return [*(one for one in seen if one["code"] in WHILE_RANKING - codes), *told]
 
 
-def _moved(what: str) -> PlanChanged:
-    return PlanChanged(
-        f"Since the plan was made, {what} changed. Ask for a new plan.", fixes=(Fix("plan_again"),)
-    )
+def _subject(now: Offer | None, stored: StoredPlan) -> str:
+    """What moved, where it is not the prices."""
+    talked = now is not None and now.description["conversation"] != stored.plan.get("conversation")
+    return "the conversation" if talked else "the documents"
+
+
+def _moved(what: str, because: str = "") -> PlanChanged:
+    said = (f"Since the plan was made, {what}.", because, "Ask for a new plan.")
+    return PlanChanged(" ".join(one for one in said if one), fixes=(Fix("plan_again"),))
 
 
 def _ceiling(plan: dict[str, Any]) -> tuple[str, str | None]:

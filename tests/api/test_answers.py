@@ -299,3 +299,20 @@ def test_answers_side_by_side(server: Server, upstream: Upstream) -> None:
     assert {answer["status"] for answer in answers} == {"done"}
     spent = sum((Decimal(answer["cost"]["actual_usd"]) for answer in answers), Decimal(0))
     assert spent == sum((line.usd for line in upstream.invoice), Decimal(0))
+
+
+@pytest.mark.parametrize("strategy", ["whole", "split"])
+def test_a_plan_that_lost_a_document_has_changed(
+    server: Server, large: list[str], upstream: Upstream, strategy: str
+) -> None:
+    """Also where nothing of its kind could be carried out any more."""
+    corpus = server.corpus(*large)
+    plan = server.plans(corpus, question="Which vessel?")[strategy]
+    for taken, words in ((large[:1], "the documents changed"), (large[1:], "is gone. The corpus holds no")):
+        for one in taken:
+            assert server.client.delete(f"/v1/corpora/{corpus}/documents/{one}").status_code == 204
+        refused = server.ask(corpus, plan_id=plan["id"])
+        assert (refused.status_code, refused.json()["code"]) == (409, "plan_changed")
+        assert words in refused.json()["detail"]
+        assert [fix["do"] for fix in refused.json()["fixes"]] == ["plan_again"]
+    assert upstream.requests == []

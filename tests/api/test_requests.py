@@ -82,6 +82,30 @@ def test_bodies_that_do_not_fit(server: Server, corpus: str, content: bytes) -> 
         refused(response)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "content", "status", "said"),
+    [
+        ("POST", "/v1/corpora", b'{"name" 1}', 422, "The body is no JSON: Expecting ':' delimiter"),
+        ("POST", "/v1/corpora", b"\xff\xfe{", 400, "The body is no JSON in UTF-8."),
+        ("PUT", "/v1/corpora", b"", 405, "This address takes GET, POST."),
+        ("GET", "/v1/harbours", b"", 404, "There is nothing at this address; /openapi.json lists"),
+    ],
+)
+def test_what_the_framework_refuses_is_said_in_words(
+    server: Server, method: str, path: str, content: bytes, status: int, said: str
+) -> None:
+    headers = {"content-type": "application/json"}
+    response = server.client.request(method, path, content=content, headers=headers)
+    assert refused(response, status)["detail"].startswith(said)
+    assert response.headers.get("allow") == ("GET, POST" if status == 405 else None)  # RFC 9110, 15.5.6
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_health_is_told_without_a_body_too(server: Server, path: str) -> None:
+    response = server.client.head(path)
+    assert (response.status_code, response.content) == (200, b"")
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_hostile_text_is_taken_as_text(server: Server, corpus: str, upstream: Upstream, text: str) -> None:
     content = json.dumps({"question": text, "system_prompt": text, "wait": True})
