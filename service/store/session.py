@@ -175,14 +175,14 @@ class Database:
         """Raise SchemaOutdated unless the schema is exactly this version's."""
         with self.read() as connection:
             current = _revision(connection)
-        known = _revisions()
-        if current == known[-1]:
+        head = _head()
+        if current == head:
             return
         do = "Run `unabridged migrate` (and keep a copy of the data folder first)."
-        if current is not None and current not in known:
+        if (current or "") > (head or ""):  # they are numbered
             do = "A newer version wrote it: update unabridged."
         raise SchemaOutdated(
-            f"The store's schema is at {current or 'nothing'}, this version works on {known[-1]}. {do}"
+            f"The store's schema is at {current or 'nothing'}, this version works on {head}. {do}"
         )
 
     def is_empty(self) -> bool:
@@ -200,9 +200,9 @@ def _scripts() -> Path:
     return next(path for path in _SCRIPTS if (path / "env.py").is_file())
 
 
-def _revisions() -> list[str]:
-    """Return the revisions, the newest last: the migrations' files are named by their numbers."""
-    return sorted(path.name.partition("_")[0] for path in (_scripts() / "versions").glob("[0-9]*_*.py"))
+def _head() -> str:
+    """Return the newest revision: the migrations' files are named by their numbers, in their order."""
+    return max(path.name.partition("_")[0] for path in (_scripts() / "versions").glob("[0-9]*_*.py"))
 
 
 def _revision(connection: Connection) -> str | None:
@@ -234,13 +234,20 @@ def _rows_kept(engine: Engine) -> Iterator[Connection]:
             driver.execute("PRAGMA foreign_keys=ON")
 
 
+def _without_paths(error: BaseException | None) -> str:
+    """Return the first line of what a driver says; where it names a socket or a file, its kind alone."""
+    said = str(error).partition("\n")[0]
+    return type(error).__name__ if "/" in said or "\\" in said else said
+
+
 @contextmanager
 def _unavailable_is_said() -> Iterator[None]:
     """Say in the product's words that the database cannot be used (disk full, locked, unreachable)."""
     try:
         yield
     except OperationalError as error:
-        raise StoreUnavailable(f"The database can't be used just now: {error.orig}") from error
+        said = _without_paths(error.orig)
+        raise StoreUnavailable(f"The database can't be used just now: {said}") from error
     except DatabaseError as error:
         if type(error) is not DatabaseError:  # those below it tell of statements, not of the database
             raise

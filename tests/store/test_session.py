@@ -128,10 +128,10 @@ def test_an_empty_store_is_refused_with_the_way_out(tmp_path: Path) -> None:
 
 def test_an_older_and_a_newer_store_are_refused(db: Database) -> None:
     db.check_schema()
-    for revision in ("0000", "9999"):
+    for revision, do in (("0000", "Run `unabridged migrate`"), ("9999", "update unabridged")):
         with db.write() as tx:
             tx.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
-        with pytest.raises(SchemaOutdated, match=rf"is at {revision}.*unabridged migrate"):
+        with pytest.raises(SchemaOutdated, match=rf"is at {revision}.*{do}"):
             db.check_schema()
 
 
@@ -234,3 +234,12 @@ def test_what_is_no_database_is_said(url: str) -> None:
 def test_a_driver_that_is_not_installed_is_named() -> None:
     with pytest.raises(Invalid, match="pip install MySQLdb"):
         Database("mysql://host/name")
+
+
+def test_a_server_out_of_reach_is_said_without_its_socket(tmp_path: Path) -> None:
+    db = Database(f"postgresql+psycopg://user:secret@/name?host={tmp_path}")
+    with pytest.raises(StoreUnavailable, match="can't be used just now") as refused:
+        db.is_empty()
+    db.close()
+    assert str(tmp_path) not in refused.value.detail
+    assert "secret" not in refused.value.detail
