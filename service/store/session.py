@@ -161,34 +161,34 @@ class Database:
                     ) from error
 
     def migrate(self) -> None:
-        """Bring the schema to this version's; safe to run again."""
+        """Bring the schema to this version's; safe to run again.
+
+        Raises:
+            SchemaOutdated: a newer version wrote it.
+        """
         from alembic import command  # noqa: PLC0415 - heavy, and a store is seldom migrated
         from alembic.config import Config  # noqa: PLC0415 - the same
 
         config = Config()
         config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
         with _unavailable_is_said(), _rows_kept(self._writer) as connection:
+            current, head = _revision(connection), _head()
+            if current > head:
+                raise _outdated(current, head)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
     def check_schema(self) -> None:
         """Raise SchemaOutdated unless the schema is exactly this version's."""
         with self.read() as connection:
-            current = _revision(connection)
-        head = _head()
-        if current == head:
-            return
-        do = "Run `unabridged migrate` (and keep a copy of the data folder first)."
-        if (current or "") > (head or ""):  # they are numbered
-            do = "A newer version wrote it: update unabridged."
-        raise SchemaOutdated(
-            f"The store's schema is at {current or 'nothing'}, this version works on {head}. {do}"
-        )
+            current, head = _revision(connection), _head()
+        if current != head:
+            raise _outdated(current, head)
 
     def is_empty(self) -> bool:
         """Whether no migration ever ran here."""
         with self.read() as connection:
-            return _revision(connection) is None
+            return not _revision(connection)
 
     def close(self) -> None:
         """Give all connections back."""
@@ -205,12 +205,19 @@ def _head() -> str:
     return max(path.name.partition("_")[0] for path in (_scripts() / "versions").glob("[0-9]*_*.py"))
 
 
-def _revision(connection: Connection) -> str | None:
-    """Return the revision that alembic recorded, without loading it; None where no migration ever ran."""
+def _revision(connection: Connection) -> str:
+    """Return the revision that alembic recorded, without loading it; nothing where no migration ever ran."""
     if not inspect(connection).has_table("alembic_version"):
-        return None
-    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return revision
+        return ""
+    return str(connection.scalar(text("SELECT version_num FROM alembic_version")) or "")
+
+
+def _outdated(current: str, head: str) -> SchemaOutdated:
+    do = "Run `unabridged migrate` (and keep a copy of the data folder first)."
+    if current > head:
+        do = "A newer version wrote it: update unabridged."
+    said = f"The store's schema is at {current or 'nothing'}, this version works on {head}."
+    return SchemaOutdated(f"{said} {do}")
 
 
 @contextmanager

@@ -133,6 +133,8 @@ def test_an_older_and_a_newer_store_are_refused(db: Database) -> None:
             tx.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
         with pytest.raises(SchemaOutdated, match=rf"is at {revision}.*{do}"):
             db.check_schema()
+    with pytest.raises(SchemaOutdated, match="update unabridged"):
+        db.migrate()
 
 
 def test_a_fresh_store_that_another_writes_to_is_waited_for(tmp_path: Path) -> None:
