@@ -149,7 +149,7 @@ class Shots:
         """What went, after some days."""
         with self._page("dark") as page:
             page.goto("/#/spend")
-            page.get_by_role("heading", name="By day").wait_for()
+            page.get_by_role("heading", name="By day", exact=True).wait_for()
             keep(page, "spend")
 
     @contextmanager

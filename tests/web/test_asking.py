@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import httpx
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from service.domain.pricing import rounded_up
 from tests.support.day import made_up
@@ -125,6 +125,47 @@ def test_a_plan_below_the_mark_is_asked_without_further_ado(page: Page, client: 
     expect(page).to_have_url(re.compile(r"#/a/ans_"))
 
 
+def conversations(client: httpx.Client, corpus: str) -> int:
+    return len(client.get("/v1/conversations", params={"corpus_id": corpus}).json()["data"])
+
+
+def test_what_is_only_priced_leaves_nothing_behind(page: Page, client: httpx.Client) -> None:
+    corpus = corpus_of(client, {"small.txt": 4_000}, name="Only looked at")
+    ask(page, corpus)
+    assert conversations(client, corpus) == 0
+    page.get_by_label("Your question").press("Control+Enter")
+    expect(page).to_have_url(re.compile(r"#/a/ans_"))
+    assert conversations(client, corpus) == 1
+
+
+def test_a_price_that_rose_is_looked_at_again(page: Page, client: httpx.Client, provider: Upstream) -> None:
+    corpus = corpus_of(client, {"small.txt": 4_000}, name="Dearer")
+    ask(page, corpus)
+    provider.requests.clear()
+
+    def dearer(route: Route) -> None:
+        got = route.fetch()
+        offer = got.json()
+        for plan in offer["data"]:
+            if plan["feasible"]:
+                plan["cost"]["expected_usd"] = "9.00"
+        route.fulfill(response=got, json=offer)
+
+    page.route("**/plans", dearer, times=2)
+    page.get_by_role("button", name="Ask for about $0").click()
+    expect(page.get_by_role("alert")).to_contain_text("The price has changed. Nothing was asked")
+    expect(page.get_by_role("button", name="Ask for about $9.00")).to_be_visible()
+    assert provider.requests == []
+    assert conversations(client, corpus) == 0
+
+
+def test_the_button_stays_in_sight(page: Page, corpus: str) -> None:
+    ask(page, corpus)
+    page.get_by_role("radio", name="In parts").check()
+    page.evaluate("scrollTo(0, 0)")
+    expect(page.locator(".ask-button")).to_be_in_viewport(ratio=1)
+
+
 def test_fixes_are_done_at_a_click(page: Page, corpus: str) -> None:
     ask(page, corpus)
     page.get_by_role("radio", name="Everything at once").check()
@@ -143,7 +184,9 @@ def test_tier_and_number_of_questions_price_anew(page: Page, corpus: str) -> Non
     with page.expect_request(re.compile(r"/plans$")) as asking:
         page.keyboard.press("End")
     assert sent(asking.value)["expected_questions"] == 50
-    expect(page.locator(".curve output")).to_contain_text("50 questions: $")
+    expect(page.locator(".curve output")).to_contain_text(
+        re.compile(r"50 questions(, the first read cold)?: \$")
+    )
 
 
 def test_parameters_travel_and_bad_json_does_not(page: Page, corpus: str) -> None:

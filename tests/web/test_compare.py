@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
@@ -52,6 +53,12 @@ def compare(page: Page, corpus: str) -> None:
     expect(page.locator(".compare-column .plan-now")).to_have_count(2)
 
 
+def summed(amounts: Iterable[str]) -> str:
+    """Return the sum of amounts as each of them is shown."""
+    each = (Decimal(rounded_up(Decimal(one)).strip("$")) for one in amounts)
+    return rounded_up(sum(each, Decimal(0)))
+
+
 def asked(provider: Upstream) -> list[Json]:
     """Return the questions that reached the model."""
     return [one.body for one in provider.requests if one.body.get("messages")]
@@ -70,8 +77,7 @@ def test_two_ways_are_priced_and_answered_side_by_side(
         client.post(f"/v1/corpora/{corpus}/plans", json={"question": QUESTION, **more}).json()["data"][0]
         for more in ({}, {"reasoning_effort": "high", "model": "gpt-5.5"})
     ]
-    both = rounded_up(sum((Decimal(one["cost"]["expected_usd"]) for one in prices), Decimal(0)))
-    most = rounded_up(sum((Decimal(one["cost"]["max_usd"]) for one in prices), Decimal(0)))
+    both, most = (summed(one["cost"][name] for one in prices) for name in ("expected_usd", "max_usd"))
     expect(page.locator(".compare-sum")).to_have_text(
         f"Together about {both}; at most {most}, no bill is higher."
     )
@@ -105,6 +111,14 @@ def test_two_ways_are_priced_and_answered_side_by_side(
     expect(page.get_by_role("complementary", name="Source")).to_have_count(1)
     page.keyboard.press("Escape")
     expect(page.get_by_role("region", name="Answer 2").locator(".cite").first).to_be_focused()
+
+
+def test_ways_that_are_the_same_are_told(page: Page, corpus: str) -> None:
+    compare(page, corpus)
+    said = page.get_by_text("Ways 1 and 2 are the same.")
+    expect(said).to_be_visible()
+    page.get_by_label("Thinking").nth(1).select_option("high")
+    expect(said).to_have_count(0)
 
 
 def test_the_long_context_price_is_accepted_for_each(page: Page, provider: Upstream, large: str) -> None:

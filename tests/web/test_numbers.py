@@ -55,6 +55,19 @@ def test_amounts_are_exact(page: Page) -> None:
         assert f"${shown}" == rounded_up(value), "a figure is the same here and in the service's sentences"
 
 
+_SUM = """async (texts) => {
+  const { amount, asShown, dollars } = await import('/static/js/money.js');
+  const amounts = texts.map(amount);
+  return [dollars(amounts.reduce((all, one) => all + asShown(one), 0n)), amounts.map(dollars)];
+}"""
+
+
+@pytest.mark.parametrize("texts", [["3.061", "3.061"], ["0.23587", "0.23587"], ["1.001", "0.99991"]])
+def test_a_shown_sum_is_not_below_what_is_shown(page: Page, texts: list[str]) -> None:
+    said, each = page.evaluate(_SUM, texts)
+    assert said == rounded_up(sum((Decimal(one.strip("$")) for one in each), Decimal(0)))
+
+
 def test_prices_of_tokens_are_exact(page: Page) -> None:
     draw = random.Random(8)  # noqa: S311 - made-up counts
     rates = ["5", "0.5", "10", "2.5", "0.25", "22.5", "0.005", "12.5"]
@@ -73,7 +86,10 @@ def test_prices_of_tokens_are_exact(page: Page) -> None:
         ("numbers", "percent", [0.99999], "> 99.9 %"),
         ("numbers", "percent", [0.0000001], "< 0.1 %"),
         ("numbers", "percent", [0], "0 %"),
+        ("numbers", "percent", [26.06], "2,606 %"),
         ("numbers", "bytes", [4_200_000], "4.2 MB"),
+        ("differences", "steps", [["in", "2020"], ["in", "2020."]], "same,in,2020"),
+        ("differences", "steps", [["in", "2,020"], ["in", "2.020,"]], "same,in,del,2,020,ins,2.020,"),
         ("money", "onScale", [0], "$0.00"),
         ("money", "onScale", [0.5], "$0.50"),
         ("money", "onScale", [0.125], "$0.125"),

@@ -51,6 +51,26 @@ def test_a_folder_becomes_a_corpus(page: Page, client: httpx.Client, folder: Pat
     assert {name.rpartition("/")[2] for name in names} == {"report.txt", "ledger.txt", "first.txt"}
 
 
+def test_a_document_keeps_the_folder_it_was_dropped_in(page: Page, folder: Path) -> None:
+    page.goto("/")
+    with page.expect_file_chooser() as choosing:
+        page.get_by_role("button", name="Choose a folder").click()
+    choosing.value.set_files(folder)
+    inner = page.get_by_role("switch", name="Read letters/first.txt")
+    expect(inner).to_be_visible()
+    expect(page.get_by_role("switch", name="Read report.txt", exact=True)).to_be_visible()
+    page.reload()
+    expect(inner).to_be_visible()
+    expect(page.locator(".document-folder")).to_have_text("letters/")
+
+
+def test_a_file_that_is_there_already_is_told(page: Page, client: httpx.Client) -> None:
+    open_corpus(page, corpus_of(client, {"first.txt": 500}, name="Again"))
+    page.evaluate(_DROP, [["one.txt", "quay " * 50], ["the same.txt", "quay " * 50]])
+    expect(page.get_by_text("1 file was here already")).to_be_visible()
+    expect(page.get_by_role("switch", name="Read")).to_have_count(2)
+
+
 def test_files_are_added_to_a_corpus_and_a_bad_one_says_why(page: Page, client: httpx.Client) -> None:
     corpus = corpus_of(client, {"first.txt": 2_000}, name="Adding")
     open_corpus(page, corpus)

@@ -1,6 +1,8 @@
 // An answer: while it is written, and for good: its text, its sources, what was read and what it cost.
 
+import { goOn, origin, replaying } from "./again.js";
 import { events, get, post } from "./api.js";
+import { batchState } from "./batch.js";
 import { marks, sourceList } from "./citations.js";
 import { nextQuestion, turnsAround } from "./conversation.js";
 import { announce, fill, h } from "./dom.js";
@@ -15,8 +17,6 @@ import { isAbort, problemNotice } from "./problems.js";
 import { costs, coverage } from "./receipt.js";
 import { corpusAddress } from "./router.js";
 import { viewer } from "./viewer.js";
-
-export { ask } from "./asking.js";
 
 const LAST = new Set(["done", "error"]);
 const HOLDS = new Set(["exact", "close"]);
@@ -40,6 +40,7 @@ export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnow
   const text = growing({ decorate: onPage.decorate, signal });
   let answer = null;
   let citations = [];
+  const ended = new AbortController();
   const clock = elapsed();
   let breaking = 0;
   let lastEventId = null;
@@ -48,7 +49,7 @@ export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnow
   fill(container, h("div", { class: "answer-view" }, place.article, source.element));
   follow().catch(stopped);
   const stopNews = onNews(lookAgain);
-  const stop = () => { controller.abort(); source.stop(); clearTimeout(breaking); stopNews(); clock.stop(); if (!isOneOfSeveral) document.title = wasCalled; };
+  const stop = () => { controller.abort(); ended.abort(); source.stop(); clearTimeout(breaking); stopNews(); clock.stop(); if (!isOneOfSeveral) document.title = wasCalled; };
   return Object.assign(stop, { closeSource: () => source.close() });
 
   async function follow() {
@@ -67,6 +68,7 @@ export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnow
     fill(place.question, answer.question);
     place.question.classList.toggle("long", answer.question.length > 240);
     fill(place.facts, facts(answer));
+    fill(place.origin, origin(answer));
     get(`/v1/corpora/${encodeURIComponent(answer.corpus_id)}`, { signal }).then(
       (corpus) => fill(place.corpus, h("a", { href: corpusAddress(corpus.id) }, h("bdi", null, corpus.name))), () => fill(place.corpus, "a corpus that was forgotten"));
     if (answer.conversation_id) loadTurns().catch(() => {});
@@ -138,22 +140,25 @@ export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnow
         fill(place.trouble, problemNotice(error));
       }
     } }, "Stop");
-    return h("div", { class: "running" }, h("span", { class: "pulse", "aria-hidden": "true" }), place.said, clock.element, place.progress,
+    return h("div", { class: "running" }, h("span", { class: "pulse", "aria-hidden": "true" }), answer.batch_id ? batchState(answer.batch_id, { signal: ended.signal }) : place.said, answer.batch_id ? null : clock.element, place.progress,
       h("span", { class: "small quiet held" }, `At most ${exact(amount(answer.cost.max_usd))}`), stop);
   }
 
   /** Show all that is known of an answer which has ended. */
   async function end() {
     clock.stop();
+    ended.abort();
     fill(place.status);
     citations = answer.citations;
     await showText();
-    onPage.set(citations);
+    onPage.set(citations, true);
     place.text.setAttribute("aria-busy", "false");
     fill(place.facts, facts(answer));
     fill(place.notices, notices());
     fill(place.verdicts, h("span", { class: "row" }, citations.length || answer.status === "done" ? verdicts(citations) : null, h("span", { class: "small quiet" }, inShort(answer))));
-    fill(place.actions, exportButtons(answer, { onTrouble: (error) => fill(place.trouble, problemNotice(error)) }));
+    const again = isOneOfSeveral || !answer.coverage ? null : replaying(answer, { signal });
+    fill(place.again, again?.element);
+    fill(place.actions, exportButtons(answer, { more: again?.button, onTrouble: (error) => fill(place.trouble, problemNotice(error)) }));
     fill(place.sources, citations.length ? h("section", isOneOfSeveral ? null : { "aria-label": "Sources" }, h(isOneOfSeveral ? "h3" : "h2", null, "Sources"), sourceList(citations, openSource)) : null);
     onKnown(answer);
     if (isOneOfSeveral) return;
@@ -185,7 +190,7 @@ export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnow
     const found = [];
     if (answer.status === "in_doubt") found.push(doubtNotice(answer, { onResolved(resolved) { answer = resolved; end().catch(stopped); } }));
     if (answer.status === "failed") found.push(failure());
-    if (answer.status === "cancelled") found.push(h("div", { class: "notice" }, "Stopped on request. What had come by then stands here, and what it cost was paid."));
+    if (answer.status === "cancelled") found.push(h("div", { class: "notice" }, h("p", null, "Stopped on request. What had come by then stands here, and what it cost was paid."), isOneOfSeveral ? null : goOn(answer, { signal })));
     if (answer.finish_reason === "length") found.push(h("div", { class: "notice warned" }, "The answer was cut: it reached the output that was reserved for it."));
     if (answer.refusal) found.push(h("div", { class: "notice warned" }, h("strong", null, "The model refused: "), answer.refusal));
     if (answer.repair) found.push(repaired(answer));
@@ -194,7 +199,7 @@ export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnow
 
   function failure() {
     return h("div", { class: "notice bad", role: "alert" }, h("strong", null, "This answer failed. "), answer.error?.detail ?? "",
-      h("div", null, h("a", { class: "button narrow", href: corpusAddress(answer.corpus_id) }, "Ask again")));
+      isOneOfSeveral ? null : goOn(answer, { signal }));
   }
 
   async function showNext() {
@@ -243,14 +248,14 @@ function places(isOneOfSeveral) {
   const facts_ = h("span");
   const empty = () => h("div");
   const place = {
-    corpus, facts: facts_, question: h("h1", { class: "question", tabindex: "-1", dir: "auto" }), turns: empty(), status: empty(), trouble: empty(),
-    text: h("div", { class: "answer-text" }), notices: h("div", { class: "stack" }), verdicts: empty(), actions: empty(), sources: empty(),
+    corpus, facts: facts_, question: h("h1", { class: "question", tabindex: "-1", dir: "auto" }), turns: empty(), origin: empty(), status: empty(), trouble: empty(),
+    text: h("div", { class: "answer-text" }), notices: h("div", { class: "stack" }), verdicts: empty(), actions: empty(), again: empty(), sources: empty(),
     receipts: h("div", { class: "receipts" }), next: empty(), said: h("span", { role: "status", class: "said" }, "Waiting…"), progress: h("span"),
   };
   place.article = h("article", { class: "answer" },
-    isOneOfSeveral ? null : h("header", { class: "answer-head" }, h("p", { class: "small quiet crumbs" }, corpus, facts_), place.turns, place.question),
+    isOneOfSeveral ? null : h("header", { class: "answer-head" }, h("p", { class: "small quiet crumbs" }, corpus, facts_), place.turns, place.question, place.origin),
     place.status, place.trouble, h("h2", { class: "unseen" }, "Answer"), place.notices, place.text,
-    h("div", { class: "row answer-foot" }, place.verdicts, place.actions),
+    h("div", { class: "row answer-foot" }, place.verdicts, place.actions), place.again,
     place.sources, place.receipts, place.next);
   return place;
 }
@@ -266,7 +271,7 @@ function verdicts(citations) {
   const good = citations.filter((one) => HOLDS.has(one.verdict)).length;
   const tone = good === citations.length ? "good" : "warned";
   return h("span", { class: `badge ${tone}` }, h("span", { "aria-hidden": "true" }, good === citations.length ? "✓" : "!"),
-    good === citations.length ? (good === 1 ? "The quote holds" : `All ${count(good)} quotes hold`) : `${good} of ${plural(citations.length, "quote")} hold`);
+    good === citations.length ? (good === 1 ? "The quote holds" : good === 2 ? "Both quotes hold" : `All ${count(good)} quotes hold`) : `${good} of ${plural(citations.length, "quote")} hold`);
 }
 
 /** Return what was read and what it cost, in a line. */
@@ -289,7 +294,7 @@ function repaired({ repair }) {
 function ending(answer) {
   if (answer.status !== "done") return answer.status.replace("_", " ");
   const good = answer.citations.filter((one) => HOLDS.has(one.verdict)).length;
-  return answer.citations.length ? `${good} of ${plural(answer.citations.length, "quote")} hold.` : "it cites nothing.";
+  return !answer.citations.length ? "it cites nothing." : good === answer.citations.length ? "all quotes hold." : `${count(good)} of ${count(answer.citations.length)} quotes hold.`;
 }
 
 function reading(plan) {

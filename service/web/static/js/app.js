@@ -1,7 +1,7 @@
 // The frame of the page: head, rail, and the view that the address names.
 
-import { ask, openAnswer } from "./answer.js";
-import { resumeAsking, resumeComparing } from "./asking.js";
+import { openAnswer } from "./answer.js";
+import { askAnew, resumeAsking, resumeComparing } from "./asking.js";
 import { currentKey, forgetKey, get, getAll, onKeyNeeded, post } from "./api.js";
 import { showCompare } from "./compare.js";
 import { showCorpus } from "./corpus.js";
@@ -66,7 +66,7 @@ async function show({ name, id, ids }) {
 
 const views = {
   home: (view) => showHome(view, { corpora, addCorpus, refresh }),
-  corpus: (view, id) => showCorpus(view, { corpusId: id, refresh, ask }),
+  corpus: (view, id) => showCorpus(view, { corpusId: id, refresh, askAnew }),
   answer: (view, id) => openAnswer(view, { answerId: id }),
   spend: (view) => showSpend(view),
   compare: (view, id, ids) => showCompare(view, { corpusId: id, ids }),

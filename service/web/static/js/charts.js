@@ -38,18 +38,19 @@ export function bars(rows, { label, whole = null }) {
     h("td", { class: "number" }, row.text)))));
 }
 
-/** Return upright bars, one a moment: `[{name, value, text}]`, oldest first. */
-export function columns(points, { label, scaleText }) {
+/** Return upright bars, one a moment: `[{name, value, text, expected}]`, oldest first; `names` are those of the bar and of the line over it. */
+export function columns(points, { label, scaleText, names }) {
   const place = h("div", { class: "chart-place" });
   const draw = () => { if (place.clientWidth) fill(place, upright(points, place.clientWidth, scaleText)); };
   new ResizeObserver(draw).observe(place);
-  return h("figure", { class: "chart", role: "group", "aria-label": label }, place,
+  return h("figure", { class: "chart", role: "group", "aria-label": label },
+    h("div", { class: "chart-legend", "aria-hidden": "true" }, names.map((name, n) => h("span", { class: `chart-key-${n}` }, name))), place,
     h("div", { class: "unseen" }, h("table", null, h("caption", null, label),
       h("tbody", null, points.filter((point) => point.value).map((point) => h("tr", null, h("th", { scope: "row" }, point.name), h("td", null, point.text)))))));
 }
 
 function upright(points, width, scaleText) {
-  const top = niceTop(Math.max(...points.map((point) => point.value)));
+  const top = niceTop(Math.max(...points.flatMap((point) => [point.value, point.expected])));
   const step = (width - PAD.left) / points.length;
   const y = (value) => HEIGHT - PAD.bottom - (value / top) * (HEIGHT - PAD.top - PAD.bottom);
   const every = Math.ceil(points.length / Math.max(2, Math.floor(width / 110)));
@@ -59,6 +60,7 @@ function upright(points, width, scaleText) {
       s("text", { class: "chart-text", x: PAD.left - 8, y: y(top * share) + 4, "text-anchor": "end" }, scaleText(top * share))]),
     points.map((point, n) => [
       s("rect", { class: "chart-column", x: PAD.left + n * step + step * 0.18, width: step * 0.64, y: y(point.value), height: Math.max(0, y(0) - y(point.value)), rx: 2 }, s("title", null, `${point.name}: ${point.text}`)),
+      point.expected ? s("line", { class: "chart-expected", x1: PAD.left + n * step + step * 0.06, x2: PAD.left + n * step + step * 0.94, y1: y(point.expected), y2: y(point.expected) }) : null,
       (points.length - 1 - n) % every ? null : s("text", { class: "chart-text", x: PAD.left + (n + 0.5) * step, y: HEIGHT - 10, "text-anchor": n === points.length - 1 ? "end" : "middle" }, point.name)]));
 }
 
@@ -95,12 +97,10 @@ function spread(labels) {
 }
 
 function ticks(from, to) {
-  const step = Math.max(1, Math.ceil((to - from) / 6));
-  const found = [];
-  for (let value = from; value <= to; value += step) found.push(value);
-  if (to - found.at(-1) > step / 2) found.push(to);
-  else found[found.length - 1] = to;
-  return [...new Set(found)];
+  const step = [1, 2, 3, 5, 10, 20].find((one) => (to - from) / one <= 6) ?? Math.ceil((to - from) / 6);
+  const found = [from];
+  for (let value = Math.ceil((from + 1) / step) * step; value <= to; value += step) found.push(value);
+  return found;
 }
 
 /** The next of 1, 2, 2.5, 5 times a power of ten. */

@@ -11,6 +11,7 @@ export const VERDICTS = {
   altered: { sign: "≠", word: "altered", tone: "bad", means: "the source says something else" },
   missing: { sign: "✗", word: "missing", tone: "bad", means: "was not found in anything that was read" },
 };
+const UNCHECKED = { sign: "–", word: "not checked", tone: "", means: "was not checked, for the answer was not finished" };
 const CHECKING = { sign: "…", word: "being checked", tone: "", means: "is held against the source once the answer is written" };
 
 /** Return what a citation's verdict means, in words; it has more to say than the verdict where a source is gone. */
@@ -51,19 +52,20 @@ export function marks({ onOpen }) {
   const buttons = new Map(); // by index, those on the page
   let citations = [];
   let numbers = [];
+  let hasEnded = false;
 
   function show(index) {
     const button = buttons.get(index);
     if (!button) return;
     const citation = citations[index];
-    const { sign, word, tone } = VERDICTS[citation?.verdict] ?? CHECKING;
+    const { sign, word, tone, means } = VERDICTS[citation?.verdict] ?? (hasEnded ? UNCHECKED : CHECKING);
     const wears = tone === "good" || !citation ? null : h("span", { class: "word" }, word);
     button.className = `cite ${tone}`;
     fill(button, h("span", { "aria-hidden": "true" }, sign), " ", h("span", null, numbers[index] ?? index + 1), wears);
     button.setAttribute("aria-label", citation
       ? `Source ${numbers[index]}: ${word}. ${place(citation)}. Show the page`
-      : `Source ${index + 1}, being checked`);
-    button.title = citation ? `${place(citation)}: ${meaning(citation)}` : "";
+      : `Source ${index + 1}, ${word}`);
+    button.title = citation ? `${place(citation)}: ${meaning(citation)}` : `It ${means}`;
   }
 
   return {
@@ -72,8 +74,10 @@ export function marks({ onOpen }) {
       button.addEventListener("click", () => { if (citations[index]) onOpen(index, button); });
       show(index);
     },
-    set(list) {
+    /** Show what is known of each; `isLast` where nothing more will be. */
+    set(list, isLast = false) {
       citations = list;
+      hasEnded = isLast;
       numbers = numbered(list);
       for (const index of buttons.keys()) show(index);
     },
@@ -106,8 +110,7 @@ export function words(citation) {
   const blocks = [];
   if (quote.trim()) blocks.push(h("blockquote", { class: "quote", dir: "auto" }, differences?.length && found ? compared(citation) : quote));
   if (verdict === "elsewhere" && found && (found.document_id !== citation.document_id || found.page !== citation.page)) {
-    blocks.push(h("p", { class: "small quiet" }, `It stands on page ${found.page}${found.document_id === citation.document_id ? "" : " of another document"}.`));
-  }
-  if (verdict !== "exact" && verdict !== "close") blocks.push(h("p", { class: "small quiet" }, `${capital(meaning(citation))}.`));
+    blocks.push(h("p", { class: "small quiet" }, `It stands on page ${found.page}${found.document_id === citation.document_id ? "" : " of another document"}, not where the answer says.`));
+  } else if (verdict !== "exact" && verdict !== "close") blocks.push(h("p", { class: "small quiet" }, `${capital(meaning(citation))}.`));
   return blocks;
 }

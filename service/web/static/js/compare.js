@@ -28,6 +28,12 @@ export async function showCompare(view, { corpusId, ids }) {
   return () => { controller.abort(); stop(); document.title = "Unabridged"; };
 }
 
+/** The sums to the last digit, for who points at them. */
+function exactly(plans) {
+  const { expected, most } = together(plans, (value) => value);
+  return `exactly ${exact(expected)}, at most ${exact(most)}`;
+}
+
 const crumbs = (corpus, more) => h("p", { class: "small quiet crumbs" }, corpus ? h("a", { href: corpusAddress(corpus.id) }, h("bdi", null, corpus.name)) : "a corpus that was forgotten", more);
 
 /** The ways to ask, with what each costs, before anything is asked. */
@@ -91,8 +97,15 @@ async function showWays(view, { corpusId, corpus, base, signal }) {
     const isFocused = bar.contains(document.activeElement);
     const button = h("button", { type: "button", class: `button primary ask-button${isPriced && !isOpen ? " is-closed" : ""}`, "aria-disabled": isOpen && !isAsking ? null : "true", onclick: () => (isOpen && !isAsking ? ask() : place.querySelector(".compare-accept input:not(:checked)")?.focus()) },
       isPriced && !isOpen ? "Accept the long-context price first" : expected === null ? `Ask ${NUMBERS[ways.length]}` : `Ask ${NUMBERS[ways.length]} for about ${dollars(expected)}`);
-    fill(bar, h("div", { class: "row" }, button, h("span", { class: "compare-sum", title: expected === null ? null : `exactly ${exact(expected)}, at most ${exact(most)}` }, said), h("span", { class: "push" }, add)), outcome);
+    fill(bar, h("div", { class: "row" }, button, h("span", { class: "compare-sum", title: expected === null ? null : exactly(plans) }, said), h("span", { class: "push" }, add)), alike(), outcome);
     if (isFocused && document.activeElement === document.body) button.focus({ preventScroll: true });
+  }
+
+  /** Two ways that are the same cost twice and tell nothing. */
+  function alike() {
+    const signs = ways.map((one) => one.sign());
+    const second = signs.findIndex((sign, at) => sign && signs.indexOf(sign) < at);
+    return second < 0 ? null : h("p", { class: "notice warned small" }, `Ways ${signs.indexOf(signs[second]) + first} and ${second + first} are the same. Choose another plan, model or manner for one of them.`);
   }
 
   async function ask() {
@@ -118,7 +131,7 @@ async function showWays(view, { corpusId, corpus, base, signal }) {
     refused(),
     before ? h("p", { class: "compare-question", dir: "auto" }, before.question)
       : h("div", { class: "field" }, h("label", { for: id, class: "question-label" }, "The question, asked in each way"), text),
-    h("p", { class: "small quiet" }, which, " Each way is a call of its own, and paid by itself."), place, bar));
+    h("p", { class: "small quiet" }, which, " Each way is a question of its own, paid by itself; its answer stands in the history, in no conversation."), place, bar));
   lay();
   const leaving = () => remember.now();
   addEventListener("pagehide", leaving);

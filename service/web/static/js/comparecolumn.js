@@ -2,12 +2,12 @@
 
 import { post } from "./api.js";
 import { debounced, fill, h, newId } from "./dom.js";
-import { amount, shown } from "./money.js";
+import { amount, asShown, shown } from "./money.js";
 import { count } from "./numbers.js";
 import { asFormat, choice, furtherFields, mannerFields, mannerWords, NO_JSON } from "./parameters.js";
 import { planFacts } from "./plancard.js";
 import { plainly } from "./plainwords.js";
-import { offered, sameKind, titleOf } from "./planwords.js";
+import { extraWords, offered, sameKind, titleOf } from "./planwords.js";
 import { isAbort, problemNotice } from "./problems.js";
 
 const TYPING_MS = 350;
@@ -100,7 +100,7 @@ export function compareColumn({ number, kept, models, onChange, onRemove }) {
     const extra = acceptance(plan);
     if (extra === null) return null;
     const tick = h("input", { id: `${name}-accept`, type: "checkbox", checked: accepted === extra, onchange() { accepted = tick.checked ? extra : null; onChange(); } });
-    return h("label", { class: "check compare-accept" }, tick, " ", h("span", null, `${count(plan.threshold.tokens_over)} tokens over the ${count(plan.threshold.at)} mark: I accept the long-context price, `, h("strong", null, `${shown(plan.threshold.extra_usd)} more`)));
+    return h("label", { class: "check compare-accept" }, tick, " ", h("span", null, `${count(plan.threshold.tokens_over)} tokens over the ${count(plan.threshold.at)} mark: I accept the long-context price, `, h("strong", null, extraWords(plan))));
   }
 
   /** Price a question; `{corpusId, request, names}`, the request null where nothing is asked yet. */
@@ -123,13 +123,15 @@ export function compareColumn({ number, kept, models, onChange, onRemove }) {
     plan: chosen,
     isOpen() { const plan = chosen(); return plan !== null && acceptance(plan) === accepted; },
     kept: () => ({ parameters: more, wanted }),
+    /** What tells this way from others. */
+    sign() { const plan = chosen(); return plan && JSON.stringify([plan.model, sameKind(plan), Object.entries(more).sort()]); },
     asked() { const plan = chosen(); return { planId: plan.id, acceptsLongContext: acceptance(plan) !== null, manner: mannerWords(more) }; },
     stop() { later.stop(); controller?.abort(); },
   };
 }
 
-/** Return what plans cost together, `{expected, most}`; null of an amount that nobody knows. */
-export function together(plans) {
-  const sum = (name) => (plans.every((plan) => plan.cost) ? plans.reduce((all, plan) => all + amount(plan.cost[name]), 0n) : null);
+/** Return what plans cost together, `{expected, most}`, as the sums of what is shown of each (or of `each(amount)`); null of an amount that nobody knows. */
+export function together(plans, each = asShown) {
+  const sum = (name) => (plans.every((plan) => plan.cost) ? plans.reduce((all, plan) => all + each(amount(plan.cost[name])), 0n) : null);
   return { expected: sum("expected_usd"), most: sum("max_usd") };
 }

@@ -2,12 +2,12 @@
 
 import { get, post } from "./api.js";
 import { ask } from "./asking.js";
-import { forgetDraft } from "./drafts.js";
 import { debounced, fill, h, newId } from "./dom.js";
 import { growing } from "./markup.js";
 import { amount, exact, shown } from "./money.js";
 import { count, moment, plural } from "./numbers.js";
 import { plainly } from "./plainwords.js";
+import { extraWords } from "./planwords.js";
 import { isAbort, problemNotice } from "./problems.js";
 import { answerAddress, corpusAddress, go } from "./router.js";
 import { unfolding } from "./receipt.js";
@@ -99,7 +99,7 @@ export function nextQuestion({ corpusId, conversation, typed = "", signal, onCha
     const { status } = offer.threshold;
     const over = status === "over";
     const tick = h("input", { type: "checkbox", onchange: () => { send.disabled = !tick.checked; } });
-    const accept = h("label", { class: "notice warned check" }, tick, ` ${count(offer.threshold.tokens_over)} tokens over the ${count(offer.threshold.at ?? 0)} mark: I accept the long-context price, ${shown(offer.threshold.extra_usd)} more`);
+    const accept = h("label", { class: "notice warned check" }, tick, ` ${count(offer.threshold.tokens_over)} tokens over the ${count(offer.threshold.at ?? 0)} mark: I accept the long-context price, ${extraWords(offer)}`);
     fill(price, summary(offer), over ? accept : null, offer.warnings.filter(({ code }) => !UNSAID.has(code)).map((warning) => warningNotice(warning, conversation, { onChanged, outcome })));
     send.textContent = over ? `Ask at the long-context price, ${priceWords(offer)}` : `Ask for about ${priceWords(offer)}`;
     send.disabled = over;
@@ -165,6 +165,5 @@ async function change(conversation, how, body, onChanged, outcome) {
 }
 
 function anew(corpusId) {
-  forgetDraft(corpusId);
   go(corpusAddress(corpusId));
 }

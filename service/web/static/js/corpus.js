@@ -12,7 +12,7 @@ import { questionForm } from "./question.js";
 import { compareAddress, go } from "./router.js";
 import { keep, recall } from "./state.js";
 import { key, tally, withPriced } from "./tally.js";
-import { addFiles, droppable, filesOfDrop, filesOfInput, uploadsOf } from "./upload.js";
+import { addFiles, droppable, filesOfDrop, filesOfInput, foldersOf, uploadsOf } from "./upload.js";
 
 const POLL_MS = 600;
 const POLL_AT_ONCE = 50;
@@ -20,17 +20,19 @@ const METER_MS = 900;
 const UNDER_WAY = new Set(["queued", "processing"]);
 
 /** Show a corpus; returns a function that stops it. */
-export async function showCorpus(view, { corpusId, refresh, ask }) {
+export async function showCorpus(view, { corpusId, refresh, askAnew }) {
   const controller = new AbortController();
   const { signal } = controller;
   const at = `/v1/corpora/${encodeURIComponent(corpusId)}`;
   const uploads = uploadsOf(corpusId);
-  const state = { corpus: null, documents: [], meter: null, model: null, priced: null, off: new Set(recall(`off.${corpusId}`, [])), tally: null };
+  const folders = foldersOf(corpusId);
+  const here = new Set(); // documents that a further file may be the same as
+  const state = { same: 0, corpus: null, documents: [], meter: null, model: null, priced: null, off: new Set(recall(`off.${corpusId}`, [])), tally: null };
   const problems = h("div", { class: "stack" });
   const meter = meterCard();
-  const documents = documentsPanel({ onSwitch, onTakeOut, onDismiss: (upload) => uploads.dismiss([upload]), onFiles: () => pick(false), onFolder: () => pick(true) });
+  const documents = documentsPanel({ onSwitch, onTakeOut, onDismiss: (upload) => uploads.dismiss([upload]), onFiles: () => pick(false), onFolder: () => pick(true), folderOf: folders.of });
   const plans = plansPanel({ onAsk, onFix, onPriced, onTier: (tier) => question.change({ service_tier: tier }), onQuestions: (n) => question.change({ expected_questions: n }) });
-  const question = questionForm({ draft: `draft.${corpusId}`, onChange: plan });
+  const question = questionForm({ draft: `draft.${corpusId}`, onChange: plan, onSubmit: () => plans.ask() });
   const name = h("h1", { class: "corpus-name" });
 
   function lay() {
@@ -100,7 +102,7 @@ export async function showCorpus(view, { corpusId, refresh, ask }) {
   }
 
   function onAsk(chosen) {
-    return ask(plans.outcome, { corpusId, ...chosen });
+    return askAnew(plans.outcome, { corpusId, ...chosen });
   }
 
   async function reload() {
@@ -157,9 +159,14 @@ export async function showCorpus(view, { corpusId, refresh, ask }) {
   function arrived() {
     const sent = uploads.entries.filter((one) => one.state === "done");
     const news = new Map(sent.map((one) => [one.documentId, one.document]));
+    folders.learn(sent);
     if (news.size) {
-      const known = new Set(state.documents.map((one) => one.id));
-      state.documents = [...state.documents.map((one) => news.get(one.id) ?? one), ...[...news.values()].filter((one) => !known.has(one.id))];
+      for (const one of sent) {
+        if (here.has(one.documentId)) state.same += 1; // the same bytes are the same document
+        here.add(one.documentId);
+      }
+      const listed = new Set(state.documents.map((one) => one.id));
+      state.documents = [...state.documents.map((one) => news.get(one.id) ?? one), ...[...news.values()].filter((one) => !listed.has(one.id))];
       uploads.dismiss(sent);
       remeter();
       follow();
@@ -194,11 +201,13 @@ export async function showCorpus(view, { corpusId, refresh, ask }) {
 
   async function forget() {
     const sure = await confirm({ title: `Forget “${state.corpus.name}”?`, text: "Its documents and its answers stay; only the corpus goes.", action: "Forget it", danger: true });
-    if (sure) await trying(async () => { await remove(at); keep(`off.${corpusId}`, null); await refresh(); go("#/"); });
+    if (sure) await trying(async () => { await remove(at); keep(`off.${corpusId}`, null); keep(`folders.${corpusId}`, null); await refresh(); go("#/"); });
   }
 
   lay();
+  const isIdle = !uploads.entries.length; // else what is listed may have come with them
   await reload();
+  if (isIdle) for (const one of state.documents) here.add(one.id);
   const unwatch = uploads.watch(arrived);
   arrived();
   const undrop = droppable(view, async (transfer) => add(await filesOfDrop(transfer)));

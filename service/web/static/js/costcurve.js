@@ -27,7 +27,8 @@ export function costCurve({ onQuestions }) {
   let held = null;
 
   function word(questions) {
-    said.textContent = held?.chosen ? `${plural(questions, "question")}: ${dollars(costOf(held.chosen, questions))}` : plural(questions, "question");
+    const isCached = held?.chosen && amount(held.chosen.cost.expected_usd) < amount(held.chosen.cost.cold_usd);
+    said.textContent = held?.chosen ? `${plural(questions, "question")}${!isCached ? "" : questions === 1 ? ", read cold" : ", the first read cold"}: ${dollars(costOf(held.chosen, questions))}` : plural(questions, "question");
     if (held) draw(questions);
   }
 

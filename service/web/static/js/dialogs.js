@@ -14,6 +14,14 @@ export async function confirm({ title, text, action, danger = false }) {
   return (await shown({ title, text, action, danger, result: () => true })) === true;
 }
 
+/** Ask with fields of one's own; resolves to what `result()` gives when it is confirmed, or to null. */
+export const askWith = (given) => shown(given);
+
+/** Say something that has to be read and nothing else; resolves when it is closed. */
+export async function tell({ title, content }) {
+  await shown({ title, content, action: null, result: () => true });
+}
+
 function shown({ title, text, content, action, danger = false, result }) {
   const name = newId("dialog");
   return new Promise((resolve) => {
@@ -25,8 +33,8 @@ function shown({ title, text, content, action, danger = false, result }) {
     } },
     h("h2", { id: name }, title), text ? h("p", { class: "quiet" }, text) : null, content,
     h("div", { class: "row" },
-      h("button", { class: "button bare push", type: "button", onclick: () => dialog.close() }, "Cancel"),
-      h("button", { class: danger ? "button danger" : "button primary", type: "submit" }, action)));
+      h("button", { class: "button bare push", type: "button", onclick: () => dialog.close() }, action ? "Cancel" : "Close"),
+      action && h("button", { class: danger ? "button danger" : "button primary", type: "submit" }, action)));
     const dialog = h("dialog", { "aria-labelledby": name, onclose() { dialog.remove(); resolve(outcome); } }, form);
     document.body.append(dialog);
     dialog.showModal();

@@ -26,8 +26,8 @@ function apart(quote, differences) {
 
 /** Return runs of words as `[kind, words]`: `same`, `del` (in the answer alone), `ins` (in the source alone). */
 export function steps(said, stands) {
-  const a = said.map(plain);
-  const b = stands.map(plain);
+  const a = edged(said.map(plain));
+  const b = edged(stands.map(plain));
   const longest = lengths(a, b);
   const runs = [];
   const put = (kind, word) => {
@@ -53,6 +53,13 @@ function lengths(a, b) {
     }
   }
   return table;
+}
+
+/** What a quote takes along or leaves at its ends is no difference: the stop of the sentence, a mark of quoting. */
+function edged(words) {
+  if (words.length) words[0] = words[0].replace(/^[\p{P}]+(?=[^\p{P}])/u, "");
+  if (words.length) words[words.length - 1] = words.at(-1).replace(/(?<=[^\p{P}])[\p{P}]+$/u, "");
+  return words;
 }
 
 /** A word with the glyphs of quote marks and hyphens made alike. */

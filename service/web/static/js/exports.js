@@ -5,8 +5,8 @@ import { copyAsButton } from "./copyas.js";
 import { announce, h } from "./dom.js";
 import { compareAddress } from "./router.js";
 
-/** Return the buttons that export an answer which has ended; `onTrouble(error)` hears what went wrong. */
-export function exportButtons(answer, { onTrouble }) {
+/** Return the buttons that export an answer which has ended; `onTrouble(error)` hears what went wrong, `more` are buttons beside them. */
+export function exportButtons(answer, { onTrouble, more = [] }) {
   const copy = h("button", { type: "button", class: "button bare narrow", async onclick() {
     try {
       await navigator.clipboard.writeText(answer.text);
@@ -24,8 +24,8 @@ export function exportButtons(answer, { onTrouble }) {
       onTrouble(error);
     }
   } }, `↓ ${name}`);
-  return h("div", { class: "row exports", role: "group", "aria-label": "Take the answer along" },
-    navigator.clipboard ? copy : null, file("md", "Markdown"), file("json", "JSON"), h("a", { class: "button bare narrow", href: compareAddress(answer.corpus_id, [answer.id]) }, "Compare with…"), copyAsButton(() => requests(answer)));
+  return h("div", { class: "row exports", role: "group", "aria-label": "What to do with the answer" },
+    navigator.clipboard ? copy : null, file("md", "Markdown"), file("json", "JSON"), h("a", { class: "button bare narrow", href: compareAddress(answer.corpus_id, [answer.id]) }, "Compare with…"), more, copyAsButton(() => requests(answer)));
 }
 
 /** What is on the screen, to be run elsewhere. */

@@ -9,6 +9,8 @@ import { isAbort } from "./problems.js";
 import { answerAddress, route } from "./router.js";
 
 const AT_ONCE = 20;
+const SOON_MS = 4000;
+const BATCH_MS = 60_000;
 const STATES = { queued: "waiting", running: "being answered", failed: "failed", cancelled: "stopped", in_doubt: "in doubt" };
 const SIGNS = { queued: "◌", running: "◌", failed: "✗", cancelled: "■", in_doubt: "?" };
 let last = { corpusId: undefined, data: [] };
@@ -28,7 +30,8 @@ export function showHistory(container, { corpusId }) {
       last = { corpusId, data: page.data };
       more.hidden = !page.has_more;
       draw();
-      if (page.data.some(isOpen) && !controller.signal.aborted) timer = setTimeout(() => load(limit), 4000);
+      const isSoon = page.data.some((one) => isOpen(one) && !one.batch_id);
+      if (page.data.some(isOpen) && !controller.signal.aborted) timer = setTimeout(() => load(limit), isSoon ? SOON_MS : BATCH_MS);
     } catch (error) {
       if (!isAbort(error) && error.status !== 0) throw error;
     }
@@ -51,11 +54,11 @@ export function showHistory(container, { corpusId }) {
 const isOpen = (answer) => answer.status === "queued" || answer.status === "running";
 
 function item(answer, isHere) {
-  const state = STATES[answer.status];
+  const state = answer.batch_id && isOpen(answer) ? "in a batch" : STATES[answer.status];
   const facts = [moment(answer.created_at), state ? null : price(answer), state ? null : held(answer.citations)];
   return h("li", null, h("a", { href: answerAddress(answer.id), "aria-current": isHere ? "page" : null },
     h("span", { class: "asked", dir: "auto" }, answer.question),
-    h("span", { class: "facts" }, facts.filter(Boolean).join(" · "), state ? h("span", { class: `state ${answer.status}` }, ` · ${SIGNS[answer.status]} ${state}`) : null)));
+    h("span", { class: "facts" }, facts.filter(Boolean).join(" · "), state ? h("span", { dataset: { state: answer.status } }, ` · ${SIGNS[answer.status]} ${state}`) : null)));
 }
 
 /** Return how many quotes hold, in words; null where none was made. */

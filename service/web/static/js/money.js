@@ -2,6 +2,7 @@
 
 const FINEST = 12;
 const DOLLAR = 10n ** 12n;
+const CENT = DOLLAR / 100n;
 
 /** Return an amount of a decimal string of the service ("3.12487"); null stays null. */
 export function amount(text) {
@@ -25,6 +26,12 @@ export function dollars(value) {
   if (value === null || value === undefined) return "—";
   const size = value < 0n ? -value : value;
   return `${value < 0n ? "−" : ""}$${roundedUp(size, size === 0n || size >= DOLLAR ? 2 : 4)}`;
+}
+
+/** Return the amount that `dollars` shows, so that a sum of shown amounts is the sum that is shown. */
+export function asShown(value) {
+  const unit = value >= DOLLAR ? CENT : CENT / 100n;
+  return ((value + unit - 1n) / unit) * unit;
 }
 
 /** Return an amount of a decimal string as `dollars` shows it. */

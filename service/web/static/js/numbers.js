@@ -19,7 +19,7 @@ export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one
 export function percent(share) {
   if (share > 0 && share < 0.001) return "< 0.1 %";
   if (share < 1 && share > 0.999) return "> 99.9 %";
-  return `${trimmed(share * 100)} %`;
+  return share >= 10 ? `${count(Math.round(share * 100))} %` : `${trimmed(share * 100)} %`;
 }
 
 /** 4.2 MB */

@@ -2,8 +2,8 @@
 
 import { h, newId } from "./dom.js";
 
-const EFFORTS = [["", "the model's own"], ["none", "none"], ["low", "low"], ["medium", "medium"], ["high", "high"], ["xhigh", "very high"]];
-const LENGTHS = [["", "the model's own"], ["low", "short"], ["medium", "medium"], ["high", "long"]];
+const EFFORTS = [["none", "none"], ["low", "low"], ["medium", "medium"], ["high", "high"], ["xhigh", "very high"]];
+const LENGTHS = [["low", "short"], ["medium", "medium"], ["high", "long"]];
 const PICTURES = [["none", "text only"], ["without_text", "pages without text, as pictures"], ["scans", "scans too, as pictures"]];
 const WASTE = [["duplicates", "copies of a document"], ["near_duplicates", "near copies"], ["repeated", "repeated headers and footers"], ["blank", "blank pages"]];
 
@@ -13,7 +13,7 @@ export const NO_JSON = "The response_format is no JSON yet, so there is no price
 export const parameterFields = (now, set) => [...mannerFields(now, set), ...furtherFields(now, set)];
 
 /** The two of them that change an answer most. */
-export const mannerFields = (now, set) => [choice("Thinking", "reasoning_effort", EFFORTS, now, set), choice("Length of the answer", "verbosity", LENGTHS, now, set)];
+export const mannerFields = (now, set, unsaid = "the model's own") => [choice("Thinking", "reasoning_effort", [["", unsaid], ...EFFORTS], now, set), choice("Length of the answer", "verbosity", [["", unsaid], ...LENGTHS], now, set)];
 
 /** All others. */
 export function furtherFields(now, set) {

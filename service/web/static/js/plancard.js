@@ -4,7 +4,7 @@ import { h, newId } from "./dom.js";
 import { amount, exact, shown } from "./money.js";
 import { count } from "./numbers.js";
 import { plainly } from "./plainwords.js";
-import { leftOut, manner, reach, titleOf } from "./planwords.js";
+import { extraWords, leftOut, manner, reach, titleOf } from "./planwords.js";
 
 const MOST_SHOWN = 60;
 
@@ -32,10 +32,13 @@ function feasible(plan) {
         pair("cold", plan.cost.cold_usd), pair("cached", plan.cache.reusable ? plan.cost.warm_usd : null), pair("at most", plan.cost.max_usd)))
       : h("p", { class: "quiet" }, "no price is published"),
     h("p", { class: "plan-manner" }, manner(plan)),
-    plan.threshold.status === "over" ? h("p", { class: "plan-over" }, h("strong", null, `Over the ${count(plan.threshold.at)} mark: `), `${shown(plan.threshold.extra_usd)} more`)
-      : plan.threshold.status === "near" ? h("p", { class: "plan-near" }, `Close to the ${count(plan.threshold.at)} mark`) : null,
+    plan.threshold.status === "over" ? h("p", { class: "plan-over" }, h("strong", null, `Over the ${count(plan.threshold.at)} mark: `), extraWords(plan))
+      : plan.threshold.status === "near" && isOneOfAll(plan) ? h("p", { class: "plan-near" }, `Close to the ${count(plan.threshold.at)} mark`) : null,
   ];
 }
+
+/** Parts and rankings are made to end close to the mark: no news there. */
+const isOneOfAll = ({ strategy }) => strategy === "whole" || strategy === "selected";
 
 const pair = (name, usd) => h("div", null, h("dt", null, name), h("dd", { class: "number", title: every(usd) }, shown(usd)));
 

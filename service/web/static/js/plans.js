@@ -4,12 +4,11 @@ import { post } from "./api.js";
 import { copyAsButton } from "./copyas.js";
 import { costCurve } from "./costcurve.js";
 import { debounced, fill, h, newId } from "./dom.js";
-import { draftConversation } from "./drafts.js";
 import { amount, dollars, shown } from "./money.js";
 import { count } from "./numbers.js";
 import { plainly } from "./plainwords.js";
 import { planCard } from "./plancard.js";
-import { offered, sameKind, titleOf } from "./planwords.js";
+import { extraWords, offered, sameKind, titleOf } from "./planwords.js";
 import { isAbort, problemNotice } from "./problems.js";
 
 const TYPING_MS = 350;
@@ -17,9 +16,9 @@ const NAMED = 2;
 const TIERS = [["standard", "Standard"], ["flex", "Flex"], ["batch", "Batch"]];
 
 /**
- * Return the panel as `{element, outcome, update(asked), stop()}`.
+ * Return the panel as `{element, outcome, ask(), update(asked), stop()}`.
  *
- * @param handlers `{onAsk({planId, acceptsLongContext, plan}), onFix(fix), onTier(tier), onQuestions(n), onPriced(plan, asked)}`: the last is told
+ * @param handlers `{onAsk({plan, acceptsLongContext, request}), onFix(fix), onTier(tier), onQuestions(n), onPriced(plan, asked)}`: the last is told
  * the plan of one call over everything that was asked about.
  * `outcome` is where asking shows what it does. `update` takes `{corpusId, request, why, documentIds, documents}`.
  */
@@ -41,11 +40,8 @@ export function plansPanel(handlers) {
     controller?.abort();
     controller = new AbortController();
     element.setAttribute("aria-busy", "true");
-    const { corpusId, request, documentIds } = asked;
     try {
-      const conversation_id = await draftConversation(corpusId, { signal: controller.signal });
-      const body = { ...request, conversation_id, ...(documentIds ? { document_ids: documentIds } : {}) };
-      offer = await post(`/v1/corpora/${encodeURIComponent(corpusId)}/plans`, body, { signal: controller.signal });
+      offer = await post(`/v1/corpora/${encodeURIComponent(asked.corpusId)}/plans`, body(), { signal: controller.signal });
       show();
       handlers.onPriced(offer.data.find((plan) => plan.strategy === "whole" || plan.strategy === "selected") ?? null, asked);
     } catch (error) {
@@ -55,6 +51,8 @@ export function plansPanel(handlers) {
     }
     element.removeAttribute("aria-busy");
   }
+
+  const body = () => ({ ...asked.request, ...(asked.documentIds ? { document_ids: asked.documentIds } : {}) });
 
   function show() {
     const plans = offered(offer.data);
@@ -85,32 +83,33 @@ export function plansPanel(handlers) {
     const extra = acceptance(plan);
     const isOpen = extra === null || accepted === extra;
     const price = shown(plan.cost?.expected_usd ?? null);
+    const isBatch = plan.service_tier === "batch";
+    const verb = isBatch ? "Put it in a batch" : "Ask";
     const button = h("button", { id: `${group}-ask`, type: "button", class: `button primary ask-button${isOpen ? "" : " is-closed"}`, "aria-disabled": isOpen ? null : "true", "aria-describedby": extra === null ? null : `${group}-extra`, onclick: () => (isOpen ? send(plan, extra !== null) : tick.focus()) },
-      extra === null ? `Ask for about ${price}` : isOpen ? `Ask at the long-context price: about ${price}` : "Accept the long-context price first");
+      extra === null ? `${verb} for about ${price}` : isOpen ? `${verb} at the long-context price: about ${price}` : "Accept the long-context price first");
     const tick = h("input", { id: `${group}-accept`, type: "checkbox", checked: isOpen && extra !== null, onchange: () => { accepted = tick.checked ? extra : null; show(); } });
     return h("div", { class: `ask-bar${extra === null ? "" : " is-over"}` },
       extra === null ? null : h("div", { id: `${group}-extra`, class: "ask-extra" },
-        h("p", null, h("strong", null, `${count(plan.threshold.tokens_over)} tokens over the ${count(plan.threshold.at)} mark. `), "Every token of this call is billed at the long-context price."),
-        h("label", { class: "check" }, tick, " ", h("span", null, "I accept the long-context price: ", h("strong", null, `${shown(plan.threshold.extra_usd)} more`)))),
-      h("div", { class: "row" }, button, h("span", { class: "small quiet" }, plan.cost ? `At most ${shown(plan.cost.max_usd)}; no bill is higher.` : "No price is published for this.")),
+        h("p", null, h("strong", null, `${count(plan.threshold.tokens_over)} tokens over the ${count(plan.threshold.at)} mark: `), "every token costs the long-context price."),
+        h("label", { class: "check" }, tick, " ", h("span", null, "I accept the long-context price: ", h("strong", null, extraWords(plan))))),
+      h("div", { class: "row ask-do" }, button, h("span", { class: "small quiet" }, plan.cost ? `At most ${shown(plan.cost.max_usd)}; no bill is higher.` : "No price is published for this.", isBatch ? " It comes within 24 hours; you need not stay." : "")),
       plan.warnings.filter(isThreshold).map((one) => fixes(one.fixes, "Or stay below: ")));
   }
 
   async function send(plan, acceptsLongContext) {
     fill(outcome, h("p", { class: "quiet", role: "status" }, "Asking…"));
     try {
-      await handlers.onAsk({ planId: plan.id, acceptsLongContext, plan });
+      await handlers.onAsk({ plan, acceptsLongContext, request: body() });
     } catch (error) {
       if (!isAbort(error)) fill(outcome, problemNotice(error), fixes(error.fixes ?? []));
-      if (["plan_changed", "plan_expired"].includes(error.code)) load();
+      if (["plan_changed", "plan_expired", "price_moved"].includes(error.code)) load();
     }
   }
 
-  /** What is on the screen, to be run elsewhere: in no conversation, for this one is the tab's. */
+  /** What is on the screen, to be run elsewhere. */
   function requests() {
-    const { corpusId, request, documentIds } = asked;
-    const at = `/v1/corpora/${encodeURIComponent(corpusId)}`;
-    const question = { ...request, ...(documentIds ? { document_ids: documentIds } : {}) };
+    const at = `/v1/corpora/${encodeURIComponent(asked.corpusId)}`;
+    const question = body();
     const chosen = chosenOf(offered(offer.data));
     const priced = { name: "Tell the prices of this question", method: "POST", path: `${at}/plans`, body: question };
     if (!chosen) return [priced];
@@ -130,8 +129,7 @@ export function plansPanel(handlers) {
     return h("div", { class: "tiers", role: "group", "aria-label": "Service tier" }, standing.map(([tier, label]) => {
       const other = others.get(tier);
       const usd = tier === now ? chosen.cost?.expected_usd : other?.cost?.expected_usd;
-      const isPriceOnly = tier === "batch" && tier !== now;
-      return h("button", { id: `${group}-${tier}`, type: "button", class: "tier", "aria-pressed": String(tier === now), disabled: isPriceOnly, title: plainly(other?.note ?? ""), onclick: () => handlers.onTier(tier === "standard" ? null : tier) },
+      return h("button", { id: `${group}-${tier}`, type: "button", class: "tier", "aria-pressed": String(tier === now), disabled: tier !== now && other?.feasible === false, title: plainly(other?.note ?? ""), onclick: () => handlers.onTier(tier === "standard" ? null : tier) },
         label, usd ? h("span", { class: "number" }, shown(usd)) : null);
     }));
   }
@@ -145,7 +143,13 @@ export function plansPanel(handlers) {
     if (!known.length) return null;
     const names = new Map((asked?.documents ?? []).map((one) => [one.id, one.filename]));
     return h("div", { class: "row fixes" }, lead ? h("span", { class: "small" }, lead) : null, known.map((fix) => h("button", { type: "button", class: "button narrow", title: plainly(fix.detail), onclick: () => mend(fix) },
-      h("span", null, worded(fix, names)), fix.saves_usd ? h("span", { class: "quiet" }, `saves ${dollars(amount(fix.saves_usd))}`) : null)));
+      h("span", null, worded(fix, names)), fix.saves_usd ? h("span", { class: "quiet" }, `saves ${mostOf(fix)}${dollars(amount(fix.saves_usd))}`) : null)));
+  }
+
+  /** What is saved is reckoned cold; while something is cached it is the most. */
+  function mostOf({ saves_usd: saved }) {
+    const cost = chosenOf(offered(offer?.data ?? []))?.cost;
+    return cost && amount(cost.expected_usd) < amount(cost.cold_usd) && amount(saved) > amount(cost.expected_usd) ? "up to " : "";
   }
 
   function mend(fix) {
@@ -158,6 +162,8 @@ export function plansPanel(handlers) {
   return {
     element,
     outcome,
+    /** Ask the chosen plan, as its button does: a price that is not accepted yet leads to its tick. */
+    ask() { if (offer && !element.hasAttribute("aria-busy")) document.getElementById(`${group}-ask`)?.click(); },
     update(next) {
       asked = next;
       if (next.request) return later();

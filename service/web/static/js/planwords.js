@@ -1,5 +1,6 @@
 // Plans in plain words.
 
+import { amount, shown } from "./money.js";
 import { count, percent, plural } from "./numbers.js";
 
 const REASONS = {
@@ -41,6 +42,9 @@ export function manner(plan) {
   if (plan.strategy === "ranked") return `One call reads the pages that your question is most about, up to ${count(plan.budget_tokens)} tokens.`;
   return plan.strategy === "selected" ? "One call reads every page of the documents that are on." : "One call reads every page.";
 }
+
+/** What the threshold adds, in words: reckoned cold, so it is the most where something is cached. */
+export const extraWords = ({ cost, threshold }) => `${cost && amount(cost.expected_usd) < amount(cost.cold_usd) ? "up to " : ""}${shown(threshold.extra_usd)} more`;
 
 /** What a plan reads, in a few words. */
 export function reach({ coverage }) {

@@ -1,10 +1,12 @@
 // Uploads: at most four at once over all corpora, going on while other views are looked at.
 
 import { ApiProblem, keyHeaders, renewKey } from "./api.js";
+import { keep, recall } from "./state.js";
 
 const AT_ONCE = 4;
 const TRIES = 3;
 const AGAIN_MS = 1500;
+const MOST_FOLDERS = 5000;
 const LITTER = /^(?:thumbs\.db|ehthumbs\.db|desktop\.ini|~\$.*|\..*)$/i;
 const LITTER_FOLDERS = /^(?:__macosx|\$recycle\.bin|system volume information|\..*)$/i;
 
@@ -28,6 +30,24 @@ export function addFiles(corpusId, files) {
   queue.push(...entries);
   batch.tell();
   next();
+}
+
+/** Return `{of(document), learn(entries)}`: the folder that a document was dropped in, with its stroke; "" where none is known to this browser. */
+export function foldersOf(corpusId) {
+  const known = new Map(recall(`folders.${corpusId}`, []));
+  let root = rootOf([...known.values()]);
+  return { of: (document) => (known.get(document.id) ?? "").slice(root.length), learn(entries) {
+    const news = entries.filter((one) => one.name.includes("/") && !known.has(one.documentId));
+    for (const one of news) known.set(one.documentId, one.name.slice(0, one.name.lastIndexOf("/") + 1));
+    if (news.length) keep(`folders.${corpusId}`, [...known].slice(-MOST_FOLDERS));
+    root = rootOf([...known.values()]);
+  } };
+}
+
+/** The folder that all of them lie in says nothing of any. */
+function rootOf(folders) {
+  const root = folders.length ? folders[0].slice(0, folders[0].indexOf("/") + 1) : "";
+  return folders.every((one) => one.startsWith(root)) ? root : "";
 }
 
 /** Return the files of a file input, with their paths below the folder that was chosen. */

@@ -32,7 +32,7 @@ export function viewer({ onClose }) {
     verdict,
     h("div", { class: "viewer-tools", role: "toolbar", "aria-label": "Page" }, back, forth, home, h("span", { class: "push" }), smaller, larger),
     sheet);
-  const covers = matchMedia("(max-width: 68rem)"); // as the style sheet has it: then the page lies over all else
+  const covers = matchMedia("(max-width: 60rem)"); // as the style sheet has it: then the page lies over all else
   covers.addEventListener("change", shade);
   let state = null;
   let opener = null;
