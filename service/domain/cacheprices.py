@@ -81,7 +81,8 @@ def _removals(
         if held:
             # Also where what is held ends inside it: what stands before may be too little to be cached.
             stays = 0 if at_breakpoint else pricing.cacheable(min(held, before + OPENING_TOKENS))
-            costs = max(0, min(held, kept) - stays) * (fresh - cached)
+            rest = held - max(0, min(size, held - before))  # of what is held, what it is not
+            costs = max(0, min(rest, kept) - stays) * (fresh - cached)
         yield Removal(_usd(now - warm, scale), _usd(costs, scale))
         before += size
 

@@ -71,6 +71,17 @@ def test_known_figures() -> None:
     assert third.costs_usd == "0.00"
 
 
+def test_where_less_is_held_only_that_is_read_anew() -> None:
+    sizes = [50_000, 100_000, 20_000]  # the last two joined since
+    grown = replace(whole(sizes), held_tokens=pricing.cacheable(80_000))
+    first, second, third = cacheprices.removals(sizes, grown, TERMS) or []
+    assert Decimal("0.133") < Decimal(first.costs_usd) < Decimal("0.136")  # 30,000 anew: 5.00 less 0.50
+    assert Decimal(second.costs_usd) < Decimal("0.0006"), (
+        "what stood behind it was not held: one step at most"
+    )
+    assert third.costs_usd == "0.00"
+
+
 def test_an_unknown_price_is_not_guessed() -> None:
     priority = replace(TERMS, tier="priority")
     assert cacheprices.removals([100], whole([100]), priority) is None
