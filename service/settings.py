@@ -30,6 +30,7 @@ from service.errors import Invalid
 FILE = "unabridged.toml"
 
 MOST_TOKENS = 10_000_000
+_NO_BAND = "a share below 1, or whole tokens"
 _NUMBER = re.compile(r"\d{1,3}(\.\d+)?")
 _OURS = ("unabridged_", "openai_")
 """How names begin in the environment that are meant for this product, case aside."""
@@ -42,15 +43,23 @@ def _aliases(name: str, *more: str) -> AliasChoices:
 
 
 def _share(value: object) -> object:
-    """Return a share that is said in per cent as a number; everything else as it is."""
+    """Return a share that is said in per cent as a number; everything else as it is.
+
+    Raises:
+        ValueError: it is the whole or more, which as a number would be tokens.
+    """
     said = value.strip() if isinstance(value, str) else ""
     number = said[:-1].strip()
-    return float(number) / 100 if said.endswith("%") and _NUMBER.fullmatch(number) else value
+    if not said.endswith("%") or not _NUMBER.fullmatch(number):
+        return value
+    if float(number) >= 100:  # noqa: PLR2004 - per cent
+        raise ValueError(_NO_BAND)
+    return float(number) / 100
 
 
 def _whole_tokens(value: float) -> float:
     if value >= 1 and value != int(value):
-        raise ValueError("a share below 1, or whole tokens")
+        raise ValueError(_NO_BAND)
     return value
 
 

@@ -56,7 +56,9 @@ def test_a_guard_band_is_a_share_or_tokens(said: str, band: float, monkeypatch: 
     assert Settings().guard_band == pytest.approx(band)
 
 
-@pytest.mark.parametrize("said", ["-1", "1.5", "nan", "inf", "%", "five", str(MOST_TOKENS + 1)])
+@pytest.mark.parametrize(
+    "said", ["-1", "1.5", "nan", "inf", "%", "five", "100%", "200 %", str(MOST_TOKENS + 1)]
+)
 def test_what_is_no_guard_band(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNABRIDGED_GUARD_BAND", said)
     with pytest.raises(ValidationError):
