@@ -25,7 +25,7 @@ def correct_bill(tx: Transaction, ctx: Context, answer: Answer, verdict: Verdict
     A later verdict about the same call corrects this one.
 
     Raises:
-        Conflict: every call told its usage.
+        Conflict: it has not ended, or every call told its usage.
         Invalid: it is not said what was billed, or for which call.
     """
     calls = answers.calls_of(tx, answer.id)
@@ -56,7 +56,7 @@ def totalled(answer: Answer, calls: Sequence[Call]) -> Answer:
 
 def _meant(answer: Answer, calls: Sequence[Call], verdict: Verdict) -> Call:
     """Return the call that a verdict is about."""
-    open_ones = [call for call in calls if _can_be_corrected(answer, call)]
+    open_ones = [call for call in calls if answer.status.final and _can_be_corrected(answer, call)]
     if not open_ones or _is_second_verdict(open_ones, verdict):
         raise Conflict(
             "Only an answer in doubt, or one whose cost is told as at most, can be resolved; this one is "
@@ -74,8 +74,9 @@ def _meant(answer: Answer, calls: Sequence[Call], verdict: Verdict) -> Call:
 def _can_be_corrected(answer: Answer, call: Call) -> bool:
     if answer.engine == OFFLINE or call.state is not CallState.DONE or call.kept_from is not None:
         return False
-    usage = call.usage
-    return call.actual_usd is None or (usage is not None and (usage.is_at_most or usage.invoiced))
+    if call.actual_usd is None or call.finish_reason == RESOLVED:
+        return True
+    return call.usage is not None and (call.usage.is_at_most or call.usage.invoiced)
 
 
 def _is_second_verdict(calls: Sequence[Call], verdict: Verdict) -> bool:

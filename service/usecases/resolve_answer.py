@@ -43,17 +43,26 @@ def resolve_answer(ctx: Context, tenant: str, answer_id: str, verdict: Verdict) 
         doubtful = [call for call in calls if call.state is CallState.IN_DOUBT]
         if answer.status is not AnswerStatus.IN_DOUBT or not doubtful:
             return correct_bill(tx, ctx, answer, verdict)
-        if verdict.has_figures and len(doubtful) > 1:
-            raise Invalid(
-                f"{len(doubtful)} calls are in doubt, and a bill is of one call: leave it out, and "
-                "each is booked at its ceiling."
-            )
+        _check_named(verdict, doubtful)
         for call in doubtful:
             _end(tx, ctx, answer, call, verdict)
         ended = _ended(answer, answers.calls_of(tx, answer_id), len(doubtful), verdict)
         answers.conclude(tx, ended)
         answers.add_to_end(tx, answer_id, last_words(ended))
     return ended
+
+
+def _check_named(verdict: Verdict, doubtful: Sequence[Call]) -> None:
+    """Refuse a verdict about other calls than all those in doubt."""
+    parts = [call.part for call in doubtful]
+    if verdict.call is not None and parts != [verdict.call]:
+        said = ", ".join(map(str, parts))
+        raise Invalid(f"In doubt is what was sent as call {said}: decide that first, and leave out `call`.")
+    if verdict.has_figures and len(doubtful) > 1:
+        raise Invalid(
+            f"{len(doubtful)} calls are in doubt, and a bill is of one call: leave it out, and "
+            "each is booked at its ceiling."
+        )
 
 
 def _end(tx: Transaction, ctx: Context, answer: Answer, call: Call, verdict: Verdict) -> None:

@@ -145,6 +145,8 @@ def test_in_doubt_and_at_its_ceiling_it_is_put_right_later(
     assert (answer["status"], answer["cost"]["actual_usd"]) == ("failed", "0.25")
     assert sums(server, corpus)["booked_usd"] == sums(server, corpus)["spent_usd"] == "0.25"
     assert resolve(server, doubtful["id"], billed=False).status_code == 409
+    again = resolve(server, doubtful["id"], billed=True, amount_usd="0.2").json()
+    assert (again["cost"]["actual_usd"], sums(server, corpus)["booked_usd"]) == ("0.20", "0.20")
 
 
 def test_of_several_calls_it_is_said_which(server: Server, upstream: Upstream, large: list[str]) -> None:
@@ -161,6 +163,38 @@ def test_of_several_calls_it_is_said_which(server: Server, upstream: Upstream, l
     assert both["cost"]["actual_is"] == "exact"
     exact = [call.actual_usd for call in server.calls(answer["id"]) if call.part not in parts]
     assert Decimal(both["cost"]["actual_usd"]) == Decimal("0.50") + sum(one or Decimal(0) for one in exact)
+
+
+def test_what_is_under_way_is_not_corrected(server: Server, upstream: Upstream, large: list[str]) -> None:
+    corpus = server.corpus(*large)
+    upstream.script.extend([acts.no_usage(), acts.no_usage(), acts.slow(30)])
+    asked = server.ask(corpus, question="Winter, so far?", strategy="split", wait=False).json()
+    until(lambda: sum(call.usage is not None for call in server.calls(asked["id"])) == 2)
+    response = resolve(server, asked["id"], billed=True, amount_usd="0.25", call=0)
+    server.client.post(f"/v1/answers/{asked['id']}/cancel")
+    assert (response.status_code, response.json()["code"]) == (409, "conflict")
+    answer = server.finished(asked["id"])
+    assert (answer["status"], answer["cost"]["actual_is"]) == ("cancelled", "at_most")
+    assert [event.name for event in server.events(asked["id"])].count("done") == 1
+    assert "correct" not in [line["kind"] for line in lines_of(server, asked["id"])]
+
+
+@pytest.mark.parametrize("billed", [{"billed": True, "amount_usd": "0.25"}, {"billed": False}])
+def test_what_is_in_doubt_is_not_taken_for_another_call(
+    server: Server, upstream: Upstream, large: list[str], billed: Json
+) -> None:
+    corpus = server.corpus(*large)
+    upstream.script.extend([acts.no_usage(), acts.cut_after(3)])
+    answer = server.ask(corpus, question="Winter?", strategy="split").json()["answer"]
+    states = {call.part: call.state.value for call in server.calls(answer["id"])}
+    (at_most,) = [part for part, state in states.items() if state == "done"]
+    (doubtful,) = [part for part, state in states.items() if state == "in_doubt"]
+    refused = resolve(server, answer["id"], call=at_most, **billed)
+    assert (refused.status_code, str(doubtful) in refused.json()["detail"]) == (422, True)
+    assert server.client.get(f"/v1/answers/{answer['id']}").json() == answer
+    assert resolve(server, answer["id"], call=doubtful, **billed).json()["status"] == "failed"
+    corrected = resolve(server, answer["id"], billed=True, amount_usd="0.5", call=at_most).json()
+    assert Decimal(corrected["cost"]["actual_usd"]) == Decimal(billed.get("amount_usd", 0)) + Decimal("0.5")
 
 
 def test_stopped_before_a_word_is_at_most_too(server: Server, corpus: str, upstream: Upstream) -> None:
