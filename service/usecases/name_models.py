@@ -22,7 +22,8 @@ def named_model(catalog: Catalog, asked: Model, replied: str | None) -> Model | 
             return catalog.model(name)
         except NotFound:
             continue
-    return None
+    # Under another maker's name, or in other case, as `is_other` takes it.
+    return next((model for model in catalog.models if not is_other(model.names, replied)), None)
 
 
 def model_warnings(catalog: Catalog, answer: Answer, calls: Sequence[Call]) -> tuple[dict[str, Any], ...]:
