@@ -93,6 +93,18 @@ def test_what_a_plan_leaves_out_is_named(page: Page, client: httpx.Client, corpu
     expect(card.locator(".plan-out")).to_contain_text("volume")
 
 
+def test_who_asks_twice_in_haste_pays_once(page: Page, client: httpx.Client, provider: Upstream) -> None:
+    corpus = corpus_of(client, {"one.txt": 3_000}, name="In haste")
+    provider.requests.clear()
+    ask(page, corpus)
+    page.locator(".ask-button").dblclick()
+    page.wait_for_url(re.compile(r"#/a/"))
+    expect(page.locator(".answer-text")).to_have_attribute("aria-busy", "false")
+    asked = client.get("/v1/answers", params={"corpus_id": corpus}).json()["data"]
+    assert (len(asked), len(provider.requests)) == (1, 1)
+    assert len(client.get("/v1/conversations", params={"corpus_id": corpus}).json()["data"]) == 1
+
+
 def test_the_long_context_price_has_to_be_accepted(page: Page, provider: Upstream, corpus: str) -> None:
     provider.requests.clear()
     ask(page, corpus)

@@ -32,6 +32,7 @@ export function plansPanel(handlers) {
   let offer = null;
   let wanted = null;
   let accepted = null;
+  let isAsking = false;
   let controller = null;
 
   const later = debounced(load, TYPING_MS);
@@ -97,12 +98,16 @@ export function plansPanel(handlers) {
   }
 
   async function send(plan, acceptsLongContext) {
+    if (isAsking) return; // a second click would be paid as well
+    isAsking = true;
     fill(outcome, h("p", { class: "quiet", role: "status" }, "Asking…"));
     try {
       await handlers.onAsk({ plan, acceptsLongContext, request: body() });
     } catch (error) {
       if (!isAbort(error)) fill(outcome, problemNotice(error), fixes(error.fixes ?? []));
       if (["plan_changed", "plan_expired", "price_moved"].includes(error.code)) load();
+    } finally {
+      isAsking = false;
     }
   }
 
