@@ -124,6 +124,9 @@ def test_who_was_billed_may_say_for_what(page: Page, desk: Desk, corpus: str) ->
     page.get_by_role("button", name="It was billed").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Tokens in").fill("1000")
+    dialog.get_by_role("button", name="Book it").click()
+    expect(dialog.get_by_label("Tokens out")).to_be_focused()  # half a usage books nothing
+    assert desk.finished(answer["id"])["status"] == "in_doubt"
     dialog.get_by_label("Tokens out").fill("10")
     assert violations(page) == []
     dialog.get_by_role("button", name="Book it").click()

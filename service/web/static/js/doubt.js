@@ -50,8 +50,13 @@ function known(answer, held) {
 /** Ask for what the records say; resolves to `{usage}`, to {} where only the charge is known, to null where it was called off. */
 function askUsage(answer, held) {
   const id = newId("billed");
-  const inputs = FIELDS.map(([name]) => h("input", { id: `${id}-${name}`, class: "input", type: "number", min: "0", step: "1" }));
+  const inputs = FIELDS.map(([name]) => h("input", { id: `${id}-${name}`, class: "input", type: "number", min: "0", step: "1", oninput: together }));
   const isOneCall = answer.strategy !== "split"; // of several calls nobody could say which one it was
+  /** Half a usage would be booked as all of it. */
+  function together() {
+    const isToldAny = inputs.some((one) => one.value !== "");
+    for (const [n, [name]] of FIELDS.entries()) inputs[n].required = isToldAny && name !== "cached_tokens";
+  }
   return askWith({
     title: "It was billed", action: "Book it",
     text: isOneCall ? `Its tokens, where the records tell them, are what is booked; without them all that is held is, ${held}. This can't be taken back.`
