@@ -222,7 +222,9 @@ def _question(desk: Desk, wanted: shapes.Ask, corpus_id: str) -> Question | None
         repair=wanted.repair,
         conversation_id=wanted.conversation_id,
     )
-    return keep_conversation.to_continue(desk.ctx, desk.tenant, corpus_id, question)
+    return keep_conversation.to_continue(
+        desk.ctx, desk.tenant, corpus_id, question, idempotency_key=wanted.idempotency_key
+    )
 
 
 def _corpus_id(desk: Desk, wanted: shapes.Ask) -> str:

@@ -10,7 +10,7 @@ from service.domain.conversations import Conversation, Past
 from service.domain.pricing import usd
 from service.domain.questions import Question
 from service.errors import Invalid, NotFound
-from service.store import conversations, corpora
+from service.store import answers, conversations, corpora
 from service.store.session import Transaction
 from service.usecases.context import Context, new_id
 from service.usecases.recall_conversation import Recalled, recalled
@@ -97,14 +97,20 @@ def compact(ctx: Context, tenant: str, conversation_id: str, *, keep_last: int |
     return {**_described(now), "saves_tokens": found.history.most_tokens - now.history.most_tokens}
 
 
-def to_continue(ctx: Context, tenant: str, corpus_id: str, question: Question) -> Question:
+def to_continue(
+    ctx: Context, tenant: str, corpus_id: str, question: Question, *, idempotency_key: str | None = None
+) -> Question:
     """Return the question in the conversation that it names: by its id, or as `last` or `new`.
 
-    Where a corpus has none yet, its last one is begun.
+    Where a corpus has none yet, its last one is begun. With a key that stands for an answer already, it is
+    the conversation of that one: the same request again has to be the same.
     """
     if question.conversation_id not in {LAST, NEW}:
         return question
     with ctx.db.read() as tx:
+        known = answers.get_by_key(tx, tenant, idempotency_key) if idempotency_key else None
+        if known is not None:
+            return replace(question, conversation_id=known[0].conversation_id)
         wants_last = question.conversation_id == LAST
         found = conversations.latest(tx, tenant, corpus_id) if wants_last else None
     named = found.id if found else str(begin(ctx, tenant, corpus_id)["id"])

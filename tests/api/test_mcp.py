@@ -360,6 +360,27 @@ def test_a_conversation_goes_on_and_is_repaired(corpus: str, url: str, upstream:
     assert (alone.data["conversation_id"], alone.data["repair"]) == (None, None)
 
 
+@pytest.mark.parametrize("named", ["new", "last"])
+def test_the_same_again_in_a_conversation_is_the_same_answer(
+    corpus: str, url: str, upstream: Upstream, named: str
+) -> None:
+    async def work(assistant: Assistant) -> list[Given]:
+        async def again(key: str) -> Given:
+            return await assistant.use(
+                "ask", corpus=corpus, question="When?", conversation_id=named, idempotency_key=key, **CEILING
+            )
+
+        key = f"once {corpus} {named}"
+        first = await again(key)
+        await assistant.use("ask", corpus=corpus, question="And?", conversation_id="new", **CEILING)
+        return [first, await again(key)]
+
+    first, second = talk(url, work)
+    assert not second.is_error, second.text
+    assert second.data["answer_id"] == first.data["answer_id"]
+    assert len(upstream.requests) == 2
+
+
 def test_an_answer_is_replayed_and_exported(
     server: Server, corpus: str, url: str, upstream: Upstream
 ) -> None:
