@@ -135,6 +135,16 @@ def test_who_was_billed_may_say_for_what(page: Page, desk: Desk, corpus: str) ->
     assert (booked["usage"]["prompt_tokens"], booked["usage"]["completion_tokens"]) == (1000, 10)
 
 
+def test_a_correction_stands_in_the_ledger_in_words(
+    page: Page, client: httpx.Client, desk: Desk, corpus: str
+) -> None:
+    answer = desk.ask(corpus, Act(text=SAID, usage=False))
+    body = {"billed": True, "amount_usd": "0.01"}
+    assert client.post(f"/v1/answers/{answer['id']}/resolve", json=body).status_code == 200
+    page.goto("/#/spend")
+    expect(page.get_by_role("group", name="Ledger").get_by_role("cell", name="corrected")).to_be_visible()
+
+
 def test_a_note_on_a_document_is_read_by_key(page: Page, desk: Desk, tmp_path: Path) -> None:
     corpus = desk.corpus(desk.add("harbour book.pdf", book(tmp_path)))
 

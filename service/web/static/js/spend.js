@@ -10,7 +10,7 @@ import { answerAddress } from "./router.js";
 const DAYS = 30;
 const LINES = 12;
 const NAMED = 100;
-const KINDS = { reserve: "held", release: "freed", settle: "paid" };
+const KINDS = { reserve: "held", release: "freed", settle: "paid", correct: "corrected" };
 const A_DAY_MS = 86_400_000;
 
 /** Show what was spent in the last days. */
