@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -135,3 +136,14 @@ class Answer:
     batch_id: str | None = None
     batch_number: int | None = None
     warnings: tuple[dict[str, Any], ...] = ()
+
+
+def totalled(answer: Answer, calls: Sequence[Call]) -> Answer:
+    """Return the answer with what all its calls used and cost."""
+    used = [call.usage for call in calls if call.usage]
+    costs = [call.actual_usd for call in calls if call.actual_usd is not None]
+    return replace(
+        answer,
+        usage=sum(used[1:], used[0]) if used else None,
+        actual_usd=sum(costs, Decimal(0)) if costs else None,
+    )

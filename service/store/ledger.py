@@ -18,6 +18,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from service.domain import budgets as periods
 from service.domain.budgets import Period
+from service.domain.usage import Usage
 from service.store.session import Transaction
 from service.store.tables import answers, budgets, calls, ledger, observations, reservations
 
@@ -82,8 +83,7 @@ class Settled:
     @property
     def is_exact(self) -> bool:
         """Whether what it cost is known; otherwise it is booked at most."""
-        usage = self.usage or {}
-        counted = bool(usage.get("estimated") or usage.get("priced_as")) and not usage.get("invoiced")
+        counted = self.usage is not None and Usage(**self.usage).is_at_most
         return self.actual_usd is not None and (not counted or not self.actual_usd)
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
 
 from service.domain import pricing
-from service.domain.answers import RESOLVED, Answer, Call, CallState
+from service.domain.answers import RESOLVED, Answer, Call, CallState, totalled
 from service.errors import Conflict, Invalid
 from service.store import answers, ledger
 from service.store.session import Transaction
@@ -41,17 +40,6 @@ def correct_bill(tx: Transaction, ctx: Context, answer: Answer, verdict: Verdict
     answers.rebill(tx, ended)
     answers.add_to_end(tx, answer.id, last_words(ended))
     return ended
-
-
-def totalled(answer: Answer, calls: Sequence[Call]) -> Answer:
-    """Return the answer with what all its calls used and cost."""
-    used = [call.usage for call in calls if call.usage]
-    costs = [call.actual_usd for call in calls if call.actual_usd is not None]
-    return replace(
-        answer,
-        usage=sum(used[1:], used[0]) if used else None,
-        actual_usd=sum(costs, Decimal(0)) if costs else None,
-    )
 
 
 def _meant(answer: Answer, calls: Sequence[Call], verdict: Verdict) -> Call:

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from service.domain import pricing
-from service.domain.answers import RESOLVED, Answer, AnswerStatus, Call, CallState
+from service.domain.answers import RESOLVED, Answer, AnswerStatus, Call, CallState, totalled
 from service.domain.documents import Failure
 from service.errors import Invalid, NotFound
 from service.store import answers, ledger
 from service.store.session import Transaction
 from service.usecases.bill_verdict import Verdict, billed_usd
 from service.usecases.context import Context
-from service.usecases.correct_bill import correct_bill, totalled
+from service.usecases.correct_bill import correct_bill
 from service.usecases.describe_answer import last_words
 from service.usecases.running import IN_DOUBT
 

@@ -10,11 +10,10 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 from service.domain import progress
-from service.domain.answers import Answer, AnswerStatus, Call, CallState
+from service.domain.answers import Answer, AnswerStatus, Call, CallState, totalled
 from service.domain.documents import Failure
 from service.domain.precision import precision
 from service.domain.questions import Question
@@ -210,14 +209,10 @@ def _totals(run: Run, *, explained: bool = False) -> Answer:
         cache = explain_cache(tx, run, calls) if explained else None
     if any(call.state in {CallState.READY, CallState.SENT} for call in calls):
         calls = _ended(run)
-    used = [call.usage for call in calls if call.usage]
-    costs = [call.actual_usd for call in calls if call.actual_usd is not None]
     doubtful = any(call.state is CallState.IN_DOUBT for call in calls)
     return replace(
-        run.answer,
+        totalled(run.answer, calls),
         status=AnswerStatus.IN_DOUBT if doubtful else run.answer.status,
-        usage=sum(used[1:], used[0]) if used else None,
-        actual_usd=sum(costs, Decimal(0)) if costs else None,
         first_token_at=run.first_token_at,
         cache=cache,
         warnings=model_warnings(run.ctx.catalog, run.answer, calls),
