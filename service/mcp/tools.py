@@ -76,7 +76,8 @@ class Tool(Generic[Takes]):
 
     Attributes:
         takes, gives: the forms of what goes in and comes out.
-        spends: whether it may cost money; otherwise it changes nothing that is kept but plans.
+        spends: whether it may cost money; otherwise it keeps nothing but plans, and conversations without a
+            turn.
     """
 
     name: str

@@ -333,8 +333,12 @@ def rebill_call(tx: Transaction, call: Call) -> None:
 
 
 def rebill(tx: Transaction, answer: Answer) -> None:
-    """Write the same of an answer that has ended."""
-    row = {"usage": asdict(answer.usage) if answer.usage else None, "actual_usd": answer.actual_usd}
+    """Write the same of an answer that has ended, and how that is said."""
+    row = {
+        "usage": asdict(answer.usage) if answer.usage else None,
+        "actual_usd": answer.actual_usd,
+        "error": asdict(answer.error) if answer.error else None,
+    }
     tx.execute(update(answers).where(answers.c.id == answer.id).values(row))
 
 

@@ -17,6 +17,8 @@ from service.usecases.bill_verdict import OFFLINE, Verdict, billed_usd
 from service.usecases.context import Context
 from service.usecases.describe_answer import last_words
 
+_CHARGED = "The reply never came whole. It was resolved as billed, and booked at what was charged."
+
 
 def correct_bill(tx: Transaction, ctx: Context, answer: Answer, verdict: Verdict) -> Answer:
     """Book one call of an ended answer as it was billed, in the caller's transaction.
@@ -37,6 +39,8 @@ def correct_bill(tx: Transaction, ctx: Context, answer: Answer, verdict: Verdict
     ledger.correct(tx, call.id, actual_micros=pricing.to_micros_up(actual), actual_usd=actual)
     answers.rebill_call(tx, corrected)
     ended = totalled(answer, [corrected if one.id == call.id else one for one in calls])
+    if answer.error is not None and call.finish_reason == RESOLVED:  # it told at what it was booked until now
+        ended = replace(ended, error=replace(answer.error, detail=_CHARGED))
     answers.rebill(tx, ended)
     answers.add_to_end(tx, answer.id, last_words(ended))
     return ended

@@ -143,6 +143,8 @@ def test_in_doubt_and_at_its_ceiling_it_is_put_right_later(
     assert (report["exact_usd"], report["at_most_usd"]) == ("0.00", report["booked_usd"])
     answer = resolve(server, doubtful["id"], billed=True, amount_usd="0.25").json()
     assert (answer["status"], answer["cost"]["actual_usd"]) == ("failed", "0.25")
+    assert answer["error"]["detail"].endswith("booked at what was charged.")
+    assert server.client.get(f"/v1/answers/{doubtful['id']}").json() == answer
     assert sums(server, corpus)["booked_usd"] == sums(server, corpus)["spent_usd"] == "0.25"
     assert resolve(server, doubtful["id"], billed=False).status_code == 409
     again = resolve(server, doubtful["id"], billed=True, amount_usd="0.2").json()
