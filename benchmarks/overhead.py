@@ -292,6 +292,7 @@ def litellm(venv: Path, folder: Path, upstream_port: int) -> Iterator[list[Targe
     told = {
         **os.environ,
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
         "PATH": f"{venv / 'bin'}:{os.environ['PATH']}",
     }
     with (folder / "litellm.log").open("wb") as log:

@@ -38,7 +38,7 @@ from service.metrics import Refusals
 from service.settings import Settings
 from service.web import fragments, page
 
-THREADS = 24
+THREADS = 8
 """For what waits for the store: whoever commits waits for the disk, together with all others that do."""
 
 

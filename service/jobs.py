@@ -58,7 +58,7 @@ EXTRACT = "extract"
 WAITING_FOR_EACH = 8
 """Documents that a process takes from the queue for each one it reads: a poll must not be what limits it."""
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 1.0
 """How soon what another process queued is seen; what this one queues, it takes up at once."""
 
 COMMAND_LISTEN_SECONDS = 0.1

@@ -58,14 +58,21 @@ async def ask(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Ask: by a plan that was offered, or by a question, which takes the recommended plan."""
-    owner = who.tenant
     request = replace(request_of(body, idempotency_key, model=ctx.terms.model), key_id=who.key_id)
-    if await asyncio.to_thread(is_for_batch, ctx, owner, request):
-        return await _put_in(ctx, owner, start_batch, corpus_id, request, stream=body.stream)
-    request = await asyncio.to_thread(with_pictures, ctx, request, body)
-    answer = await asyncio.to_thread(ask_question.ask_question, ctx, owner, corpus_id, request)
+    answer = await asyncio.to_thread(_accepted, ctx, who.tenant, corpus_id, request, body)
+    if answer is None:
+        return await _put_in(ctx, who.tenant, start_batch, corpus_id, request, stream=body.stream)
     await start(answer.id)
     return await replied(ctx, answer, stream=body.stream, wait=body.wait)
+
+
+def _accepted(
+    ctx: Context, owner: str, corpus_id: str, request: Request, body: AnswerRequest
+) -> Answer | None:
+    """Return the accepted answer; None where it is for a batch."""
+    if is_for_batch(ctx, owner, request):
+        return None
+    return ask_question.ask_question(ctx, owner, corpus_id, with_pictures(ctx, request, body))
 
 
 async def _put_in(
@@ -151,7 +158,7 @@ def resolve(ctx: Ctx, who: Manager, answer_id: str, body: Resolution) -> dict[st
 async def replied(ctx: Context, answer: Answer, *, stream: bool, wait: bool) -> Response:
     """Return an accepted answer as it was asked for: as a stream, at once, or once it has ended."""
     if stream:
-        return events.stream(_sent(ctx, answer.tenant, answer.id, after=0), status=201)
+        return events.stream(_sent(ctx, answer.tenant, answer.id, after=0, accepted=True), status=201)
     if not wait:
         return JSONResponse(describe_answer(answer), status_code=202)
     return _finished(await wait_for_answer(ctx, answer.tenant, answer.id))
@@ -214,8 +221,10 @@ def _question(body: AnswerRequest, model: str) -> Question:
     return replace(question, strategies=(body.strategy,)) if body.strategy else question
 
 
-async def _sent(ctx: Context, owner: str, answer_id: str, *, after: int) -> AsyncIterator[bytes]:
-    async for event in follow_answer(ctx, owner, answer_id, after=after):
+async def _sent(
+    ctx: Context, owner: str, answer_id: str, *, after: int, accepted: bool = False
+) -> AsyncIterator[bytes]:
+    async for event in follow_answer(ctx, owner, answer_id, after=after, accepted=accepted):
         yield events.BEAT if event is None else events.event(event.name, _said(event), number=event.number)
 
 

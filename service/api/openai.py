@@ -69,9 +69,7 @@ async def complete(
 ) -> Response:
     """Ask a corpus as OpenAI's clients ask a model: the official SDKs work unchanged."""
     owner = who.tenant
-    scope, request = await asyncio.to_thread(_prepared, ctx, owner, body, idempotency_key)
-    request = replace(request, key_id=who.key_id)
-    answer = await asyncio.to_thread(ask_question, ctx, owner, scope.corpus_id, request)
+    answer = await asyncio.to_thread(_accepted, ctx, who, body, idempotency_key)
     await start(answer.id)
     usage = body.stream_options is not None and body.stream_options.include_usage
     face = Face(str(http.base_url), include_usage=usage)
@@ -81,6 +79,11 @@ async def complete(
         streamed.headers.update(headers)
         return streamed
     return await _whole(ctx, owner, await wait_for_answer(ctx, owner, answer.id), face, headers)
+
+
+def _accepted(ctx: Context, who: Caller, body: ChatRequest, idempotency_key: str | None) -> Answer:
+    scope, request = _prepared(ctx, who.tenant, body, idempotency_key)
+    return ask_question(ctx, who.tenant, scope.corpus_id, replace(request, key_id=who.key_id))
 
 
 async def _whole(
@@ -96,7 +99,7 @@ async def _chunks(ctx: Context, owner: str, answer: Answer, face: Face) -> Async
     """Yield the stream; a client that goes away ends this and not the answer."""
     opening = {"role": "assistant", "content": "", "refusal": None}
     yield openai_replies.data(openai_replies.chunk(answer, opening, face))
-    async for event in follow_answer(ctx, owner, answer.id):
+    async for event in follow_answer(ctx, owner, answer.id, accepted=True):
         if event is None:
             yield events.BEAT
         elif event.name == "delta":

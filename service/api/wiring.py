@@ -1,4 +1,7 @@
-"""What handlers get from the app: the context, and the worker that starts answers."""
+"""What handlers get from the app: the context, and the worker that starts answers.
+
+Those of requests are coroutines, though they wait for nothing: of functions each would be a thread's turn.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from service.usecases.context import Context
 StartAnswer = Callable[[str], Awaitable[None]]
 
 
-def context(request: Request) -> Context:
+async def context(request: Request) -> Context:
     """Return the use cases' context."""
     return cast("Context", request.app.state.context)
 
@@ -23,11 +26,11 @@ def refusals(request: Request) -> Refusals:
     return cast("Refusals", request.app.state.refusals)
 
 
-def start_answer(request: Request) -> StartAnswer:
+async def start_answer(request: Request) -> StartAnswer:
     """Return what begins an accepted answer."""
     return cast("StartAnswer", request.app.state.start_answer)
 
 
-def start_batch(request: Request) -> StartAnswer:
+async def start_batch(request: Request) -> StartAnswer:
     """Return what begins to mind an accepted batch."""
     return cast("StartAnswer", request.app.state.start_batch)

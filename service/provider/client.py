@@ -8,7 +8,7 @@ import itertools
 import random
 import ssl
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from service.provider.packed import NotUnpacked, Unpacker
 from service.provider.parameters import Described
 from service.provider.profiles import Profile
 from service.provider.redaction import Redaction
-from service.provider.sse import EventParser, EventTooLarge
+from service.provider.sse import Event, EventParser, EventTooLarge
 from service.provider.transport import FreshConnections
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
@@ -117,6 +117,9 @@ class HttpProvider:
         self._timeouts = timeouts or Timeouts()
         self._retries = retries or Retries()
         self._sleep = sleep
+        self._direct = (
+            FreshConnections(tls or httpx.create_ssl_context(trust_env=False)) if proxy is None else None
+        )
         self._parameters = Described(profile, _headers(self._key), proxy=proxy, tls=tls)
         self._client = httpx.AsyncClient(
             base_url=profile.base_url,
@@ -127,7 +130,7 @@ class HttpProvider:
                 write=self._timeouts.write_s,
             ),
             trust_env=False,
-            **_way(proxy, tls),
+            **({"transport": self._direct} if self._direct else _past(proxy, tls)),
         )
 
     @property
@@ -279,16 +282,13 @@ class HttpProvider:
         parser = EventParser()
         async with aclosing(self._chunks(response)) as chunks:
             async for chunk in chunks:
-                for event in parser.feed(chunk):
-                    text = answer.add(event.data, is_error=event.name == "error")
-                    if text:
-                        yield Delta(text)
+                told = _told if self._direct is not None and self._direct.breath else _each_told
+                for delta in told(answer, parser.feed(chunk)):
+                    yield delta
                 if answer.is_done:
                     return
-        for event in parser.close():
-            text = answer.add(event.data, is_error=event.name == "error")
-            if text:
-                yield Delta(text)
+        for delta in _each_told(answer, parser.close()):
+            yield delta
 
     async def _whole(self, response: httpx.Response) -> Reply:
         body = bytearray()
@@ -327,10 +327,24 @@ class HttpProvider:
                 limit = self._timeouts.idle_s
 
 
-def _way(proxy: str | None, tls: ssl.SSLContext | None) -> dict[str, Any]:
+def _each_told(answer: wire.StreamedReply, events: Sequence[Event]) -> Iterator[Delta]:
+    for event in events:
+        if text := answer.add(event.data, is_error=event.name == "error"):
+            yield Delta(text)
+
+
+def _told(answer: wire.StreamedReply, events: Sequence[Event]) -> Iterator[Delta]:
+    """Yield the text that came at once, as one; what breaks the reply follows it."""
+    texts: list[str] = []
+    try:
+        texts.extend(delta.text for delta in _each_told(answer, events))
+    finally:
+        if texts:
+            yield Delta("".join(texts))
+
+
+def _past(proxy: str | None, tls: ssl.SSLContext | None) -> dict[str, Any]:
     """How httpx gets to the provider: past a proxy by its own means."""
-    if proxy is None:
-        return {"transport": FreshConnections(tls or httpx.create_ssl_context(trust_env=False))}
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     return {"proxy": proxy, "verify": tls or True, "limits": limits}
 

@@ -7,6 +7,7 @@ than all that is done with it. Redirects, proxies and HTTP/2 are not its busines
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import ssl
 from collections import deque
@@ -24,6 +25,15 @@ MOST_WAITING = 1 << 20
 """Bytes of a reply that may wait for their reader; the server is held back meanwhile."""
 
 MAX_HEAD_BYTES = 256 * 1024
+UNHURRIED = 20
+"""Replies at once that are all read as they come."""
+
+BREATH_S, MOST_BREATH_S = 0.001, 0.25
+"""Of more replies, what comes of each is gathered so long, times their number, before it is read on."""
+
+PROMPT_PIECES = 2
+"""Of a reply: its head and first word are not waited with."""
+
 FIRST_ADDRESS_S = 2.0
 """An address that does not answer so soon is passed over for the next one of the same name."""
 
@@ -31,10 +41,23 @@ _ENDED_EARLY = "The server closed the connection before its answer was complete.
 
 
 class FreshConnections(httpx.AsyncBaseTransport):
-    """Opens a connection for each request and closes it with its response."""
+    """Opens a connection for each request and closes it with its response.
+
+    Each look at a reply costs about the same, however much has come of it: of many at once, what comes is
+    gathered for a moment.
+
+    Attributes:
+        replies: those that are being read.
+    """
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
+        self.replies = 0
+
+    @property
+    def breath(self) -> float:
+        """The seconds for which what comes of a reply is gathered now."""
+        return min(MOST_BREATH_S, self.replies * BREATH_S) if self.replies > UNHURRIED else 0.0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; its response's body is still to come.
@@ -57,7 +80,7 @@ class FreshConnections(httpx.AsyncBaseTransport):
         return httpx.Response(
             connection.status,
             headers=connection.headers,
-            stream=_Body(connection, limits.get("read")),
+            stream=_Body(connection, limits.get("read"), self),
             extensions={"http_version": b"HTTP/1.1"},
         )
 
@@ -169,6 +192,15 @@ class _Connection(asyncio.Protocol):
         self._waiting = 0
         return data
 
+    async def rest(self, seconds: float) -> None:
+        """Leave what comes to the system for a moment."""
+        if self.over or self._transport is None:
+            return
+        self._transport.pause_reading()
+        await asyncio.sleep(seconds)
+        if not self.over:
+            self._transport.resume_reading()
+
     def raise_failure(self) -> None:
         """Raise what broke the connection, if anything did."""
         if self._failure is not None:
@@ -195,15 +227,20 @@ class _Connection(asyncio.Protocol):
 class _Body(httpx.AsyncByteStream):
     """A response's body as it comes; `limit` bounds the seconds of silence between two pieces."""
 
-    def __init__(self, connection: _Connection, limit: float | None) -> None:
+    def __init__(self, connection: _Connection, limit: float | None, way: FreshConnections) -> None:
         self._connection = connection
         self._limit = limit
+        self._way = way
+        self._open = True
+        way.replies += 1
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         connection = self._connection
-        while True:
+        for number in itertools.count(1):
             if connection.pieces:
                 yield connection.taken()
+                if number > PROMPT_PIECES and (pause := self._way.breath):
+                    await connection.rest(pause)
             elif connection.over:
                 connection.raise_failure()
                 return
@@ -212,6 +249,8 @@ class _Body(httpx.AsyncByteStream):
                 await _in_time(connection.news, self._limit, httpx.ReadTimeout, "Nothing more came in time.")
 
     async def aclose(self) -> None:
+        self._way.replies -= self._open
+        self._open = False
         self._connection.close()
 
 

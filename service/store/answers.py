@@ -284,22 +284,9 @@ def was_crowded(
     model: str,
 ) -> bool:
     """Whether another call of the tenant with that prefix had left before this one, and had not ended yet."""
-    query = (
-        select(calls.c.id)
-        .join(answers, answers.c.id == calls.c.answer_id)
-        .where(
-            calls.c.prefix_sha256 == prefix_sha256,
-            calls.c.id != call_id,
-            calls.c.sent_at <= sent_at,
-            or_(calls.c.finished_at.is_(None), calls.c.finished_at > sent_at),
-            calls.c.state.in_([CallState.SENT.value, CallState.DONE.value]),
-            answers.c.tenant == tenant,
-            answers.c.model == model,
-            answers.c.engine == engine,
-        )
-        .limit(1)
-    )
-    return tx.execute(query).one_or_none() is not None
+    at = {"of_call": call_id, "of_prefix": prefix_sha256, "moment": sent_at}
+    of = {"of_tenant": tenant, "of_engine": engine, "of_model": model}
+    return tx.execute(_beside(), at | of).first() is not None
 
 
 def take_for_sending(tx: Transaction, call_id: str, at: datetime) -> bool:
@@ -343,6 +330,26 @@ def rebill(tx: Transaction, answer: Answer) -> None:
 
 
 # Statements are built once: building one takes longer than SQLite takes to carry it out.
+
+
+@cache
+def _beside() -> Select[Any]:
+    moment = bindparam("moment", type_=calls.c.sent_at.type)
+    return (
+        select(calls.c.id)
+        .join(answers, answers.c.id == calls.c.answer_id)
+        .where(
+            calls.c.prefix_sha256 == bindparam("of_prefix"),
+            calls.c.id != bindparam("of_call"),
+            calls.c.sent_at <= moment,
+            or_(calls.c.finished_at.is_(None), calls.c.finished_at > moment),
+            or_(calls.c.state == CallState.SENT.value, calls.c.state == CallState.DONE.value),
+            answers.c.tenant == bindparam("of_tenant"),
+            answers.c.model == bindparam("of_model"),
+            answers.c.engine == bindparam("of_engine"),
+        )
+        .limit(1)
+    )
 
 
 @cache

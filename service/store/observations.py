@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, Select, bindparam, insert, select
+from sqlalchemy import Integer, Select, bindparam, insert, or_, select
 
 from service.store.session import Transaction
 from service.store.tables import calls, observations
@@ -76,7 +76,7 @@ def _differences() -> Select[Any]:
     of_model = (what.engine == bindparam("of_engine"), what.model == bindparam("of_model"))
     return (
         select(what.prompt_tokens - what.counted_prompt_tokens)
-        .where(*of_model, what.kind.in_(_COUNTED), what.pictures == 0)
+        .where(*of_model, or_(*(what.kind == kind for kind in _COUNTED)), what.pictures == 0)
         .order_by(what.at.desc())
         .limit(bindparam("latest", type_=Integer))
     )

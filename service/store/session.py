@@ -64,7 +64,12 @@ def make_engine(url: str, *, for_jobs: bool = False) -> Engine:
             "UNABRIDGED_DATABASE_URL: say sqlite:////folder/store.db or postgresql+psycopg://user@host/name."
         ) from error
     engine = create_engine(
-        url, module=_sqlite_module(), pool_size=20, max_overflow=40, json_serializer=told.text
+        url,
+        module=_sqlite_module(),
+        pool_size=20,
+        max_overflow=40,
+        pool_reset_on_return="rollback" if for_jobs else None,  # `Database` ends what it begins
+        json_serializer=told.text,
     )
 
     @event.listens_for(engine, "connect")
@@ -76,8 +81,6 @@ def make_engine(url: str, *, for_jobs: bool = False) -> Engine:
         connection.execute(f"PRAGMA synchronous={'FULL' if for_jobs else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys=ON")
 
-    if not for_jobs:
-        event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -98,10 +101,19 @@ def _into_wal(connection: Any) -> None:  # noqa: ANN401 - the driver's own
             return
 
 
-def _begin(connection: Connection) -> None:
-    """Take the write lock at the start of a writing transaction: a late upgrade would fail under load."""
-    writing = connection.get_execution_options().get("unabridged_writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+def _begin(connection: Connection, how: str) -> None:
+    """Begin a transaction on SQLite, whose driver is told not to; other databases' drivers do themselves.
+
+    A writing one takes the write lock at its start: a late upgrade would fail under load. (A listener for
+    SQLAlchemy's own beginnings would have every statement look for listeners.)
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.execute(how)
+    except _sqlite_module().OperationalError as error:
+        raise OperationalError(how, None, error) from error
 
 
 def is_made(url: str) -> bool:
@@ -128,7 +140,6 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self._engine = make_engine(url)
-        self._writer = self._engine.execution_options(unabridged_writing=True)
         self._turn: AbstractContextManager[object] = nullcontext()
         self._flushes: Flushes | None = None
         if self._engine.dialect.name == "sqlite":
@@ -139,20 +150,26 @@ class Database:
     def read(self) -> Iterator[Transaction]:
         """Open a consistent snapshot."""
         with _unavailable_is_said(), self._engine.begin() as connection:
+            _begin(connection, "BEGIN")
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
+    def write(self, *, flush: bool = True) -> Iterator[Transaction]:
         """Open a transaction that may write; what it wrote is on the disk when the block has ended.
+
+        Args:
+            flush: False leaves it to the next one's flush, or to the system's: a power cut may undo what
+                was committed, though never out of order.
 
         SQLite has one writer at a time and lets others look again and again whether it is done: those of
         this process wait here instead, and are woken. It would also flush its log for each commit while
         nobody else can write; here the next one writes meanwhile, and one flush serves all that wait for it.
         """
         with _unavailable_is_said():
-            with self._turn, self._writer.begin() as connection:
+            with self._turn, self._engine.begin() as connection:
+                _begin(connection, "BEGIN IMMEDIATE")
                 yield connection
-            if self._flushes is not None:
+            if flush and self._flushes is not None:
                 try:
                     self._flushes.wait()
                 except OSError as error:
@@ -171,7 +188,7 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
-        with _unavailable_is_said(), _rows_kept(self._writer) as connection:
+        with _unavailable_is_said(), _rows_kept(self._engine) as connection:
             current, head = _revision(connection), _head()
             if current > head:
                 raise _outdated(current, head)
@@ -236,6 +253,7 @@ def _rows_kept(engine: Engine) -> Iterator[Connection]:
         driver.execute("PRAGMA foreign_keys=OFF")
         try:
             with connection.begin():
+                _begin(connection, "BEGIN IMMEDIATE")
                 yield connection
         finally:
             driver.execute("PRAGMA foreign_keys=ON")

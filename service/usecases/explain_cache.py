@@ -40,15 +40,15 @@ def explain_cache(tx: Transaction, run: Run, calls: Sequence[Call]) -> dict[str,
     ]
     if not reading:
         return None
-    crowded = any(_crowded(tx, run, call) for call in reading)
+    served = _served(reading)
     forecast = run.answer.plan["cache"]
     facts = Facts(
         expected=sum(run.planned[call.part].expected_cached_tokens for call in reading),
-        actual=_served(reading),
+        actual=served,
         forecast=forecast.get("code", "first_question"),
         warm_until=_moment(forecast["warm_until"]),
         sent_at=max((call.sent_at for call in reading if call.sent_at), default=None),
-        crowded=crowded,
+        crowded=served is not None and any(_crowded(tx, run, call) for call in reading),
     )
     code = caching.verdict(facts)
     return {

@@ -48,6 +48,11 @@ class Channel:
         with self._lock:
             return self._events[max(0, number - self._after) :]
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is known what its events' numbers are."""
+        return self._numbered
+
     def reaches(self, number: int) -> bool:
         """Whether this channel alone knows everything that follows that event, the store nothing more."""
         with self._lock:

@@ -18,17 +18,25 @@ BEAT_SECONDS = 15.0
 
 
 async def follow_answer(
-    ctx: Context, tenant: str, answer_id: str, *, after: int = 0
+    ctx: Context, tenant: str, answer_id: str, *, after: int = 0, accepted: bool = False
 ) -> AsyncIterator[Event | None]:
     """Yield the events behind that number, in order, until the last one; None now and then while it is quiet.
 
     Of an answer that has ended, a number beyond its last event gets that event again. Where its end was
     decided anew since, by a late reply or by the user, only the last one is told.
 
+    Args:
+        ctx: what it runs in.
+        tenant: whose answer it is.
+        answer_id: the answer.
+        after: the number of the last event that is known.
+        accepted: it was accepted for this tenant a moment ago, and is not looked up.
+
     Raises:
         NotFound: there is no such answer.
     """
-    await asyncio.to_thread(_require_one, ctx, tenant, answer_id)
+    if not accepted:
+        await asyncio.to_thread(_require_one, ctx, tenant, answer_id)
     told_at = time.monotonic()
     while True:
         channel = ctx.feed.get(answer_id)
@@ -55,7 +63,7 @@ async def follow_answer(
 
 async def wait_for_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
     """Return an answer once it has ended."""
-    async for _ in follow_answer(ctx, tenant, answer_id):
+    async for _ in follow_answer(ctx, tenant, answer_id, accepted=True):
         pass
     return await asyncio.to_thread(_require, ctx, tenant, answer_id)
 
@@ -63,8 +71,8 @@ async def wait_for_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
 async def _looked_up(
     ctx: Context, answer_id: str, after: int, channel: Channel | None
 ) -> tuple[list[Event], Event | None]:
-    """Return what the store has behind that number; nothing where the channel knows all of it."""
-    if channel is not None and channel.reaches(after):
+    """Return what the store has behind that number; nothing where the channel knows all, or soon will."""
+    if channel is not None and (not channel.is_open or channel.reaches(after)):
         return [], None
     return await asyncio.to_thread(_saved, ctx, answer_id, after)
 

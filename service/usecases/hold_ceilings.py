@@ -32,8 +32,9 @@ def hold_ceilings(
     if key_id is not None:
         _refuse_revoked(tx, answer.tenant, key_id)
     scopes = ("tenant", f"corpus:{answer.corpus_id}", *([f"key:{key_id}"] if key_id else ()))
+    limits = ledger.budgets_of(tx, answer.tenant, scopes)
     if ctx.provider.charges:
-        _refuse_unbounded(plan, ledger.budgets_of(tx, answer.tenant, scopes), terms)
+        _refuse_unbounded(plan, limits, terms)
     for part, planned in enumerate(plan.all_calls):
         if planned.kept:
             keep_reply(tx, answer, part, planned)
@@ -49,9 +50,7 @@ def hold_ceilings(
         answers.add_call(
             tx, call, input_tokens=planned.expected_input_tokens, prefix_sha256=planned.prefix_sha256
         )
-        held = [
-            _hold(tx, stored, micros, ctx.now()) for stored in ledger.budgets_of(tx, answer.tenant, scopes)
-        ]
+        held = [_hold(tx, stored, micros, ctx.now()) for stored in limits]
         ledger.hold(
             tx,
             call_id=call.id,
@@ -62,6 +61,7 @@ def hold_ceilings(
             at=ctx.now(),
             key_id=key_id,
         )
+        limits = ledger.budgets_of(tx, answer.tenant, scopes) if held else limits
 
 
 def _refuse_revoked(tx: Transaction, tenant: str, key_id: str) -> None:

@@ -32,8 +32,7 @@ log = logging.getLogger(__name__)
 
 async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool) -> Call:
     """Make one paid call, or take what an earlier running already has of it."""
-    planned = run.planned[part]
-    call = await asyncio.to_thread(_stored_call, run, part)
+    call, request = await asyncio.to_thread(_begun, run, part, findings)
     if _was_stopped(call):
         raise Cancelled  # a running before this one was stopped here, or its batch was
     if call.state is CallState.DONE:
@@ -46,15 +45,28 @@ async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool
         await asyncio.to_thread(doubt, run, call, "The service stopped while the reply was coming.")
     if call.state is not CallState.READY:
         raise Stopped(AnswerStatus.IN_DOUBT, call.error or IN_DOUBT)
-    if not run.may_send:
+    if request is None:
         raise Stopped(AnswerStatus.FAILED, INTERRUPTED)
-    request = await asyncio.to_thread(pack_prompt, run, planned, findings)
+    return await _send(run, call, request, aloud=aloud)
+
+
+def _begun(run: Run, part: int, findings: Sequence[str]) -> tuple[Call, ChatRequest | None]:
+    """Return the call as it is kept; where it is to be sent now, it is taken for that, with what to send.
+
+    Raises:
+        Cancelled: the user asked to stop.
+        Stopped: another process took it, or it may cost more now than is held for it.
+    """
+    call = _stored_call(run, part)
+    if call.state is not CallState.READY or not run.may_send:
+        return call, None
+    request = pack_prompt(run, run.planned[part], findings)
     if run.channel.cancelled.is_set():
         raise Cancelled
-    call = replace(call, sent_at=run.ctx.now())
-    if not await asyncio.to_thread(_take, run, call):
+    taken = replace(call, sent_at=run.ctx.now())
+    if not _take(run, taken):
         raise Stopped(AnswerStatus.IN_DOUBT, IN_DOUBT)
-    return await _send(run, call, request, aloud=aloud)
+    return taken, request
 
 
 def _was_stopped(call: Call) -> bool:

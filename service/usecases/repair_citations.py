@@ -49,10 +49,7 @@ async def check_and_repair(run: Run, text: str) -> Checked:
     if not run.question.citations:
         return Checked(text)
     structured = (run.question.response_format or {}).get("type") in STRUCTURED
-    said = await asyncio.to_thread(statements.read, text, structured=structured)
-    sources = Read(Index(()), Index(()))
-    if said.statements:
-        sources = await asyncio.to_thread(_all_read, run)
+    said, sources = await asyncio.to_thread(_all_read, run, text, structured=structured)
     for index, one in enumerate(said.statements):
         run.cite(await asyncio.to_thread(sources.citation, one.claim, path=one.path, index=index))
     checked = Checked(text, tuple(run.citations))
@@ -63,8 +60,11 @@ async def check_and_repair(run: Run, text: str) -> Checked:
     return repaired
 
 
-def _all_read(run: Run) -> Read:
-    return read_sources(run.ctx, recall_pages(run))
+def _all_read(run: Run, text: str, *, structured: bool) -> tuple[Said, Read]:
+    """Return what the answer states, and where it states anything what that is held against."""
+    said = statements.read(text, structured=structured)
+    nothing = Read(Index(()), Index(()))
+    return said, read_sources(run.ctx, recall_pages(run)) if said.statements else nothing
 
 
 class _Repair:

@@ -74,9 +74,12 @@ async def _run_to_the_end(run: Run) -> None:
 
 
 def _begin(ctx: Context, answer_id: str, channel: Channel, seat: str | None) -> Run | None:
-    """Take the answer up; None where it has ended or runs elsewhere."""
+    """Take the answer up; None where it has ended or runs elsewhere.
+
+    Nothing is lost where a power cut undoes it: nothing was sent.
+    """
     now = ctx.now()
-    with ctx.db.write() as tx:
+    with ctx.db.write(flush=False) as tx:
         answer = answers.get_any(tx, answer_id)
         if answer is None or not answers.begin(tx, answer_id, now, seat=seat):
             return None
@@ -132,9 +135,8 @@ async def _outcome(run: Run) -> Answer:
             "internal_error", f"The answer stopped on an internal error ({type(error).__name__})."
         )
         return await _broken(run, AnswerStatus.FAILED, failure)
-    totals = await asyncio.to_thread(_totals, run, explained=True)
     return replace(
-        totals,
+        run.answer,
         status=AnswerStatus.DONE,
         text=checked.text,
         citations=checked.citations,
@@ -160,7 +162,8 @@ def _output(question: Question, text: str) -> Any:  # noqa: ANN401 - any JSON va
 
 async def _work(run: Run) -> Call:
     """Make the calls; return the one whose text is the answer's."""
-    await asyncio.to_thread(_check_engine, run)
+    if run.may_send and run.answer.engine != run.ctx.provider.name:
+        await asyncio.to_thread(_check_engine, run)
     parts = [n for n, planned in enumerate(run.planned) if planned.kind == "part"]
     if not parts:
         return await make_call(run, 0, findings=(), aloud=True)
@@ -171,8 +174,6 @@ async def _work(run: Run) -> Call:
 def _check_engine(run: Run) -> None:
     """Raise ProviderChanged where something would be sent to another engine than the price was for."""
     accepted, configured = run.answer.engine, run.ctx.provider.name
-    if accepted == configured or not run.may_send:
-        return
     with run.ctx.db.read() as tx:
         calls = answers.calls_of(tx, run.answer.id)
     if any(call.state is CallState.READY and run.planned[call.part].kind != "repair" for call in calls):
@@ -184,7 +185,7 @@ def _check_engine(run: Run) -> None:
 
 async def _broken(run: Run, status: AnswerStatus, failure: Failure | None) -> Answer:
     """Return the answer as it ended without being done, with the text that had come."""
-    ended = await asyncio.to_thread(_totals, run)
+    ended = await asyncio.to_thread(_broken_off, run)
     cited = tuple(run.citations)
     ended = replace(ended, citations=cited, citation_precision=precision(cited))
     if ended.status is AnswerStatus.IN_DOUBT:
@@ -199,36 +200,35 @@ def _doubt(failure: Failure | None) -> Failure:
     return Failure(IN_DOUBT.code, f"{failure.detail} {IN_DOUBT.detail}")
 
 
-def _totals(run: Run, *, explained: bool = False) -> Answer:
-    """Release what was never sent, and return the answer with what all its calls used and cost.
-
-    Its status is in_doubt where any call is: also one that was sent and whose end could not be recorded.
-    """
-    with run.ctx.db.read() as tx:
-        calls = answers.calls_of(tx, run.answer.id)
-        cache = explain_cache(tx, run, calls) if explained else None
-    if any(call.state in {CallState.READY, CallState.SENT} for call in calls):
-        calls = _ended(run)
+def _broken_off(run: Run) -> Answer:
+    """Return the answer with its totals, in doubt where any call is."""
+    with run.ctx.db.write() as tx:
+        calls = _ended(tx, run)
     doubtful = any(call.state is CallState.IN_DOUBT for call in calls)
+    status = AnswerStatus.IN_DOUBT if doubtful else run.answer.status
+    return replace(_totals(run, run.answer, calls), status=status)
+
+
+def _totals(run: Run, ended: Answer, calls: Sequence[Call]) -> Answer:
+    """Return the answer with what all its calls used and cost."""
     return replace(
-        totalled(run.answer, calls),
-        status=AnswerStatus.IN_DOUBT if doubtful else run.answer.status,
+        totalled(ended, calls),
         first_token_at=run.first_token_at,
-        cache=cache,
         warnings=model_warnings(run.ctx.catalog, run.answer, calls),
     )
 
 
-def _ended(run: Run) -> list[Call]:
+def _ended(tx: Transaction, run: Run) -> list[Call]:
     """End what is open: released where it was never sent, in doubt where it was. Return all calls."""
-    with run.ctx.db.write() as tx:
-        for call in answers.calls_of(tx, run.answer.id):
-            if call.state is CallState.READY:
-                release(tx, run, replace(call, error=Failure("not_sent", "Never sent.")), None)
-            elif call.state is CallState.SENT:
-                lost = replace(call, state=CallState.IN_DOUBT, error=IN_DOUBT)
-                answers.close_call(tx, lost, reply=None, at=run.ctx.now())
-        return answers.calls_of(tx, run.answer.id)
+    calls = answers.calls_of(tx, run.answer.id)
+    open_ = [call for call in calls if call.state in {CallState.READY, CallState.SENT}]
+    for call in open_:
+        if call.state is CallState.READY:
+            release(tx, run, replace(call, error=Failure("not_sent", "Never sent.")), None)
+        else:
+            lost = replace(call, state=CallState.IN_DOUBT, error=IN_DOUBT)
+            answers.close_call(tx, lost, reply=None, at=run.ctx.now())
+    return answers.calls_of(tx, run.answer.id) if open_ else calls
 
 
 def _conclude(run: Run, ended: Answer) -> None:
@@ -237,8 +237,11 @@ def _conclude(run: Run, ended: Answer) -> None:
     Who is told that an answer is done and looks it up must find it done.
     """
     ended = replace(ended, finished_at=run.ctx.now())
-    last = last_words(ended)
     with run.ctx.db.write() as tx:
+        if ended.status is AnswerStatus.DONE:
+            calls = _ended(tx, run)
+            ended = replace(_totals(run, ended, calls), cache=explain_cache(tx, run, calls))
+        last = last_words(ended)
         if not answers.conclude(tx, ended):
             return  # decided meanwhile, and the stream has had its last event
         answers.add_events(tx, ended.id, [*run.channel.unsaved(), *run.channel.to_follow(last)])

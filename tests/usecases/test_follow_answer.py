@@ -43,10 +43,10 @@ class Full:
         self.read = db.read
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
+    def write(self, *, flush: bool = True) -> Iterator[Transaction]:
         if self._full():
             raise StoreUnavailable("The disk is full.")
-        with self._db.write() as tx:
+        with self._db.write(flush=flush) as tx:
             yield tx
 
 
