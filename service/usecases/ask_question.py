@@ -298,13 +298,15 @@ def _preview(
     question: Question,
     stored: StoredPlan | None,
 ) -> Preview:
+    if stored is None:
+        preview = preview_in(tx, ctx, tenant, corpus_id, question, to_ask=True)
+        # Where there is none to take, all of them say why.
+        return preview if preview.recommended else preview_in(tx, ctx, tenant, corpus_id, question)
     try:
-        if stored is not None and is_again(stored):
+        if is_again(stored):
             return plan_again(tx, ctx, tenant, question, stored)
         return preview_in(tx, ctx, tenant, corpus_id, question, offered=stored)
     except (NotFound, Invalid) as error:
-        if stored is None:
-            raise
         raise PlanChanged(
             f"What the plan was made for is gone. {error.detail}", fixes=(Fix("plan_again"),)
         ) from error

@@ -35,6 +35,7 @@ from service.usecases.judge_doubt import within_rate
 from service.usecases.keep_plans import keep_plans
 from service.usecases.learn_terms import learn_terms
 from service.usecases.leave_out_waste import leave_out_of
+from service.usecases.plan_one_call import held_to_one_call
 from service.usecases.rank_pages import Ranked, rank_or_repeat
 from service.usecases.recall_conversation import recall, with_history
 from service.usecases.show_pages import could_be_shown, of_each_page, with_pictures
@@ -114,10 +115,12 @@ def preview_in(
     question: Question,
     *,
     offered: StoredPlan | None = None,
+    to_ask: bool = False,
 ) -> Preview:
     """Plan within the caller's transaction; nothing is kept.
 
     Where a plan `offered` earlier is to be held against what there is now, its pages are not ranked again.
+    Where one is taken right away (`to_ask`), others that it would be taken before are not made.
     """
     if not question.text.strip():
         raise Invalid("Say what to ask: the question is empty.")
@@ -132,6 +135,7 @@ def preview_in(
     found = recall(tx, tenant, corpus_id, question)
     learnt = with_history(learn_terms(tx, ctx, terms_of(ctx, model, question), question), found)
     terms = as_offered(learnt, offered)
+    question = held_to_one_call(question, asked.members, terms) if to_ask else question
     ranked = rank_or_repeat(tx, ctx, corpus_id, asked, terms=terms, question=question, offered=offered)
     asked = replace(asked, hints=ranked.hints(question))
     drafts = _drafts(tx, asked.members, terms, question, ranked, limits=learnt.limits)
