@@ -89,7 +89,7 @@ class Runner:
         deadline, concluded = now + seconds, now + (0 if self._serving else CONCLUDE_SECONDS)
         while self._under_way and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS)
-        while any(isinstance(one, Future) for one in self._under_way) and time.monotonic() < concluded:
+        while any(isinstance(one, Future) for one in list(self._under_way)) and time.monotonic() < concluded:
             time.sleep(LOOK_SECONDS)
         if self._loop is not None and self._thread is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)

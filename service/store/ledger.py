@@ -231,7 +231,7 @@ def correct(tx: Transaction, call_id: str, *, actual_micros: int, actual_usd: De
         LookupError: the call was never settled.
     """
     query = select(ledger).where(ledger.c.call_id == call_id, ledger.c.kind.in_(_SPENT))
-    lines = tx.execute(query.order_by(ledger.c.id)).all()
+    lines = tx.execute(query.order_by(ledger.c.id).with_for_update()).all()
     if not lines:
         raise LookupError(f"call {call_id} was never settled")
     first, more = lines[0], actual_micros - sum(line.micros for line in lines)

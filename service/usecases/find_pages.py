@@ -69,7 +69,7 @@ def find_pages(
         members = corpora.members_of(tx, corpus_id)
     unknown = set(document_ids) - {one.document_id for one in members}
     if unknown:
-        raise Invalid(f"{min(unknown)} is not in this corpus: list_documents tells what is.")
+        raise Invalid(f"{min(unknown)} is not in this corpus: list its documents to see what is.")
     only = {one.ordinal for one in members if one.document_id in document_ids} if document_ids else None
     hits = _hits(ctx, corpus_id, asked, members, limit=limit, only=only)
     of = {one.ordinal: one for one in members}
