@@ -190,7 +190,7 @@ class Database:
         config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
         with _unavailable_is_said(), _rows_kept(self._engine) as connection:
             current, head = _revision(connection), _head()
-            if current > head:
+            if _is_newer(current, head):
                 raise _outdated(current, head)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -229,9 +229,14 @@ def _revision(connection: Connection) -> str:
     return str(connection.scalar(text("SELECT version_num FROM alembic_version")) or "")
 
 
+def _is_newer(current: str, head: str) -> bool:
+    """Whether a revision is one that this version does not know yet: they are numbered."""
+    return current.isdigit() and current > head
+
+
 def _outdated(current: str, head: str) -> SchemaOutdated:
     do = "Run `unabridged migrate` (and keep a copy of the data folder first)."
-    if current > head:
+    if _is_newer(current, head):
         do = "A newer version wrote it: update unabridged."
     said = f"The store's schema is at {current or 'nothing'}, this version works on {head}."
     return SchemaOutdated(f"{said} {do}")

@@ -44,6 +44,7 @@ export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnow
   const clock = elapsed();
   let breaking = 0;
   let lastEventId = null;
+  let turnsTold = "[]";
 
   const wasCalled = document.title;
   fill(container, h("div", { class: "answer-view" }, place.article, source.element));
@@ -76,8 +77,16 @@ export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnow
 
   async function loadTurns() {
     const conversation = await get(`/v1/conversations/${encodeURIComponent(answer.conversation_id)}`, { signal });
-    fill(place.turns, turnsAround(conversation, answerId, { signal }));
+    showTurns(conversation);
     return conversation;
+  }
+
+  /** Show the turns around this one; what has not changed stays as it is, unfolded where it was. */
+  function showTurns(conversation) {
+    const told = JSON.stringify(conversation.turns.map(({ answer_id, status, cost_usd, sent_as }) => answer_id === answerId || [answer_id, status, cost_usd, sent_as]));
+    if (told === turnsTold) return;
+    turnsTold = told;
+    fill(place.turns, turnsAround(conversation, answerId, { signal }));
   }
 
   async function live() {
@@ -215,7 +224,7 @@ export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnow
   function showForm(conversation) {
     const typed = place.next.querySelector("textarea")?.value ?? "";
     fill(place.next, nextQuestion({ corpusId: answer.corpus_id, conversation, typed, signal, onChanged(changed) {
-      fill(place.turns, turnsAround(changed, answerId, { signal }));
+      showTurns(changed);
       showForm(changed);
     } }));
   }
