@@ -193,8 +193,14 @@ class _Connection(asyncio.Protocol):
         return data
 
     async def rest(self, seconds: float) -> None:
-        """Leave what comes to the system for a moment."""
+        """Leave what comes to the system for a moment; of an encrypted stream it is taken in all the same.
+
+        What is read and not decrypted yet would be lost with the connection.
+        """
         if self.over or self._transport is None:
+            return
+        if self._transport.get_extra_info("sslcontext") is not None:
+            await asyncio.sleep(seconds)
             return
         self._transport.pause_reading()
         await asyncio.sleep(seconds)

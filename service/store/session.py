@@ -68,7 +68,6 @@ def make_engine(url: str, *, for_jobs: bool = False) -> Engine:
         module=_sqlite_module(),
         pool_size=20,
         max_overflow=40,
-        pool_reset_on_return="rollback" if for_jobs else None,  # `Database` ends what it begins
         json_serializer=told.text,
     )
 
@@ -114,6 +113,8 @@ def _begin(connection: Connection, how: str) -> None:
         driver.execute(how)
     except _sqlite_module().OperationalError as error:
         raise OperationalError(how, None, error) from error
+    except _sqlite_module().DatabaseError as error:  # a damaged file
+        raise DatabaseError(how, None, error) from error
 
 
 def is_made(url: str) -> bool:

@@ -40,8 +40,8 @@ async def follow_answer(
     told_at = time.monotonic()
     while True:
         channel = ctx.feed.get(answer_id)
-        saved, end = await _looked_up(ctx, answer_id, after, channel)
-        events = {event.number: event for event in [*saved, *(channel.after(after) if channel else ())]}
+        saved, end, live = await _looked_up(ctx, answer_id, after, channel)
+        events = {event.number: event for event in [*saved, *live]}
         last = max((number for number, event in events.items() if event.name in TERMINAL), default=None)
         for number in sorted(events):
             after = number
@@ -70,11 +70,18 @@ async def wait_for_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
 
 async def _looked_up(
     ctx: Context, answer_id: str, after: int, channel: Channel | None
-) -> tuple[list[Event], Event | None]:
-    """Return what the store has behind that number; nothing where the channel knows all, or soon will."""
-    if channel is not None and (not channel.is_open or channel.reaches(after)):
-        return [], None
-    return await asyncio.to_thread(_saved, ctx, answer_id, after)
+) -> tuple[list[Event], Event | None, list[Event]]:
+    """Return what the store has behind that number, its end, and what the channel has.
+
+    The store is not asked where the channel knows all of it. A channel that is not open yet knows nothing,
+    and is not asked either: what it has once it opens may stand behind more than the store was asked for.
+    """
+    if channel is not None and not channel.is_open:
+        return [], None, []
+    if channel is not None and channel.reaches(after):
+        return [], None, channel.after(after)
+    saved, end = await asyncio.to_thread(_saved, ctx, answer_id, after)
+    return saved, end, channel.after(after) if channel is not None else []
 
 
 async def _wait(ctx: Context, answer_id: str, channel: Channel | None, after: int, *, seconds: float) -> None:

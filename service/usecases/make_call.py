@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -32,7 +33,12 @@ log = logging.getLogger(__name__)
 
 async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool) -> Call:
     """Make one paid call, or take what an earlier running already has of it."""
-    call, request = await asyncio.to_thread(_begun, run, part, findings)
+    gone = threading.Event()
+    try:
+        call, request = await asyncio.to_thread(_begun, run, part, findings, gone)
+    except asyncio.CancelledError:
+        gone.set()
+        raise
     if _was_stopped(call):
         raise Cancelled  # a running before this one was stopped here, or its batch was
     if call.state is CallState.DONE:
@@ -50,8 +56,16 @@ async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool
     return await _send(run, call, request, aloud=aloud)
 
 
-def _begun(run: Run, part: int, findings: Sequence[str]) -> tuple[Call, ChatRequest | None]:
+def _begun(
+    run: Run, part: int, findings: Sequence[str], gone: threading.Event
+) -> tuple[Call, ChatRequest | None]:
     """Return the call as it is kept; where it is to be sent now, it is taken for that, with what to send.
+
+    Args:
+        run: whose call it is.
+        part: which one.
+        findings: as for its prompt.
+        gone: set where nobody is there any more who would send it.
 
     Raises:
         Cancelled: the user asked to stop.
@@ -61,7 +75,7 @@ def _begun(run: Run, part: int, findings: Sequence[str]) -> tuple[Call, ChatRequ
     if call.state is not CallState.READY or not run.may_send:
         return call, None
     request = pack_prompt(run, run.planned[part], findings)
-    if run.channel.cancelled.is_set():
+    if run.channel.cancelled.is_set() or gone.is_set():
         raise Cancelled
     taken = replace(call, sent_at=run.ctx.now())
     if not _take(run, taken):

@@ -289,3 +289,27 @@ def test_a_call_whose_partner_is_not_trusted_was_not_sent(own: Certificate) -> N
     ):
         called(f"https://127.0.0.1:{server.port}/v1")
     assert server.handled == 0
+
+
+def in_pieces(connection: socket.socket) -> None:
+    """Answer whole, piece by piece, and break the connection right behind the end."""
+    request_of(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(8):
+        connection.sendall(b"5\r\nwhole\r\n")
+        time.sleep(0.01)
+    connection.sendall(b"3\r\nend\r\n0\r\n\r\n")
+    time.sleep(0.05)
+    reset(connection)
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
+def test_what_came_while_a_reply_rested_is_kept_though_its_connection_broke(
+    own: Certificate, monkeypatch: pytest.MonkeyPatch, *, encrypted: bool
+) -> None:
+    monkeypatch.setattr(transport, "UNHURRIED", 0)
+    monkeypatch.setattr(transport, "BREATH_S", 0.2)
+    tls = own.server if encrypted else None
+    with listening(in_pieces, tls=tls) as server:
+        url = f"{'https' if encrypted else 'http'}://127.0.0.1:{server.port}/"
+        assert ask(url, tls=own.client).text == "whole" * 8 + "end"

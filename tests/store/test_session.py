@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -245,3 +247,21 @@ def test_a_server_out_of_reach_is_said_without_its_socket(tmp_path: Path) -> Non
     db.close()
     assert str(tmp_path) not in refused.value.detail
     assert "secret" not in refused.value.detail
+
+
+def test_a_file_that_is_damaged_meanwhile_is_out_of_reach_for_writers_too(tmp_path: Path) -> None:
+    """A paid reply waits for the store; an error of the driver's own would drop it."""
+    path = tmp_path / "unabridged.db"
+    db = Database(f"sqlite:///{path}")
+    db.migrate()
+    with db.read() as tx:
+        assert tx.execute(text("SELECT count(*) FROM documents")).scalar_one() == 0
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE another (id INTEGER)")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.write(b"x" * 4096)
+    for way in (db.write, db.read):
+        with pytest.raises(StoreUnavailable), way() as tx:
+            tx.execute(text("SELECT 1 FROM documents"))
+    db.close()

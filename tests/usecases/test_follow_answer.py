@@ -226,3 +226,36 @@ def test_closing_lets_followers_go() -> None:
             await channel.wait(0, seconds=60)
 
     asyncio.run(waited())
+
+
+def test_a_channel_that_opens_while_it_is_looked_at_hides_nothing_that_was_saved(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is taken up in another thread: its channel opens at any moment."""
+    saved = [Event(number, "delta", {"text": str(number)}) for number in range(1, 11)]
+
+    async def resumed(ctx: Context) -> list[Event]:
+        channel = ctx.feed.open("ans_1")
+        assert channel is not None
+        opening = Event(FIRST_NUMBERS, RESUMED, {})
+        looked_up = following._looked_up  # noqa: SLF001 - where the other thread comes in
+
+        async def looking(*told: Any) -> Any:  # noqa: ANN401 - as it is
+            found = await looked_up(*told)
+            if not channel.is_open:
+                saved.append(opening)
+                channel.open(opening)
+                channel.publish("done", {})
+            return found
+
+        monkeypatch.setattr(following, "_looked_up", looking)
+        monkeypatch.setattr(
+            following, "_saved", lambda _ctx, _id, behind: ([e for e in saved if e.number > behind], None)
+        )
+        async with asyncio.timeout(SOON):
+            events = follow_answer(ctx, LOCAL, "ans_1", after=5, accepted=True)
+            return [event async for event in events if event]
+
+    with process(settings) as ctx:
+        found = asyncio.run(resumed(ctx))
+    assert [event.number for event in found] == [6, 7, 8, 9, 10, FIRST_NUMBERS + 1]
