@@ -51,8 +51,7 @@ async def _ended(
 ) -> tuple[dict[str, Any], bool]:
     """Return the answer as it ended, and whether Ctrl-C stopped it."""
     with terminal.stopping_on_request() as asked_to_stop:
-        answer = accept()
-        await worker.start_answer(answer.id)
+        answer = await worker.take_on(accept)
         following = asyncio.create_task(_follow(ctx, answer.id, aloud=aloud))
         stopping = asyncio.create_task(asked_to_stop.wait())
         await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)

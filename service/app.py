@@ -118,5 +118,5 @@ def _start(app: FastAPI, settings: Settings, stack: ExitStack, *, work: bool) ->
     worker = stack.enter_context(jobs.working(ctx, settings, extract=work, serving=True))
     ctx.provider.parameters.prepare(ctx.terms.model)
     app.state.context = ctx
-    app.state.start_answer = worker.start_answer
+    app.state.take_on = worker.take_on
     app.state.start_batch = worker.start_batch

@@ -17,7 +17,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -39,7 +39,7 @@ from dbos._queue import queue_worker_thread
 import ingest
 from service.domain.documents import Failure
 from service.errors import StoreUnavailable
-from service.runner import Runner
+from service.runner import Runner, T
 from service.settings import Settings
 from service.store import batches, plans
 from service.store.session import Database, Transaction, make_engine
@@ -251,9 +251,9 @@ class Worker:
     jobs: Jobs
     seat: str
 
-    async def start_answer(self, answer_id: str) -> None:
-        """Begin an accepted answer here and now; where it runs already, nothing happens."""
-        self.jobs.runner.start(answer_id)
+    async def take_on(self, accept: Callable[[], T]) -> T:
+        """Accept a question in a thread, and begin its answer here and now; what runs already is left."""
+        return await asyncio.to_thread(self.jobs.runner.take_on, accept, asyncio.get_running_loop())
 
     async def start_batch(self, batch_id: str) -> None:
         """Mind a batch here, unless another living process does."""

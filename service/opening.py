@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from service import factory
+from service.domain.answers import Answer
 from service.domain.catalog import Catalog, Model
 from service.errors import Fix, NotFound
 from service.settings import Settings, mistake
@@ -25,8 +26,8 @@ class Worker(Protocol):
         """The name of this process among those on the data folder."""
         ...
 
-    async def start_answer(self, answer_id: str) -> None:
-        """Begin an accepted answer here and now."""
+    async def take_on(self, accept: Callable[[], Answer]) -> Answer:
+        """Accept a question, and begin its answer here and now."""
         ...
 
     async def start_batch(self, batch_id: str) -> None:

@@ -10,14 +10,18 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
 
+from service.domain.answers import Answer
 from service.errors import StoreUnavailable
 from service.store import answers
 from service.usecases.context import Context
-from service.usecases.run_answer import run_answer
+from service.usecases.run_answer import begin_answer, finish_answer, run_answer
+from service.usecases.running import Run
 
 STORE_SECONDS = 5.0
 """How long an answer waits for a store that was out of reach."""
@@ -29,6 +33,8 @@ LOST = timedelta(minutes=5)
 
 CONCLUDE_SECONDS = 5.0
 """How long a command waits for what it concludes, which sends nothing."""
+
+T = TypeVar("T", Answer, Answer | None)
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +56,45 @@ class Runner:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self, answer_id: str) -> None:
-        """Run an answer that was accepted here, on the loop of the caller."""
-        self._note(asyncio.create_task(self.run(answer_id, may_send=True)))
+    def take_on(self, accept: Callable[[], T], loop: asyncio.AbstractEventLoop) -> T:
+        """Accept a question and take its answer up in the same turn of a thread; the loop does the rest.
+
+        What both write is flushed once, before anything of it is told or sent.
+
+        Args:
+            accept: accepts it; where it returns no answer, nothing is run.
+            loop: where the answer runs.
+
+        Raises:
+            UnabridgedError: whatever `accept` does.
+            StoreUnavailable: nobody knows whether it was accepted.
+        """
+        rest: Callable[[], Coroutine[Any, Any, None]] | None = None
+        try:
+            with self._ctx.db.flushed_once():
+                accepted = accept()
+                if accepted is not None:
+                    rest = self._taken_up(accepted)
+        except StoreUnavailable:
+            if rest is not None and accepted is not None:  # what it wrote may not have been flushed
+                self._ctx.feed.pause(accepted.id)
+                rest = partial(self.run, accepted.id, may_send=True)
+            raise
+        finally:
+            if rest is not None:
+                loop.call_soon_threadsafe(self._go, rest)
+        return accepted
+
+    def _taken_up(self, answer: Answer) -> Callable[[], Coroutine[Any, Any, None]] | None:
+        """Return what runs an accepted answer to its end; None where it runs already, or has ended."""
+        try:
+            begun = begin_answer(self._ctx, answer, seat=self._seat)
+        except StoreUnavailable:
+            return partial(self.run, answer.id, may_send=True)
+        return None if begun is None else partial(self.run, answer.id, may_send=True, begun=begun)
+
+    def _go(self, rest: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._note(asyncio.create_task(rest()))
 
     def take_up(self, free: Sequence[str]) -> None:
         """Run answers that dead processes left, on a loop of its own; a service also those nobody has begun.
@@ -69,13 +111,17 @@ class Runner:
             running = self.run(answer_id, may_send=self._serving)
             self._note(asyncio.run_coroutine_threadsafe(running, self._own_loop()))
 
-    async def run(self, answer_id: str, *, may_send: bool) -> None:
-        """Run an answer to its end; a store out of reach only delays it."""
+    async def run(self, answer_id: str, *, may_send: bool, begun: Run | None = None) -> None:
+        """Run an answer to its end, from where it has begun; a store out of reach only delays it."""
         while True:
             try:
-                await run_answer(self._ctx, answer_id, may_send=may_send, seat=self._seat)
+                if begun is not None:
+                    await finish_answer(begun)
+                else:
+                    await run_answer(self._ctx, answer_id, may_send=may_send, seat=self._seat)
             except StoreUnavailable:
                 log.exception("answer %s waits for the store", answer_id)
+                begun = None
                 await asyncio.sleep(STORE_SECONDS)
             else:
                 return

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 from fastapi.responses import Response
 
-from service.api.answers import Ctx, Start, Tenant, Who, replied
+from service.api.answers import Ctx, Take, Tenant, Who, replied
 from service.api.schemas import Replay, ReplayChanges, Retry, Spending
 from service.domain.keys import Caller
 from service.usecases.ask_question import Request
@@ -28,13 +28,12 @@ def price_retry(ctx: Ctx, owner: Tenant, answer_id: str) -> dict[str, Any]:
 
 @router.post("/{answer_id}/retry", status_code=201, response_model=None)
 async def retry(
-    ctx: Ctx, who: Who, start: Start, answer_id: str, body: Retry | None = None, key: Key = None
+    ctx: Ctx, who: Who, take: Take, answer_id: str, body: Retry | None = None, key: Key = None
 ) -> Response:
     """Go on with an answer that failed or was stopped, as a new one; again it is the same new one."""
     said = body or Retry()
     request = _request(said, who, key)
-    answer = await asyncio.to_thread(retry_answer, ctx, who.tenant, answer_id, request)
-    await start(answer.id)
+    answer = await take(partial(retry_answer, ctx, who.tenant, answer_id, request))
     return await replied(ctx, answer, stream=said.stream, wait=said.wait)
 
 
@@ -48,14 +47,13 @@ def price_replay(
 
 @router.post("/{answer_id}/replay", status_code=201, response_model=None)
 async def replay(
-    ctx: Ctx, who: Who, start: Start, answer_id: str, body: Replay | None = None, key: Key = None
+    ctx: Ctx, who: Who, take: Take, answer_id: str, body: Replay | None = None, key: Key = None
 ) -> Response:
     """Ask the very pages of an answer again: the same, another question, or another model."""
     said = body or Replay()
     request = _request(said, who, key, long=said.allow_long_context)
     changes = _changes(said)
-    answer = await asyncio.to_thread(replay_answer, ctx, who.tenant, answer_id, changes, request)
-    await start(answer.id)
+    answer = await take(partial(replay_answer, ctx, who.tenant, answer_id, changes, request))
     return await replied(ctx, answer, stream=said.stream, wait=said.wait)
 
 

@@ -6,17 +6,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from service.api import events, problems, wiring
+from service.api import events, problems
 from service.api.access import caller, manager, tenant
 from service.api.paging import AfterAnswer, Size
 from service.api.schemas import AnswerRequest, Listing, Parameters, Resolution
-from service.api.wiring import StartAnswer, context, start_answer
+from service.api.wiring import StartBatch, TakeOn, context, start_batch, take_on
 from service.domain.answers import Answer, AnswerStatus
 from service.domain.documents import Failure
 from service.domain.keys import Caller
@@ -43,26 +44,25 @@ Ctx = Annotated[Context, Depends(context)]
 Tenant = Annotated[str, Depends(tenant)]
 Manager = Annotated[Caller, Depends(manager)]
 Who = Annotated[Caller, Depends(caller)]
-Start = Annotated[StartAnswer, Depends(start_answer)]
-StartBatch = Annotated[StartAnswer, Depends(wiring.start_batch)]
+Take = Annotated[TakeOn, Depends(take_on)]
+Start = Annotated[StartBatch, Depends(start_batch)]
 
 
 @router.post("/corpora/{corpus_id}/answers", status_code=201, response_model=None)
 async def ask(
     ctx: Ctx,
     who: Who,
+    take: Take,
     start: Start,
-    start_batch: StartBatch,
     corpus_id: str,
     body: AnswerRequest,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Ask: by a plan that was offered, or by a question, which takes the recommended plan."""
     request = replace(request_of(body, idempotency_key, model=ctx.terms.model), key_id=who.key_id)
-    answer = await asyncio.to_thread(_accepted, ctx, who.tenant, corpus_id, request, body)
+    answer = await take(partial(_accepted, ctx, who.tenant, corpus_id, request, body))
     if answer is None:
-        return await _put_in(ctx, who.tenant, start_batch, corpus_id, request, stream=body.stream)
-    await start(answer.id)
+        return await _put_in(ctx, who.tenant, start, corpus_id, request, stream=body.stream)
     return await replied(ctx, answer, stream=body.stream, wait=body.wait)
 
 
@@ -76,7 +76,7 @@ def _accepted(
 
 
 async def _put_in(
-    ctx: Context, owner: str, start: StartAnswer, corpus_id: str, request: Request, *, stream: bool
+    ctx: Context, owner: str, start: StartBatch, corpus_id: str, request: Request, *, stream: bool
 ) -> JSONResponse:
     """Put one question into a batch of its own, which nobody waits for."""
     if stream:

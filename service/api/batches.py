@@ -15,7 +15,7 @@ from service.api import events
 from service.api.access import caller, tenant
 from service.api.paging import AfterBatch, Size
 from service.api.schemas import Amount, Listing, Parameters
-from service.api.wiring import StartAnswer, context, start_batch
+from service.api.wiring import StartBatch, context, start_batch
 from service.domain.batches import MAX_QUESTIONS
 from service.domain.keys import Caller
 from service.domain.planner import Strategy
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/v1", tags=["batches"])
 Ctx = Annotated[Context, Depends(context)]
 Tenant = Annotated[str, Depends(tenant)]
 Who = Annotated[Caller, Depends(caller)]
-Start = Annotated[StartAnswer, Depends(start_batch)]
+Start = Annotated[StartBatch, Depends(start_batch)]
 OneQuestion = Annotated[str, Field(max_length=MAX_QUESTION_CHARS)]
 
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api import problems
 from service.api.access import caller
-from service.api.wiring import StartAnswer, context, start_answer
+from service.api.wiring import TakeOn, context, take_on
 from service.domain.keys import Caller
 from service.mcp.tools import Desk
 from service.usecases.context import Context
@@ -22,7 +22,7 @@ router = APIRouter()
 
 Ctx = Annotated[Context, Depends(context)]
 Who = Annotated[Caller, Depends(caller)]
-Start = Annotated[StartAnswer, Depends(start_answer)]
+Take = Annotated[TakeOn, Depends(take_on)]
 
 
 class Speaker:
@@ -77,10 +77,10 @@ class _Handed(Response):
 
 
 @router.post("/mcp", include_in_schema=False, response_model=None)
-async def speak(request: Request, ctx: Ctx, who: Who, start: Start) -> Response:
+async def speak(request: Request, ctx: Ctx, who: Who, take: Take) -> Response:
     """Take one message of the protocol; every request stands for itself, so there is nothing to GET."""
     request.state.desk = Desk(
-        ctx, who.tenant, start, key_id=who.key_id, refused=partial(problems.count_refusal, request)
+        ctx, who.tenant, take, key_id=who.key_id, refused=partial(problems.count_refusal, request)
     )
     speaker = cast("Speaker", request.app.state.mcp)
     return _Handed(await speaker.app())

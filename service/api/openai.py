@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
@@ -19,7 +20,7 @@ from service.api.openai_files import document_id_of
 from service.api.openai_replies import Face
 from service.api.openai_requests import ChatRequest, split_model
 from service.api.schemas import Parameters
-from service.api.wiring import StartAnswer, context, start_answer
+from service.api.wiring import TakeOn, context, take_on
 from service.domain.answers import Answer, AnswerStatus
 from service.domain.documents import Failure
 from service.domain.keys import Caller
@@ -37,7 +38,7 @@ router = APIRouter(prefix="/v1/chat", tags=["openai"])
 
 Ctx = Annotated[Context, Depends(context)]
 Who = Annotated[Caller, Depends(caller)]
-Start = Annotated[StartAnswer, Depends(start_answer)]
+Take = Annotated[TakeOn, Depends(take_on)]
 
 NO_MODEL = "offline"
 _SHOWN = 10
@@ -63,14 +64,13 @@ async def complete(
     http: HttpRequest,
     ctx: Ctx,
     who: Who,
-    start: Start,
+    take: Take,
     body: ChatRequest,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Ask a corpus as OpenAI's clients ask a model: the official SDKs work unchanged."""
     owner = who.tenant
-    answer = await asyncio.to_thread(_accepted, ctx, who, body, idempotency_key)
-    await start(answer.id)
+    answer = await take(partial(_accepted, ctx, who, body, idempotency_key))
     usage = body.stream_options is not None and body.stream_options.include_usage
     face = Face(str(http.base_url), include_usage=usage)
     headers = {"x-request-id": answer.id}

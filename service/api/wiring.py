@@ -6,14 +6,24 @@ Those of requests are coroutines, though they wait for nothing: of functions eac
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Protocol, cast, overload
 
 from fastapi import Request
 
+from service.domain.answers import Answer
 from service.metrics import Refusals
 from service.usecases.context import Context
 
-StartAnswer = Callable[[str], Awaitable[None]]
+StartBatch = Callable[[str], Awaitable[None]]
+
+
+class TakeOn(Protocol):
+    """Accepts a question in a thread, and begins its answer in the same turn; where there is one."""
+
+    @overload
+    async def __call__(self, accept: Callable[[], Answer]) -> Answer: ...
+    @overload
+    async def __call__(self, accept: Callable[[], Answer | None]) -> Answer | None: ...
 
 
 async def context(request: Request) -> Context:
@@ -26,11 +36,11 @@ def refusals(request: Request) -> Refusals:
     return cast("Refusals", request.app.state.refusals)
 
 
-async def start_answer(request: Request) -> StartAnswer:
-    """Return what begins an accepted answer."""
-    return cast("StartAnswer", request.app.state.start_answer)
+async def take_on(request: Request) -> TakeOn:
+    """Return what accepts a question and begins its answer."""
+    return cast("TakeOn", request.app.state.take_on)
 
 
-async def start_batch(request: Request) -> StartAnswer:
+async def start_batch(request: Request) -> StartBatch:
     """Return what begins to mind an accepted batch."""
-    return cast("StartAnswer", request.app.state.start_batch)
+    return cast("StartBatch", request.app.state.start_batch)

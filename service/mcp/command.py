@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from service import console, opening, terminal
+from service.domain.answers import Answer
 from service.mcp.tools import Desk
 from service.opening import Worker
 from service.usecases.context import LOCAL, Context
@@ -43,10 +44,11 @@ async def _serve(ctx: Context, worker: Worker, serve: Callable[[Desk], Awaitable
     """Serve until the client is gone, and then until what it asked has been answered: that is paid for."""
     started: list[str] = []
 
-    async def start(answer_id: str) -> None:
-        started.append(answer_id)
-        await worker.start_answer(answer_id)
+    async def take_on(accept: Callable[[], Answer]) -> Answer:
+        answer = await worker.take_on(accept)
+        started.append(answer.id)
+        return answer
 
-    await serve(Desk(ctx, LOCAL, start))
+    await serve(Desk(ctx, LOCAL, take_on))
     for answer_id in started:
         await wait_for_answer(ctx, LOCAL, answer_id)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -58,14 +59,14 @@ class Desk:
 
     Attributes:
         tenant: whose data it is about.
-        start: begins an accepted answer.
+        take_on: accepts a question, and begins its answer.
         key_id: the key that is called with; its budget is held too.
         refused: hears the code of each refusal.
     """
 
     ctx: Context
     tenant: str
-    start: Callable[[str], Awaitable[None]]
+    take_on: Callable[[Callable[[], Answer]], Awaitable[Answer]]
     key_id: str | None = None
     refused: Callable[[str], None] = _nobody_hears
 
@@ -188,8 +189,7 @@ def _warnings(plans: list[dict[str, Any]]) -> list[str]:
 
 async def ask(desk: Desk, wanted: shapes.Ask, tell: Tell) -> shapes.Answered:
     """Ask below a ceiling, and return the answer; where the wait is over first, as far as it is."""
-    answer = await asyncio.to_thread(_accepted, desk, wanted)
-    await desk.start(answer.id)
+    answer = await desk.take_on(partial(_accepted, desk, wanted))
     await tell(f"{answer.id} was accepted, {answer.plan['input_tokens']:,} tokens are read")
     return await _followed(desk, answer.id, wanted.wait_seconds, tell)
 
@@ -238,8 +238,7 @@ def _corpus_id(desk: Desk, wanted: shapes.Ask) -> str:
 
 async def replay(desk: Desk, wanted: shapes.Replay, tell: Tell) -> shapes.Answered:
     """Ask the very pages of an answer again, below a ceiling."""
-    answer = await asyncio.to_thread(_replayed, desk, wanted)
-    await desk.start(answer.id)
+    answer = await desk.take_on(partial(_replayed, desk, wanted))
     await tell(f"{answer.id} was accepted, {answer.plan['input_tokens']:,} tokens are read")
     return await _followed(desk, answer.id, wanted.wait_seconds, tell)
 

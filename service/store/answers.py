@@ -144,7 +144,9 @@ def unfinished(
     return list(tx.execute(query).scalars())
 
 
-def begin(tx: Transaction, answer_id: str, at: datetime, *, seat: str | None = None) -> bool:
+def begin(
+    tx: Transaction, answer_id: str, at: datetime, *, seat: str | None = None, untouched: bool = False
+) -> bool:
     """Mark an answer as running.
 
     Args:
@@ -152,11 +154,14 @@ def begin(tx: Transaction, answer_id: str, at: datetime, *, seat: str | None = N
         answer_id: whose it is.
         at: now.
         seat: of the process that would run it; without one it is asked for by nobody else.
+        untouched: only as it was accepted: never begun, and not asked to stop.
 
     Returns:
         False where it is final, or runs on another seat.
     """
     told: dict[str, Any] = {"answer_id": answer_id, "at": at}
+    if untouched:
+        return tx.execute(_untouched(), told | {"my_seat": seat}).rowcount == 1
     if seat is None:
         return tx.execute(_begun(), told).rowcount == 1
     return tx.execute(_seated(), told | {"seat": seat, "my_seat": seat}).rowcount == 1
@@ -372,6 +377,13 @@ def _begun() -> Update:
 @cache
 def _seated() -> Update:
     return _begun().where(or_(answers.c.seat.is_(None), answers.c.seat == bindparam("my_seat")))
+
+
+@cache
+def _untouched() -> Update:
+    untouched = (answers.c.status == AnswerStatus.QUEUED.value, answers.c.seat.is_(None))
+    begun = _begun().where(*untouched, answers.c.cancel_requested == 0)
+    return begun.values(seat=bindparam("my_seat"))
 
 
 @cache

@@ -131,6 +131,13 @@ def is_made(url: str) -> bool:
     return parts.get_backend_name() != "sqlite" or Path(parts.database or "").is_file()
 
 
+class _Here(threading.local):
+    """What one thread is doing: whether it flushes once, later."""
+
+    flushes_later = False
+    has_written = False
+
+
 class Database:
     """Transactions on one database.
 
@@ -143,6 +150,7 @@ class Database:
         self._engine = make_engine(url)
         self._turn: AbstractContextManager[object] = nullcontext()
         self._flushes: Flushes | None = None
+        self._here = _Here()
         if self._engine.dialect.name == "sqlite":
             self._turn = threading.Lock()
             self._flushes = Flushes(Path(f"{self._engine.url.database}-wal"))
@@ -155,28 +163,44 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self, *, flush: bool = True) -> Iterator[Transaction]:
+    def write(self) -> Iterator[Transaction]:
         """Open a transaction that may write; what it wrote is on the disk when the block has ended.
-
-        Args:
-            flush: False leaves it to the next one's flush, or to the system's: a power cut may undo what
-                was committed, though never out of order.
 
         SQLite has one writer at a time and lets others look again and again whether it is done: those of
         this process wait here instead, and are woken. It would also flush its log for each commit while
         nobody else can write; here the next one writes meanwhile, and one flush serves all that wait for it.
         """
-        with _unavailable_is_said():
-            with self._turn, self._engine.begin() as connection:
-                _begin(connection, "BEGIN IMMEDIATE")
-                yield connection
-            if flush and self._flushes is not None:
-                try:
-                    self._flushes.wait()
-                except OSError as error:
-                    raise StoreUnavailable(
-                        f"The disk does not take what is written: {error.strerror}."
-                    ) from error
+        with _unavailable_is_said(), self._turn, self._engine.begin() as connection:
+            _begin(connection, "BEGIN IMMEDIATE")
+            yield connection
+        self._here.has_written = True
+        if not self._here.flushes_later:
+            self._flush()
+
+    @contextmanager
+    def flushed_once(self) -> Iterator[None]:
+        """Have all that this thread writes in the block on the disk when the block has ended, not before.
+
+        A power cut within it may undo what was committed, though never out of order.
+        """
+        if self._here.flushes_later:
+            yield
+            return
+        self._here.flushes_later, self._here.has_written = True, False
+        try:
+            yield
+        finally:
+            self._here.flushes_later = False
+            if self._here.has_written:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._flushes is None:
+            return
+        try:
+            self._flushes.wait()
+        except OSError as error:
+            raise StoreUnavailable(f"The disk does not take what is written: {error.strerror}.") from error
 
     def migrate(self) -> None:
         """Bring the schema to this version's; safe to run again.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
+from service.errors import StoreUnavailable
 from service.store.answers import Event
 
 
@@ -115,6 +116,30 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+class Leaving:
+    """Closes a channel at the end of a block; where the store was out of reach, only pauses it.
+
+    Attributes:
+        stays: leave it open.
+    """
+
+    def __init__(self, feed: Feed, answer_id: str) -> None:
+        self._feed = feed
+        self._answer_id = answer_id
+        self.stays = False
+
+    def __enter__(self) -> Self:
+        """Go on."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Leave the channel."""
+        if kind is not None and issubclass(kind, StoreUnavailable):
+            self._feed.pause(self._answer_id)
+        elif not self.stays:
+            self._feed.close(self._answer_id)
+
+
 class Feed:
     """The channels of the answers that run in this process."""
 
@@ -143,6 +168,10 @@ class Feed:
         with self._lock:
             if answer_id in self._channels:
                 self._paused.add(answer_id)
+
+    def leaving(self, answer_id: str) -> Leaving:
+        """Leave a channel when the block ends: for good, or until the store is back."""
+        return Leaving(self, answer_id)
 
     def close(self, answer_id: str) -> None:
         """Forget a channel whose events are all saved."""

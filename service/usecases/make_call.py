@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from service.errors import Conflict, Invalid, ProviderError, StoreUnavailable
 from service.provider import ChatRequest, OnWire, Reply
 from service.store import answers
 from service.usecases.pack_prompt import pack_prompt
-from service.usecases.running import DEARER, IN_DOUBT, INTERRUPTED, Cancelled, Run, Stopped
+from service.usecases.running import DEARER, IN_DOUBT, INTERRUPTED, Cancelled, Prepared, Run, Stopped
 from service.usecases.settle_call import (
     ceiling_has_risen,
     close_failed,
@@ -33,12 +34,7 @@ log = logging.getLogger(__name__)
 
 async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool) -> Call:
     """Make one paid call, or take what an earlier running already has of it."""
-    gone = threading.Event()
-    try:
-        call, request = await asyncio.to_thread(_begun, run, part, findings, gone)
-    except asyncio.CancelledError:
-        gone.set()
-        raise
+    call, request = await _prepared(run, part, findings)
     if _was_stopped(call):
         raise Cancelled  # a running before this one was stopped here, or its batch was
     if call.state is CallState.DONE:
@@ -56,9 +52,29 @@ async def make_call(run: Run, part: int, *, findings: Sequence[str], aloud: bool
     return await _send(run, call, request, aloud=aloud)
 
 
-def _begun(
-    run: Run, part: int, findings: Sequence[str], gone: threading.Event
-) -> tuple[Call, ChatRequest | None]:
+async def _prepared(run: Run, part: int, findings: Sequence[str]) -> Prepared:
+    if run.prepared is not None:
+        prepared, run.prepared = run.prepared, None
+        return prepared.result()
+    gone = threading.Event()
+    try:
+        return await asyncio.to_thread(_begun, run, part, findings, gone)
+    except asyncio.CancelledError:
+        gone.set()
+        raise
+
+
+def prepare_alone(run: Run, gone: threading.Event) -> None:
+    """Have the call of an answer that has one alone taken before it is made, with whatever comes of that."""
+    prepared: Future[Prepared] = Future()
+    try:
+        prepared.set_result(_begun(run, 0, (), gone))
+    except Exception as error:  # noqa: BLE001 - it is raised where the call is made
+        prepared.set_exception(error)
+    run.prepared = prepared
+
+
+def _begun(run: Run, part: int, findings: Sequence[str], gone: threading.Event) -> Prepared:
     """Return the call as it is kept; where it is to be sent now, it is taken for that, with what to send.
 
     Args:

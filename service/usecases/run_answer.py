@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from service.domain.answers import Answer, AnswerStatus, Call, CallState, totall
 from service.domain.documents import Failure
 from service.domain.precision import precision
 from service.domain.questions import Question
-from service.errors import ProviderChanged, StoreUnavailable, UnabridgedError
+from service.errors import ProviderChanged, UnabridgedError
 from service.store import answers
 from service.store.answers import RESUMED, Event
 from service.store.session import Transaction
@@ -26,7 +27,7 @@ from service.usecases.describe_answer import last_words
 from service.usecases.describe_plan import calls_of
 from service.usecases.explain_cache import explain_cache
 from service.usecases.feed import Channel
-from service.usecases.make_call import make_call
+from service.usecases.make_call import make_call, prepare_alone
 from service.usecases.make_parts import make_merge, make_parts
 from service.usecases.name_models import model_warnings
 from service.usecases.recall_conversation import history_for
@@ -54,17 +55,43 @@ async def run_answer(ctx: Context, answer_id: str, *, may_send: bool = True, sea
     channel = ctx.feed.open(answer_id)
     if channel is None:
         return
-    leave = ctx.feed.close
-    try:
-        run = await asyncio.to_thread(_begin, ctx, answer_id, channel, seat)
+    with ctx.feed.leaving(answer_id):
+        gone = threading.Event()
+        try:
+            run = await asyncio.to_thread(_begun, ctx, answer_id, channel, seat, may_send=may_send, gone=gone)
+        except asyncio.CancelledError:
+            gone.set()
+            raise
         if run is not None:
-            run.may_send = may_send
             await _run_to_the_end(run)
-    except StoreUnavailable:
-        leave = ctx.feed.pause
-        raise
-    finally:
-        leave(answer_id)
+
+
+def begin_answer(ctx: Context, answer: Answer, *, seat: str) -> Run | None:
+    """Take an accepted answer up in the turn of the thread that accepted it; `finish_answer` has to follow.
+
+    Returns:
+        None where it runs already, here or elsewhere, or has ended.
+
+    Raises:
+        StoreUnavailable: it has not begun, or nobody knows: run it.
+    """
+    channel = ctx.feed.open(answer.id)
+    if channel is None:
+        return None
+    with ctx.feed.leaving(answer.id) as leaving:
+        run = _begun(ctx, answer.id, channel, seat, new=answer)
+        leaving.stays = run is not None
+    return run
+
+
+async def finish_answer(run: Run) -> None:
+    """Bring an answer that was begun to its end.
+
+    Raises:
+        StoreUnavailable: as `run_answer`.
+    """
+    with run.ctx.feed.leaving(run.answer.id):
+        await _run_to_the_end(run)
 
 
 async def _run_to_the_end(run: Run) -> None:
@@ -73,20 +100,51 @@ async def _run_to_the_end(run: Run) -> None:
     await asyncio.to_thread(_conclude, run, outcome)
 
 
-def _begin(ctx: Context, answer_id: str, channel: Channel, seat: str | None) -> Run | None:
-    """Take the answer up; None where it has ended or runs elsewhere.
+def _begun(
+    ctx: Context,
+    answer_id: str,
+    channel: Channel,
+    seat: str | None,
+    *,
+    new: Answer | None = None,
+    may_send: bool = True,
+    gone: threading.Event | None = None,
+) -> Run | None:
+    """Take the answer up, and of one with a single call that call: in one turn, flushed once.
 
-    Nothing is lost where a power cut undoes it: nothing was sent.
+    Args:
+        ctx: what it works in.
+        answer_id: whose turn it is.
+        channel: its channel.
+        seat: this process's.
+        new: the answer, where it was accepted a moment ago.
+        may_send: whether anything may be.
+        gone: set where nobody is there any more who would send it.
     """
+    with ctx.db.flushed_once():
+        run = _begin(ctx, answer_id, channel, seat, new)
+        if run is not None:
+            run.may_send = may_send
+            _prepare(run, gone or threading.Event())
+    return run
+
+
+def _begin(
+    ctx: Context, answer_id: str, channel: Channel, seat: str | None, new: Answer | None
+) -> Run | None:
+    """Take the answer up; None where it has ended or runs elsewhere. A new one need not be read again."""
     now = ctx.now()
-    with ctx.db.write(flush=False) as tx:
-        answer = answers.get_any(tx, answer_id)
-        if answer is None or not answers.begin(tx, answer_id, now, seat=seat):
-            return None
-        is_new = answer.status is AnswerStatus.QUEUED
-        saved = [] if is_new else answers.events_after(tx, answer_id, 0)
+    with ctx.db.write() as tx:
+        if new is not None and answers.begin(tx, answer_id, now, seat=seat, untouched=True):
+            answer, saved, to_stop = new, [], False
+        else:
+            found = answers.get_any(tx, answer_id)
+            if found is None or not answers.begin(tx, answer_id, now, seat=seat):
+                return None
+            is_new = found.status is AnswerStatus.QUEUED
+            answer, saved = found, [] if is_new else answers.events_after(tx, answer_id, 0)
+            to_stop = answers.cancel_requested(tx, answer_id)
         opening = _opening(tx, answer, saved, channel)
-        to_stop = answers.cancel_requested(tx, answer_id)
         history = history_for(tx, answer)
     channel.open(opening)
     channel.saved([*saved, opening])
@@ -106,6 +164,13 @@ def _begin(ctx: Context, answer_id: str, channel: Channel, seat: str | None) -> 
         repair_shown=any(event.name == "repair" for event in told),
         progress_shown={progress.told(event.data) for event in told if event.name == "progress"},
     )
+
+
+def _prepare(run: Run, gone: threading.Event) -> None:
+    """Take the call of an answer that has one alone, if it may be sent."""
+    alone = not any(planned.kind == "part" for planned in run.planned)
+    if alone and run.may_send and run.answer.engine == run.ctx.provider.name:
+        prepare_alone(run, gone)
 
 
 def _opening(tx: Transaction, answer: Answer, saved: Sequence[Event], channel: Channel) -> Event:

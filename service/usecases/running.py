@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from service.domain import progress
-from service.domain.answers import Answer, AnswerStatus
+from service.domain.answers import Answer, AnswerStatus, Call
 from service.domain.conversations import NOTHING_SAID, History
 from service.domain.documents import Failure
 from service.domain.planner import PlannedCall
 from service.domain.questions import Question
+from service.provider import ChatRequest
 from service.usecases.context import Context
 from service.usecases.feed import Channel
 
@@ -33,6 +35,10 @@ DEARER = Failure(
     "The price rose between the question and its sending: nothing more was sent, and what was held for it is "
     "free again. Ask again.",
 )
+
+
+Prepared = tuple[Call, ChatRequest | None]
+"""A call as it is kept; where it was taken to be sent now, with what to send."""
 
 
 class Cancelled(Exception):
@@ -62,6 +68,7 @@ class Run:
         progress_shown: which events of progress they have seen.
         repair_shown: whether they have seen what became of the repair.
         citations: as they are known by now.
+        prepared: its call, where it has one alone and that was taken when the answer was taken up.
     """
 
     ctx: Context
@@ -77,6 +84,7 @@ class Run:
     progress_shown: set[tuple[str, int | None, str]] = field(default_factory=set)
     first_token_at: datetime | None = None
     citations: list[dict[str, Any]] = field(default_factory=list)
+    prepared: Future[Prepared] | None = None
     _cited: int = 0
 
     def say(self, text: str) -> None:

@@ -75,10 +75,10 @@ class Mortal(Database):
         self._before = before
 
     @contextmanager
-    def write(self, *, flush: bool = True) -> Iterator[Transaction]:
+    def write(self) -> Iterator[Transaction]:
         """Open a transaction as ever; the one that was said is the last."""
         self.left -= 1
-        with super().write(flush=flush) as tx:
+        with super().write() as tx:
             yield tx
             if self.left == 0 and self._before:
                 raise Killed

@@ -41,12 +41,13 @@ class Full:
         self._db = db
         self._full = full
         self.read = db.read
+        self.flushed_once = db.flushed_once
 
     @contextmanager
-    def write(self, *, flush: bool = True) -> Iterator[Transaction]:
+    def write(self) -> Iterator[Transaction]:
         if self._full():
             raise StoreUnavailable("The disk is full.")
-        with self._db.write(flush=flush) as tx:
+        with self._db.write() as tx:
             yield tx
 
 

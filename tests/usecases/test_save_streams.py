@@ -26,11 +26,11 @@ class Counted(Database):
     away = False
 
     @contextmanager
-    def write(self, *, flush: bool = True) -> Iterator[Transaction]:
+    def write(self) -> Iterator[Transaction]:
         if self.away:
             raise StoreUnavailable("The disk is full.")
         self.writes += 1
-        with super().write(flush=flush) as tx:
+        with super().write() as tx:
             yield tx
 
 
