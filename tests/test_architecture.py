@@ -66,7 +66,7 @@ IMPORTERS = {
     "httpx": ("service.provider",),
     "markdown_it": ("service.web.rendering",),
     "mcp": ("service.mcp.protocol",),
-    "msgspec": ("service.store.told",),
+    "msgspec": ("service.provider.chunks", "service.store.told"),
     "nh3": ("service.web.rendering",),
     "packaging": ("service.usecases.check_packages",),
     "obstore": ("service.store.blobs",),

@@ -27,6 +27,8 @@ class Characters:
 
     def feed(self, piece: str) -> str:
         """The characters that are whole by now."""
+        if not self._held and not _NOT_TEXT.search(piece):
+            return piece
         text = self._held + piece
         self._held = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
         return whole(text[: len(text) - len(self._held)])

@@ -3,61 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import itertools
 import random
 import ssl
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import httpx
 
-from service.errors import Invalid, ProviderError, ProviderInDoubt, ProviderUnavailable
+from service.errors import Invalid, ProviderUnavailable
 from service.provider import ChatRequest, Delta, OnWire, Parameters, Reply, errors, wire
 from service.provider.batches import HttpBatches
 from service.provider.errors import Refusal
 from service.provider.packed import NotUnpacked, Unpacker
 from service.provider.parameters import Described
 from service.provider.profiles import Profile
+from service.provider.reading import Reading, in_doubt
 from service.provider.redaction import Redaction
-from service.provider.sse import Event, EventParser, EventTooLarge
 from service.provider.transport import FreshConnections
-
-MAX_REPLY_BYTES = 64 * 1024 * 1024
-"""More than any model writes: 128,000 tokens, one a chunk, are about 40 MB of stream."""
+from service.provider.ways import Answer, Direct, Proxied, Timeouts
 
 _MAX_ERROR_BYTES = 64 * 1024
 _ECHOED_CHARS = 1500
 """Of a picture's address; hundreds of pictures are too much to be searched for what nobody can read."""
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-_RATE_PREFIX = "x-ratelimit-"
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds of silence that end a call; a reasoning model is silent for minutes.
-
-    Attributes:
-        connect_s: to connect, TLS included.
-        write_s: for each piece of the request to leave.
-        first_byte_s: from the request to the answer's headers, and from there to its first bytes.
-        idle_s: between later bytes; at most `first_byte_s`.
-        total_s: from the answer's headers to its end, whatever comes; a server may send comments for ever.
-    """
-
-    connect_s: float = 10.0
-    write_s: float = 60.0
-    first_byte_s: float = 600.0
-    idle_s: float = 600.0
-    total_s: float = 3600.0
-
-    def __post_init__(self) -> None:
-        if self.idle_s > self.first_byte_s:
-            raise ValueError("idle_s must not pass first_byte_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +104,12 @@ class HttpProvider:
             trust_env=False,
             **({"transport": self._direct} if self._direct else _past(proxy, tls)),
         )
+        address = "chat/completions"
+        self._way = (
+            Proxied(self._client, address)
+            if self._direct is None
+            else Direct(self._client, address, self._direct)
+        )
 
     @property
     def name(self) -> str:
@@ -176,21 +154,28 @@ class HttpProvider:
         """
         content = wire.encoded(wire.body(request, self._parameters.dialect(request.model)))
         redaction = Redaction(self._key, _texts(request))
-        response = await self._send(content, redaction, on_wire or OnWire())
+        answer = await self._send(content, redaction, on_wire or OnWire())
         try:
-            reading = self._read(response, redaction, is_stream=_is_stream(response, request))
-            async with aclosing(reading) as items:
-                async for item in items:
-                    yield item
+            is_stream = _is_stream(answer, request)
+            reading = Reading(answer, self._timeouts, redaction, is_stream=is_stream)
+            while not reading.is_over:
+                for text in self._told(await reading.more()):
+                    yield Delta(text)
+            yield reading.reply()
         finally:
-            await response.aclose()
+            await answer.aclose()
 
     async def aclose(self) -> None:
         """Free connections."""
         await self._client.aclose()
 
-    async def _send(self, content: bytes, redaction: Redaction, on_wire: OnWire) -> httpx.Response:
-        """The response with its headers, its body still to come.
+    def _told(self, texts: list[str]) -> list[str]:
+        """Of many replies at once, what came of one at once is told as one."""
+        is_gathered = self._direct is not None and self._direct.breath
+        return ["".join(texts)] if is_gathered and texts else texts
+
+    async def _send(self, content: bytes, redaction: Redaction, on_wire: OnWire) -> Answer:
+        """The answer with its headers, its body still to come.
 
         Raises:
             ProviderError: as in `complete`.
@@ -201,7 +186,7 @@ class HttpProvider:
             attempt += 1
             on_wire.now = True
             outcome = await self._attempt(content, redaction)
-            if isinstance(outcome, httpx.Response):
+            if not isinstance(outcome, Refusal):
                 return outcome
             on_wire.now = False
             wait = self._retries.wait(outcome, attempt=attempt, elapsed_s=time.monotonic() - started)
@@ -209,138 +194,37 @@ class HttpProvider:
                 raise outcome.error
             await self._sleep(wait)
 
-    async def _attempt(self, content: bytes, redaction: Redaction) -> httpx.Response | Refusal:
-        request = self._client.build_request("POST", "chat/completions", content=content)
+    async def _attempt(self, content: bytes, redaction: Redaction) -> Answer | Refusal:
         try:
-            response = await self._client.send(request, stream=True)
+            answer = await self._way.post(content)
         except _UNSENT as error:
             detail = (
                 f"No connection to the provider {self.name!r} ({type(error).__name__}). Nothing was sent."
             )
             return Refusal(ProviderUnavailable(detail), curable=True)
         except httpx.RequestError as error:
-            return Refusal(_in_doubt(error, ""))
-        if response.is_success:
-            return response
-        body = await self._error_body(response)
-        return errors.refusal(
-            response.status_code,
-            body,
-            dict(response.headers),
-            redaction=redaction,
-            now=datetime.now(UTC),
-        )
+            return Refusal(in_doubt(error, ""))
+        if httpx.codes.is_success(answer.status):
+            return answer
+        body = await self._error_body(answer)
+        now = datetime.now(UTC)
+        return errors.refusal(answer.status, body, answer.headers, redaction=redaction, now=now)
 
-    async def _error_body(self, response: httpx.Response) -> bytes:
+    async def _error_body(self, answer: Answer) -> bytes:
         """The start of an error's body; what came of it if it breaks off, for the status says enough."""
         body = bytearray()
         try:
-            unpacker = Unpacker(response.headers.get("content-encoding", ""))
+            unpacker = Unpacker(answer.headers.get("content-encoding", ""))
             async with asyncio.timeout(self._timeouts.connect_s):
-                async for chunk in response.aiter_raw():
+                while chunk := await answer.receive(None):
                     body += b"".join(itertools.islice(unpacker.feed(chunk), 1))
                     if len(body) > _MAX_ERROR_BYTES:
                         break
         except (httpx.RequestError, TimeoutError, NotUnpacked):
             return bytes(body[:_MAX_ERROR_BYTES])
         finally:
-            await response.aclose()
+            await answer.aclose()
         return bytes(body[:_MAX_ERROR_BYTES])
-
-    async def _read(
-        self, response: httpx.Response, redaction: Redaction, *, is_stream: bool
-    ) -> AsyncGenerator[Delta | Reply, None]:
-        answer = wire.StreamedReply()
-        failure: ProviderError | None = None
-        reply: Reply | None = None
-        try:
-            if is_stream:
-                async with aclosing(self._deltas(response, answer)) as deltas:
-                    async for delta in deltas:
-                        yield delta
-                if rest := answer.close():
-                    yield Delta(rest)
-            else:
-                reply = await self._whole(response)
-        except wire.FailedInStream as error:
-            failure = errors.error_in_stream(error.payload, partial_text=answer.text, redaction=redaction)
-        except (httpx.RequestError, TimeoutError, wire.Malformed, EventTooLarge, NotUnpacked) as error:
-            failure = _in_doubt(error, answer.text)
-        if reply is not None:
-            if reply.text:
-                yield Delta(reply.text)
-        elif answer.is_whole:
-            # Whole even if the connection broke after the last word: then only the usage may be missing.
-            reply = answer.reply()
-        else:
-            raise failure or _in_doubt(None, answer.text)
-        yield _with_headers(reply, response)
-
-    async def _deltas(
-        self, response: httpx.Response, answer: wire.StreamedReply
-    ) -> AsyncGenerator[Delta, None]:
-        parser = EventParser()
-        async with aclosing(self._chunks(response)) as chunks:
-            async for chunk in chunks:
-                told = _told if self._direct is not None and self._direct.breath else _each_told
-                for delta in told(answer, parser.feed(chunk)):
-                    yield delta
-                if answer.is_done:
-                    return
-        for delta in _each_told(answer, parser.close()):
-            yield delta
-
-    async def _whole(self, response: httpx.Response) -> Reply:
-        body = bytearray()
-        async with aclosing(self._chunks(response)) as chunks:
-            async for chunk in chunks:
-                body += chunk
-        payload = wire.decoded(bytes(body))
-        if errors.is_failure(payload):
-            raise wire.FailedInStream(payload)
-        return wire.reply(payload)
-
-    async def _chunks(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
-        """The body as it comes.
-
-        Raises:
-            TimeoutError: silence, or no end.
-            EventTooLarge: more than a reply can hold.
-            NotUnpacked: it is compressed in a way that is not understood.
-            httpx.RequestError: the connection broke.
-        """
-        limit, size = self._timeouts.first_byte_s, 0
-        until = time.monotonic() + self._timeouts.total_s
-        unpacker = Unpacker(response.headers.get("content-encoding", ""))
-        # httpx promises less than it gives: the iterator is a generator, which wants closing.
-        async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_raw())) as source:
-            while True:
-                async with asyncio.timeout(min(limit, until - time.monotonic())):
-                    chunk = await anext(source, None)
-                if chunk is None:
-                    return
-                for piece in unpacker.feed(chunk):
-                    size += len(piece)
-                    if size > MAX_REPLY_BYTES:
-                        raise EventTooLarge(f"The reply passes {MAX_REPLY_BYTES} bytes.")
-                    yield piece
-                limit = self._timeouts.idle_s
-
-
-def _each_told(answer: wire.StreamedReply, events: Sequence[Event]) -> Iterator[Delta]:
-    for event in events:
-        if text := answer.add(event.data, is_error=event.name == "error"):
-            yield Delta(text)
-
-
-def _told(answer: wire.StreamedReply, events: Sequence[Event]) -> Iterator[Delta]:
-    """Yield the text that came at once, as one; what breaks the reply follows it."""
-    texts: list[str] = []
-    try:
-        texts.extend(delta.text for delta in _each_told(answer, events))
-    finally:
-        if texts:
-            yield Delta("".join(texts))
 
 
 def _past(proxy: str | None, tls: ssl.SSLContext | None) -> dict[str, Any]:
@@ -373,33 +257,9 @@ def _texts(request: ChatRequest) -> tuple[str, ...]:
     return tuple(part if isinstance(part, str) else part.url[:_ECHOED_CHARS] for part in parts)
 
 
-def _is_stream(response: httpx.Response, request: ChatRequest) -> bool:
+def _is_stream(answer: Answer, request: ChatRequest) -> bool:
     """Whether events come: as the answer says, since some servers ignore `stream`; else as was asked."""
-    media_type = response.headers.get("content-type", "")
+    media_type = answer.headers.get("content-type", "")
     if "json" in media_type:
         return False
     return "event-stream" in media_type or request.stream
-
-
-def _in_doubt(error: Exception | None, partial_text: str) -> ProviderInDoubt:
-    """A reply that broke off; the text names the kind of break, never its content."""
-    if error is None:
-        why = "it ended without saying that it is finished"
-    elif isinstance(error, TimeoutError | httpx.TimeoutException):
-        why = "the provider fell silent, or never came to an end"
-    elif isinstance(error, wire.Malformed | EventTooLarge | NotUnpacked):
-        why = f"it can't be read ({error})"
-    else:
-        why = f"the connection broke ({type(error).__name__})"
-    return ProviderInDoubt(
-        f"The provider's reply did not come whole: {why}. It may have been billed.", partial_text=partial_text
-    )
-
-
-def _with_headers(reply: Reply, response: httpx.Response) -> Reply:
-    limits = {
-        name.removeprefix(_RATE_PREFIX): value
-        for name, value in response.headers.items()
-        if name.startswith(_RATE_PREFIX)
-    }
-    return dataclasses.replace(reply, request_id=response.headers.get("x-request-id"), rate_limits=limits)

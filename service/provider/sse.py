@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """Far above any chat chunk; a server that sends more is broken or hostile."""
 
 _BOM = b"\xef\xbb\xbf"
+_BETWEEN = b"\n\ndata: "
 
 
 class EventTooLarge(ValueError):
     """One event holds more than the limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event: its data lines joined by newlines, and its name (`message` where none was sent)."""
 
     data: str
@@ -45,6 +45,8 @@ class EventParser:
         Raises:
             EventTooLarge: a line, or an event's lines together, pass the limit.
         """
+        if (plain := self._plain(chunk)) is not None:
+            return plain
         if self._after_cr and chunk:
             chunk = chunk.removeprefix(b"\n")  # the second half of a CRLF that the network cut
             self._after_cr = False
@@ -63,6 +65,24 @@ class EventParser:
         lines = [bytes(self._pending), b""]
         self._pending.clear()
         return self._events(lines)
+
+    def _plain(self, chunk: bytes) -> list[Event] | None:
+        """The events of a chunk that holds whole ones as chat servers write them: `data: …` and a blank line.
+
+        None for every other chunk, and within an event: the lines are looked at then.
+        """
+        if self._pending or self._size or self._after_cr or b"\r" in chunk or len(chunk) > self._limit:
+            return None
+        if not chunk.startswith(b"data: ") or not chunk.endswith(b"\n\n"):
+            return None
+        if chunk.count(b"\n") != 2 * chunk.count(_BETWEEN) + 2:
+            return None  # a line end that stands neither between two such events nor at the end
+        try:
+            text = chunk.decode()
+        except UnicodeDecodeError:
+            return None
+        self._at_start = False
+        return [Event(data) for data in text[6:-2].split(_BETWEEN.decode())]
 
     def _keep(self, rest: bytes) -> None:
         self._pending += rest

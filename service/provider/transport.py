@@ -7,12 +7,13 @@ than all that is done with it. Redirects, proxies and HTTP/2 are not its busines
 from __future__ import annotations
 
 import asyncio
-import itertools
+import functools
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import Any, cast
 
 import httptools
@@ -36,6 +37,9 @@ PROMPT_PIECES = 2
 
 FIRST_ADDRESS_S = 2.0
 """An address that does not answer so soon is passed over for the next one of the same name."""
+
+_TIMER_S = 0.001
+"""The loop's clock is no finer."""
 
 _ENDED_EARLY = "The server closed the connection before its answer was complete."
 
@@ -63,37 +67,80 @@ class FreshConnections(httpx.AsyncBaseTransport):
         """Send a request; its response's body is still to come.
 
         Raises:
+            httpx.RequestError: as in `send`.
+        """
+        incoming = await self.send(
+            Place.of(request.url),
+            head_of(request) + b"\r\n",
+            cast("httpx.AsyncByteStream", request.stream),
+            request.extensions.get("timeout", {}),
+        )
+        return httpx.Response(
+            incoming.status,
+            headers=incoming.raw_headers,
+            stream=incoming,
+            extensions={"http_version": b"HTTP/1.1"},
+        )
+
+    async def send(
+        self, place: Place, head: bytes, body: AsyncIterable[bytes], limits: Mapping[str, float | None]
+    ) -> Incoming:
+        """Send a request; what answers it has its head, its body is still to come.
+
+        Args:
+            place: where it goes.
+            head: with its blank line.
+            body: as long as the head says.
+            limits: the seconds for `connect`, `write` and `read`; the last bounds each silence.
+
+        Raises:
             httpx.ConnectError, httpx.ConnectTimeout: nothing was sent.
             httpx.WriteTimeout, httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError: it may have
                 been.
         """
-        limits = request.extensions.get("timeout", {})
-        connection = await self._connected(request, limits)
+        connection = await self._connected(place, limits.get("connect"))
         with ExitStack() as unless_it_comes:
             unless_it_comes.callback(connection.close)
-            await _sent(connection, request, limits.get("write"))
-            await _in_time(
-                connection.headed, limits.get("read"), httpx.ReadTimeout, "No answer came in time."
-            )
+            await _sent(connection, head, body, limits.get("write"))
+            try:
+                await connection.wait(connection.headed, limits.get("read"))
+            except TimeoutError as error:
+                raise httpx.ReadTimeout("No answer came in time.") from error
             connection.raise_failure()
             unless_it_comes.pop_all()
-        return httpx.Response(
-            connection.status,
-            headers=connection.headers,
-            stream=_Body(connection, limits.get("read"), self),
-            extensions={"http_version": b"HTTP/1.1"},
-        )
+        return Incoming(connection, limits.get("read"), self)
 
-    async def _connected(self, request: httpx.Request, limits: dict[str, float | None]) -> _Connection:
-        url = request.url
-        tls = self._tls if url.scheme == "https" else None
+    async def _connected(self, place: Place, limit: float | None) -> _Connection:
         try:
-            async with asyncio.timeout(limits.get("connect")):
-                return await _connect(url.host, url.port or (443 if tls else 80), tls)
+            async with asyncio.timeout(limit):
+                return await _connect(place, self._tls if place.is_encrypted else None)
         except TimeoutError as error:
             raise httpx.ConnectTimeout("No connection came about in time.") from error
         except OSError as error:  # refused, unreachable, no such name, TLS
             raise httpx.ConnectError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request goes; `is_address` tells an IP address from a name."""
+
+    host: str
+    port: int
+    is_encrypted: bool
+    is_address: bool
+
+    @classmethod
+    def of(cls, url: httpx.URL) -> Place:
+        """Return the place that a URL names."""
+        is_encrypted = url.scheme == "https"
+        return cls(url.host, url.port or (443 if is_encrypted else 80), is_encrypted, _is_address(url.host))
+
+
+def head_of(request: httpx.Request) -> bytes:
+    """Return a request's first line and its headers, without the blank line that ends them."""
+    lines = [request.method.encode() + b" " + request.url.raw_path + b" HTTP/1.1"]
+    lines += [name + b": " + value for name, value in request.headers.raw]
+    return b"\r\n".join(lines) + b"\r\n"
 
 
 class _Connection(asyncio.Protocol):
@@ -108,16 +155,21 @@ class _Connection(asyncio.Protocol):
         self.writable.ring()
         self.pieces: deque[bytes] = deque()
         self.over = False
+        self.resting: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._alarm = _Alarm(self._loop)
         self._failure: httpx.TransportError | None = None
         self._waiting = 0
         self._head_bytes = 0
         self._framed = False
+        self._is_plain = True
         self._parser: Any = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep where to write."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's says that it is none
+        self._is_plain = transport.get_extra_info("sslcontext") is None
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
@@ -171,7 +223,8 @@ class _Connection(asyncio.Protocol):
         """Keep a piece of the body."""
         self.pieces.append(body)
         self._waiting += len(body)
-        self.news.ring()
+        if self.resting is None:
+            self.news.ring()
 
     def on_message_complete(self) -> None:
         """End the response."""
@@ -192,20 +245,39 @@ class _Connection(asyncio.Protocol):
         self._waiting = 0
         return data
 
-    async def rest(self, seconds: float) -> None:
+    def rest(self, seconds: float) -> None:
         """Leave what comes to the system for a moment; of an encrypted stream it is taken in all the same.
 
-        What is read and not decrypted yet would be lost with the connection.
+        What is read and not decrypted yet would be lost with the connection. Nothing rings meanwhile but the
+        end.
         """
-        if self.over or self._transport is None:
+        if self.over or self.resting is not None or self._transport is None:
             return
-        if self._transport.get_extra_info("sslcontext") is not None:
-            await asyncio.sleep(seconds)
-            return
-        self._transport.pause_reading()
-        await asyncio.sleep(seconds)
-        if not self.over:
+        if self._is_plain:
+            self._transport.pause_reading()
+        self.resting = self._loop.call_later(seconds, self._wake)
+
+    def _wake(self) -> None:
+        self.resting = None
+        if self._is_plain and self._transport is not None:
             self._transport.resume_reading()
+        if self.pieces:
+            self.news.ring()
+
+    async def wait(self, bell: _Bell, seconds: float | None) -> None:
+        """Wait until a bell rings.
+
+        Raises:
+            TimeoutError: it kept silent for so many seconds.
+        """
+        if bell.rung:
+            return
+        bell.waiter = waiter = self._loop.create_future()
+        self._alarm.set(waiter, seconds)
+        try:
+            await waiter
+        finally:
+            bell.waiter = None
 
     def raise_failure(self) -> None:
         """Raise what broke the connection, if anything did."""
@@ -214,13 +286,20 @@ class _Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close the connection, whatever is under way."""
-        self.over = True
+        self._stop()
         if self._transport is not None:
             self._transport.abort()
 
     def _end(self) -> None:
-        self.over = True
+        self._stop()
         self.news.ring()
+
+    def _stop(self) -> None:
+        self.over = True
+        self._alarm.stop()
+        if self.resting is not None:
+            self.resting.cancel()
+            self.resting = None
 
     def _fail(self, failure: httpx.TransportError) -> None:
         self._failure = failure
@@ -230,31 +309,56 @@ class _Connection(asyncio.Protocol):
         self.news.ring()
 
 
-class _Body(httpx.AsyncByteStream):
-    """A response's body as it comes; `limit` bounds the seconds of silence between two pieces."""
+class Incoming(httpx.AsyncByteStream):
+    """A response whose head has come, and whose body comes; `limit` bounds the seconds between two pieces."""
 
     def __init__(self, connection: _Connection, limit: float | None, way: FreshConnections) -> None:
+        self.status = connection.status
+        self.raw_headers = connection.headers
         self._connection = connection
         self._limit = limit
         self._way = way
         self._open = True
+        self._taken = 0
         way.replies += 1
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    @functools.cached_property
+    def headers(self) -> dict[str, str]:
+        """The headers by their names in lower case."""
+        return dict(httpx.Headers(self.raw_headers).items())
+
+    async def receive(self, seconds: float | None) -> bytes:
+        """Return what came since the last time, or what comes next; nothing at the end.
+
+        Args:
+            seconds: of silence that are borne; a rest is none.
+
+        Raises:
+            TimeoutError: it lasted longer.
+            httpx.TransportError: the connection broke.
+        """
         connection = self._connection
-        for number in itertools.count(1):
-            if connection.pieces:
-                yield connection.taken()
-                if number > PROMPT_PIECES and (pause := self._way.breath):
-                    await connection.rest(pause)
-            elif connection.over:
+        if self._taken >= PROMPT_PIECES and (pause := self._way.breath):
+            connection.rest(pause)
+            seconds = None if seconds is None else seconds + pause
+        while connection.resting is not None or not connection.pieces:
+            if connection.over:
                 connection.raise_failure()
-                return
-            else:
-                connection.news.reset()
-                await _in_time(connection.news, self._limit, httpx.ReadTimeout, "Nothing more came in time.")
+                return b""
+            connection.news.reset()
+            await connection.wait(connection.news, seconds)
+        self._taken += 1
+        return connection.taken()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            while piece := await self.receive(self._limit):
+                yield piece
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("Nothing more came in time.") from error
 
     async def aclose(self) -> None:
+        """Close the connection."""
         self._way.replies -= self._open
         self._open = False
         self._connection.close()
@@ -263,64 +367,117 @@ class _Body(httpx.AsyncByteStream):
 class _Bell:
     """An event for one waiter, as cheap as a future."""
 
-    __slots__ = ("_waiter", "rung")
+    __slots__ = ("rung", "waiter")
 
     def __init__(self) -> None:
         self.rung = False
-        self._waiter: asyncio.Future[None] | None = None
+        self.waiter: asyncio.Future[None] | None = None
 
     def ring(self) -> None:
         self.rung = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
 
     def reset(self) -> None:
         self.rung = False
 
-    async def wait(self) -> None:
-        if not self.rung:
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+
+class _Alarm:
+    """Ends a wait that lasts too long.
+
+    One timer follows a connection's waits: a timer for each of them would cost more than reading what came.
+    """
+
+    __slots__ = ("_at", "_due", "_loop", "_timer", "_waiter")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._at = self._due = 0.0
+
+    def set(self, waiter: asyncio.Future[None], seconds: float | None) -> None:
+        """Bound a wait; the one before it is over."""
+        if seconds is None:
+            self._waiter = None
+            return
+        self._waiter = waiter
+        self._due = self._loop.time() + seconds
+        if self._timer is None or self._due < self._at:
+            self._start()
+
+    def stop(self) -> None:
+        """Bound nothing any more."""
+        self._waiter = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _start(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._at = self._due
+        self._timer = self._loop.call_at(self._at, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._loop.time() + _TIMER_S < self._due:
+            self._start()
+        else:
+            self._waiter.set_exception(TimeoutError())
 
 
-async def _in_time(bell: _Bell, limit: float | None, late: Callable[[str], Exception], said: str) -> None:
-    try:
-        async with asyncio.timeout(limit):
-            await bell.wait()
-    except TimeoutError as error:
-        raise late(said) from error
+def _is_address(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError, ValueError):
+            socket.inet_pton(family, host)
+            return True
+    return False
 
 
-async def _connect(host: str, port: int, tls: ssl.SSLContext | None) -> _Connection:
+async def _connect(place: Place, tls: ssl.SSLContext | None) -> _Connection:
     """Connect to the first of a name's addresses that answers."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    name = host if tls is not None else None
-    *others, last = dict.fromkeys(str(address[4][0]) for address in found)
+    addresses = [place.host]
+    if not place.is_address:
+        found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(address[4][0]) for address in found))
+    name = place.host if tls is not None else None
+    *others, last = addresses
     for address in others:
         with suppress(OSError):  # TimeoutError is one
             async with asyncio.timeout(FIRST_ADDRESS_S):
-                made = await loop.create_connection(_Connection, address, port, ssl=tls, server_hostname=name)
+                made = await loop.create_connection(
+                    _Connection, address, place.port, ssl=tls, server_hostname=name
+                )
                 return made[1]
-    _, connection = await loop.create_connection(_Connection, last, port, ssl=tls, server_hostname=name)
+    _, connection = await loop.create_connection(_Connection, last, place.port, ssl=tls, server_hostname=name)
     return connection
 
 
-async def _sent(connection: _Connection, request: httpx.Request, limit: float | None) -> None:
-    """Write a request; what the server says before it has it all ends the writing."""
-    target = request.url.raw_path
-    lines = [request.method.encode() + b" " + target + b" HTTP/1.1"]
-    lines += [name + b": " + value for name, value in request.headers.raw]
-    connection.write(b"\r\n".join(lines) + b"\r\n\r\n")
-    async for part in cast("httpx.AsyncByteStream", request.stream):
-        view = memoryview(part)
+async def _sent(
+    connection: _Connection, head: bytes, body: AsyncIterable[bytes], limit: float | None
+) -> None:
+    """Write a request; what the server says before it has it all ends the writing.
+
+    A small body leaves together with its head.
+    """
+    async for part in body:
+        if len(part) > PIECE:
+            connection.write(head)
+            view = memoryview(part)
+        else:
+            view = memoryview(head + part)
+        head = b""
         for start in range(0, len(view), PIECE):
-            await _in_time(
-                connection.writable, limit, httpx.WriteTimeout, "The request did not leave in time."
-            )
+            try:
+                await connection.wait(connection.writable, limit)
+            except TimeoutError as error:
+                raise httpx.WriteTimeout("The request did not leave in time.") from error
             if connection.over or connection.headed.rung:
                 return
             connection.write(view[start : start + PIECE])
+    if head:
+        connection.write(head)

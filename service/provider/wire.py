@@ -13,6 +13,7 @@ from service.domain.vision import MAX_PICTURES
 from service.errors import Invalid
 from service.provider import ChatRequest, Reply
 from service.provider.characters import Characters, whole
+from service.provider.chunks import NAMED, plain
 from service.provider.profiles import Profile
 
 SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
@@ -177,6 +178,7 @@ class StreamedReply:
         self._refusals: list[str] = []
         self._content, self._refusal = Characters(), Characters()
         self._named: dict[str, Any] = {}
+        self._names: tuple[object, ...] = ()
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
         self.is_done = False
@@ -202,6 +204,13 @@ class StreamedReply:
         if data.strip() == "[DONE]":
             self.is_done = True
             return ""
+        ordinary = None if is_error else plain(data)
+        if ordinary is not None:
+            if (names := ordinary.names()) != self._names:
+                self._names = names
+                told = zip(NAMED, self._names, strict=True)
+                self._named |= {name: value for name, value in told if value is not None}
+            return self._said(self._content.feed(ordinary.content()))
         chunk = decoded(data)
         if is_error or chunk.get("error") or chunk.get("object") == "error":
             raise FailedInStream(chunk)
@@ -227,7 +236,8 @@ class StreamedReply:
 
     def _note(self, chunk: dict[str, Any]) -> None:
         """Keep what names the reply; the usage may come with any chunk, the last one counts."""
-        for name in ("id", "model", "created", "service_tier"):
+        self._names = ()
+        for name in NAMED:
             if chunk.get(name) is not None:
                 self._named[name] = chunk[name]
         found = usage(chunk.get("usage"))

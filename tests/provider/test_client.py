@@ -25,9 +25,10 @@ from service.errors import (
     RequestExceedsProviderRate,
 )
 from service.provider import ChatRequest, Delta, Provider, Reply
-from service.provider.client import HttpProvider, Retries, Timeouts
+from service.provider.client import HttpProvider, Retries
 from service.provider.errors import Refusal
 from service.provider.profiles import COMPATIBLE, OPENAI, named
+from service.provider.ways import Timeouts
 from tests.support import upstream as acts
 from tests.support.calling import ANSWER, ASKED, WHOLE, complete, failure_of, reply_of
 from tests.support.upstream import Act, Upstream

@@ -17,8 +17,9 @@ from service.errors import (
     QuotaExhausted,
 )
 from service.provider import ChatRequest, Delta, Reply
-from service.provider.client import HttpProvider, Timeouts
+from service.provider.client import HttpProvider
 from service.provider.profiles import named
+from service.provider.ways import Timeouts
 from tests.support import upstream as acts
 from tests.support.calling import ASKED, WHOLE, failure_of, no_sleep, reply_of
 from tests.support.upstream import Act, Upstream

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from service import factory
-from service.provider.client import HttpProvider, Retries, Timeouts
+from service.provider.client import HttpProvider, Retries
 from service.provider.profiles import named
+from service.provider.ways import Timeouts
 from tests.support.server import Server, serving, settings_in
 
 SILENCE_S = 2.0
