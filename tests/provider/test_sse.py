@@ -62,6 +62,47 @@ def test_any_chunking_gives_the_standards_events(lines: list[tuple[str, str]], c
     assert parse([bytes([byte]) for byte in content]) == by_the_standard(text)
 
 
+BLOCKS = st.sampled_from(
+    [
+        b"data: a\n\n",
+        b"data: \xe4\xb8\xad \n\n",
+        b"data: \n\n",
+        b"data: \xff\xe4\n\n",
+        b"data:a\n\n",
+        b"data: a\n",
+        b"data: a\r\n\r\n",
+        b"data: a\rdata: b\n\n",
+        b"data: a\ndata: b\n\n",
+        b"event: error\ndata: a\n\n",
+        b"event: error\n",
+        b"\xef\xbb\xbfdata: a\n\n",
+        b": ping\n\n",
+        b"\n",
+        b"\r",
+        b"data: ",
+    ]
+)
+
+
+@given(st.lists(st.lists(BLOCKS, max_size=4), max_size=4))
+@example([[b"data: a\r"], [b"\n", b"data: b\n\n"]])
+@example([[b"data: a\n\n", b"data: b\n\n", b"\n"]])
+@example([[b"data: a\n", b"\n\n", b"data: b\n\n"]])
+def test_whole_events_at_once_are_what_they_are_byte_by_byte(chunks: list[list[bytes]]) -> None:
+    together = [b"".join(blocks) for blocks in chunks]
+    assert parse(together) == parse([bytes([byte]) for byte in b"".join(together)])
+
+
+def test_small_events_may_pass_the_limit_together_and_a_large_one_alone_may_not() -> None:
+    small, large = b"data: " + b"x" * 90 + b"\n\n", b"data: " + b"x" * 99 + b"\n\n"
+    parser = EventParser(max_event_bytes=100)
+
+    assert len(parser.feed(small * 5)) == 5
+    assert len(parser.feed(small)) == 1
+    with pytest.raises(EventTooLarge):
+        parser.feed(large)
+
+
 @pytest.mark.parametrize(
     ("stream", "data"),
     [

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
+import threading
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +233,65 @@ def test_silence_ends_in_time(begun: bytes) -> None:
 
     with listening(handle) as server, pytest.raises(httpx.ReadTimeout):
         ask(f"http://127.0.0.1:{server.port}/", read=0.2)
+
+
+def test_patience_begins_anew_with_each_piece() -> None:
+    def handle(connection: socket.socket) -> None:
+        request_of(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(12):
+            time.sleep(0.1)
+            connection.sendall(b"x")
+
+    with listening(handle) as server:
+        assert ask(f"http://127.0.0.1:{server.port}/", read=0.6).text == "x" * 12
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_address_is_not_looked_up(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    def unexpected(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    shown = f"[{host}]" if ":" in host else host
+    with contextlib.closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as server:
+        server.bind((host, 0))
+        server.listen()
+        monkeypatch.setattr(socket, "getaddrinfo", unexpected)
+        thread = threading.Thread(target=answer_one, args=(server,))
+        thread.start()
+        assert ask(f"http://{shown}:{server.getsockname()[1]}/").text == "whole"
+        thread.join()
+
+
+def answer_one(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        said(OK)(connection)
+
+
+def test_a_body_that_comes_in_pieces_arrives_whole() -> None:
+    received = bytearray()
+
+    def handle(connection: socket.socket) -> None:
+        received.extend(request_of(connection))
+        connection.sendall(OK)
+
+    pieces = [b"a", bytes(transport.PIECE), b"b" * (transport.PIECE + 1), b"", b"c"]
+
+    async def parts() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    async def asked(port: int) -> str:
+        way = FreshConnections(ssl.create_default_context())
+        async with httpx.AsyncClient(transport=way, trust_env=False) as client:
+            headers = {"content-length": str(sum(map(len, pieces)))}
+            url = f"http://127.0.0.1:{port}/"
+            return (await client.post(url, content=parts(), headers=headers)).text
+
+    with listening(handle) as server:
+        assert asyncio.run(asked(server.port)) == "whole"
+    assert bytes(received).partition(b"\r\n\r\n")[2] == b"".join(pieces)
 
 
 def test_a_server_is_held_back_while_nobody_reads() -> None:
