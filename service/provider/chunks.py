@@ -29,7 +29,7 @@ class Plain(msgspec.Struct, gc=False):
 
     choices: tuple[_Choice]
     id: str | None = None
-    object: Literal["chat.completion.chunk"] | None = None
+    kind: Literal["chat.completion.chunk"] | None = msgspec.field(default=None, name="object")
     created: int | None = None
     model: str | None = None
     service_tier: str | None = None

@@ -1,7 +1,8 @@
 """The way of a paid call over the network: HTTP/1.1, one connection for one request, read as it comes.
 
-Stands in httpx at the place of its own transport, whose locks and scopes around every read cost a stream more
-than all that is done with it. Redirects, proxies and HTTP/2 are not its business.
+Calls take it as it is; for all else it stands in httpx at the place of httpx's own transport, whose locks
+and scopes around every read cost a stream more than all that is done with it. Redirects, proxies and HTTP/2
+are not its business.
 """
 
 from __future__ import annotations
