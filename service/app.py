@@ -74,18 +74,18 @@ def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) 
     app.add_middleware(Bounded)
     app.state.known_keys = KnownKeys()
     app.add_middleware(Gate, app.state.known_keys, exposed=exposed)
-    for module in (
+    for module in (  # looked through in this order for each request: what is asked most comes first
+        answers,
+        openai,
         documents,
         resumable,
         corpora,
-        answers,
         again,
         batches,
         conversations,
         money,
         keys,
         models,
-        openai,
         openai_files,
         mcp,
         health,

@@ -14,7 +14,8 @@ from typing import Annotated, cast
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.problems import problem_of, response_at
@@ -185,14 +186,19 @@ def is_loopback(host: str | None) -> bool:
     return (host or "").lower() in LOOPBACK
 
 
-_bearer = HTTPBearer(auto_error=False, description="A key; without any, the local user needs none.")
+class _ByKey(SecurityBase):
+    """Gives who calls, as the gate found it; the scheme is for the reference alone."""
+
+    scheme_name = "HTTPBearer"
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(description="A key; without any, the local user needs none.")
+
+    async def __call__(self, request: Request) -> Caller:
+        return cast("Caller", request.state.caller)
 
 
-async def caller(
-    request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Caller:
-    """Return who calls, as the gate found it; the scheme is for the reference alone."""
-    return cast("Caller", request.state.caller)
+caller = _ByKey()
 
 
 async def tenant(who: Annotated[Caller, Depends(caller)]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -24,7 +25,7 @@ from service.domain.keys import Caller
 from service.domain.questions import Question
 from service.domain.usage import Usage
 from service.errors import Invalid
-from service.store.answers import Event
+from service.store.answers import TERMINAL, Event
 from service.usecases import ask_question
 from service.usecases.ask_question import Request
 from service.usecases.bill_verdict import Verdict
@@ -32,7 +33,7 @@ from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.export_answer import Exported, describe_export, export_answer, file_name
-from service.usecases.follow_answer import follow_answer, wait_for_answer
+from service.usecases.follow_answer import follow_together, wait_for_answer
 from service.usecases.put_in_batch import Order, answers_of_batch, is_for_batch, put_in_batch
 from service.usecases.resolve_answer import resolve_answer
 from service.usecases.take_images import showing
@@ -223,9 +224,12 @@ def _question(body: AnswerRequest, model: str) -> Question:
 
 async def _sent(
     ctx: Context, owner: str, answer_id: str, *, after: int, accepted: bool = False
-) -> AsyncIterator[bytes]:
-    async for event in follow_answer(ctx, owner, answer_id, after=after, accepted=accepted):
-        yield events.BEAT if event is None else events.event(event.name, _said(event), number=event.number)
+) -> AsyncGenerator[bytes]:
+    """Yield what is known at the same time in one piece."""
+    async with aclosing(follow_together(ctx, owner, answer_id, after=after, accepted=accepted)) as news:
+        async for told in news:
+            piece = b"".join([events.event(one.name, _said(one), number=one.number) for one in told])
+            yield events.Last(piece) if told and told[-1].name in TERMINAL else piece or events.BEAT
 
 
 def _said(event: Event) -> dict[str, Any]:

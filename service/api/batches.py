@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -133,7 +133,7 @@ def cancel(ctx: Ctx, owner: Tenant, batch_id: str) -> dict[str, Any]:
     return describe_batch(ctx, owner, batch_id)
 
 
-async def _sent(ctx: Context, owner: str, batch_id: str) -> AsyncIterator[bytes]:
+async def _sent(ctx: Context, owner: str, batch_id: str) -> AsyncGenerator[bytes]:
     number = 0
     async for told in follow_batch(ctx, owner, batch_id):
         if told is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import PurePosixPath
 from typing import Annotated
 from urllib.parse import quote
@@ -79,7 +79,7 @@ async def follow(ctx: Ctx, owner: Tenant, document_id: str) -> StreamingResponse
     moves = read_document.follow_document(ctx, owner, document_id)
     first = await anext(moves)  # an unknown document is a 404, not a stream
 
-    async def sent() -> AsyncIterator[bytes]:
+    async def sent() -> AsyncGenerator[bytes]:
         yield _event(first)
         try:
             async for document in moves:
@@ -174,7 +174,7 @@ async def get_content(ctx: Ctx, owner: Tenant, document_id: str) -> StreamingRes
     name = quote(PurePosixPath(document.filename).name, safe="")
     first = await anext(chunks, b"")  # a file that is gone is a 404, not a broken download
 
-    async def sent() -> AsyncIterator[bytes]:
+    async def sent() -> AsyncGenerator[bytes]:
         yield first
         async for chunk in chunks:
             yield chunk

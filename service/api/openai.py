@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
@@ -30,7 +31,7 @@ from service.usecases import arrange_corpus, preview_question
 from service.usecases.ask_question import Request, ask_question
 from service.usecases.check_parameters import SAMPLING
 from service.usecases.context import Context
-from service.usecases.follow_answer import follow_answer, wait_for_answer
+from service.usecases.follow_answer import follow_together, wait_for_answer
 from service.usecases.gather_corpus import gather_corpus
 from service.usecases.look_up_answer import look_up_answer
 
@@ -95,23 +96,22 @@ async def _whole(
     return JSONResponse(openai_replies.completion(found, face), headers=headers)
 
 
-async def _chunks(ctx: Context, owner: str, answer: Answer, face: Face) -> AsyncIterator[bytes]:
-    """Yield the stream; a client that goes away ends this and not the answer."""
+async def _chunks(ctx: Context, owner: str, answer: Answer, face: Face) -> AsyncGenerator[bytes]:
+    """Yield the stream, in one piece what is known at the same time; who goes away ends this alone."""
     opening = {"role": "assistant", "content": "", "refusal": None}
     yield openai_replies.data(openai_replies.chunk(answer, opening, face))
-    async for event in follow_answer(ctx, owner, answer.id, accepted=True):
-        if event is None:
-            yield events.BEAT
-        elif event.name == "delta":
-            piece = openai_replies.chunk(answer, {"content": event.data["text"]}, face)
-            yield openai_replies.data(piece)
+    written = openai_replies.text_chunks(answer, face)
+    async with aclosing(follow_together(ctx, owner, answer.id, accepted=True)) as news:
+        async for told in news:
+            piece = b"".join([written(event.data["text"]) for event in told if event.name == "delta"])
+            if piece or not told:
+                yield piece or events.BEAT
     found = await asyncio.to_thread(look_up_answer, ctx, owner, answer.id)
     if trouble := _trouble(found.answer):
-        yield openai_replies.data(openai_errors.envelope(trouble))
+        yield events.Last(openai_replies.data(openai_errors.envelope(trouble)))
         return
-    for last in openai_replies.last_chunks(found, face):
-        yield openai_replies.data(last)
-    yield openai_replies.DONE
+    last = [openai_replies.data(one) for one in openai_replies.last_chunks(found, face)]
+    yield events.Last(b"".join([*last, openai_replies.DONE]))
 
 
 def _trouble(answer: Answer) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -62,6 +63,17 @@ def chunk(answer: Answer, delta: dict[str, Any], face: Face) -> dict[str, Any]:
         "choices": [choice],
         **({"usage": None} if face.include_usage else {}),
     }
+
+
+def text_chunks(answer: Answer, face: Face) -> Callable[[str], bytes]:
+    """Return what writes a piece of text as an event: around the text, those of a stream are all the same."""
+    empty = b'{"content": ""}'  # in JSON nothing within a string looks like it: its quotes are escaped there
+    before, _, after = data(chunk(answer, {"content": ""}, face)).partition(empty)
+
+    def written(text: str) -> bytes:
+        return b'%b{"content": %b}%b' % (before, json.dumps(text).encode("ascii"), after)
+
+    return written
 
 
 def last_chunks(found: LookedUp, face: Face) -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from service.domain.answers import Answer
 from service.errors import NotFound
@@ -19,7 +20,7 @@ BEAT_SECONDS = 15.0
 
 async def follow_answer(
     ctx: Context, tenant: str, answer_id: str, *, after: int = 0, accepted: bool = False
-) -> AsyncIterator[Event | None]:
+) -> AsyncGenerator[Event | None]:
     """Yield the events behind that number, in order, until the last one; None now and then while it is quiet.
 
     Of an answer that has ended, a number beyond its last event gets that event again. Where its end was
@@ -35,30 +36,46 @@ async def follow_answer(
     Raises:
         NotFound: there is no such answer.
     """
+    async with aclosing(follow_together(ctx, tenant, answer_id, after=after, accepted=accepted)) as news:
+        async for events in news:
+            for event in events or (None,):
+                yield event
+
+
+async def follow_together(
+    ctx: Context, tenant: str, answer_id: str, *, after: int = 0, accepted: bool = False
+) -> AsyncGenerator[list[Event]]:
+    """Yield the same in lists, each of what is known by then; an empty one now and then while it is quiet."""
     if not accepted:
         await asyncio.to_thread(_require_one, ctx, tenant, answer_id)
     told_at = time.monotonic()
     while True:
         channel = ctx.feed.get(answer_id)
-        saved, end, live = await _looked_up(ctx, answer_id, after, channel)
-        events = {event.number: event for event in [*saved, *live]}
-        last = max((number for number, event in events.items() if event.name in TERMINAL), default=None)
-        for number in sorted(events):
-            after = number
-            overtaken = events[number].name in TERMINAL and number != last
-            if events[number].name != RESUMED and not overtaken:
-                yield events[number]
+        events, end = await _looked_up(ctx, answer_id, after, channel)
+        if events:
+            ends = [event.number for event in events if event.name in TERMINAL]
+            last = ends[-1] if ends else None
+            after = last or events[-1].number
+            if told := [event for event in events if _is_told(event, last)]:
+                yield told
                 told_at = time.monotonic()
-            if number == last:
+            if last is not None:
                 return
-        if end is not None and not events:
+        elif end is not None:
             if end.number < after:
-                yield end
+                yield [end]
             return
         await _wait(ctx, answer_id, channel, after, seconds=told_at + BEAT_SECONDS - time.monotonic())
         if time.monotonic() - told_at >= BEAT_SECONDS:
-            yield None
+            yield []
             told_at = time.monotonic()
+
+
+def _is_told(event: Event, last: int | None) -> bool:
+    """Whether followers see it: nothing of a taking up again, and no end but the last one."""
+    if event.name == RESUMED:
+        return False
+    return last is None or event.number == last or (event.number < last and event.name not in TERMINAL)
 
 
 async def wait_for_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
@@ -70,18 +87,20 @@ async def wait_for_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
 
 async def _looked_up(
     ctx: Context, answer_id: str, after: int, channel: Channel | None
-) -> tuple[list[Event], Event | None, list[Event]]:
-    """Return what the store has behind that number, its end, and what the channel has.
+) -> tuple[list[Event], Event | None]:
+    """Return in order what the store and the channel have behind that number, and the end that is stored.
 
     The store is not asked where the channel knows all of it. A channel that is not open yet knows nothing,
     and is not asked either: what it has once it opens may stand behind more than the store was asked for.
     """
     if channel is not None and not channel.is_open:
-        return [], None, []
+        return [], None
     if channel is not None and channel.reaches(after):
-        return [], None, channel.after(after)
+        return channel.after(after), None
     saved, end = await asyncio.to_thread(_saved, ctx, answer_id, after)
-    return saved, end, channel.after(after) if channel is not None else []
+    live = channel.after(after) if channel is not None else []
+    known = {event.number: event for event in [*saved, *live]}
+    return [known[number] for number in sorted(known)], end
 
 
 async def _wait(ctx: Context, answer_id: str, channel: Channel | None, after: int, *, seconds: float) -> None:

@@ -20,7 +20,7 @@ from service.usecases import follow_answer as following
 from service.usecases import save_streams
 from service.usecases.context import LOCAL, Context
 from service.usecases.feed import Feed
-from service.usecases.follow_answer import follow_answer, wait_for_answer
+from service.usecases.follow_answer import follow_answer, follow_together, wait_for_answer
 from service.usecases.run_answer import FIRST_NUMBERS, run_answer
 from tests.support.upstream import Upstream, slow, stall_after
 from tests.usecases.test_run_answer import after, after_events, asked, process, run
@@ -99,6 +99,59 @@ def test_numbers_beyond_the_end(settings: Settings, upstream: Upstream) -> None:
         assert asyncio.run(followed(ctx, answer, behind=last.number + 1)) == [last]
         assert asyncio.run(followed(ctx, answer, behind=999_999_999)) == [last]
     assert len(upstream.requests) == 1
+
+
+def test_what_is_known_at_the_same_time_is_told_together(settings: Settings, upstream: Upstream) -> None:
+    async def told(ctx: Context, answer: Answer) -> list[list[Event]]:
+        return [events async for events in follow_together(ctx, LOCAL, answer.id)]
+
+    with process(settings) as ctx:
+        answer = asked(ctx)
+        run(ctx, answer)
+        assert asyncio.run(told(ctx, answer)) == [after_events(ctx, answer)]
+    assert len(upstream.requests) == 1
+
+
+def test_an_end_that_was_decided_anew_is_told_alone(settings: Settings) -> None:
+    """Whatever is known of the one before, and whatever would stand behind the last."""
+
+    async def told(ctx: Context) -> list[list[Event]]:
+        channel = ctx.feed.open("ans_1")
+        assert channel is not None
+        channel.open(Event(1, "plan", {}))
+        for name in ("delta", "error", RESUMED, "usage", "done", "delta"):
+            channel.publish(name, {})
+        events = follow_together(ctx, LOCAL, "ans_1", accepted=True)
+        return [told async for told in events]
+
+    with process(settings) as ctx:
+        found = asyncio.run(told(ctx))
+    assert [[(event.number, event.name) for event in events] for events in found] == [
+        [(1, "plan"), (2, "delta"), (5, "usage"), (6, "done")]
+    ]
+
+
+def test_a_quiet_stream_tells_of_nothing_now_and_then(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "BEAT_SECONDS", 0.01)
+
+    async def told(ctx: Context) -> list[list[Event]]:
+        channel = ctx.feed.open("ans_1")
+        assert channel is not None
+        channel.open(Event(1, "plan", {}))
+        found = []
+        async with aclosing(follow_together(ctx, LOCAL, "ans_1", accepted=True)) as news:
+            async for events in news:
+                found.append(events)
+                if not events:
+                    channel.publish("done", {})
+        return found
+
+    with process(settings) as ctx:
+        first, *beats, last = asyncio.run(told(ctx))
+    assert [event.name for event in (*first, *last)] == ["plan", "done"]
+    assert beats == [[]]
 
 
 def test_number_beyond_the_end_while_it_runs(settings: Settings, upstream: Upstream) -> None:
