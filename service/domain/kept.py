@@ -45,3 +45,7 @@ def once(holder: object, make: Callable[[Any], Value]) -> Value:
 
 class Keepsake(list[Value]):
     """A list that nobody changes, with a dictionary for what is made of it `once`."""
+
+
+class KeptObject(dict[str, Value]):
+    """The same of a JSON object."""

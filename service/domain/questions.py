@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any
@@ -80,24 +81,27 @@ class Question:
         return max(len(self.questions), 1)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
+        """JSON-ready; as `dataclasses.asdict` has it, which looks at every value as if it might hold more."""
+        return {name: self._plain(name) for name in _DEFAULTS}
 
     def said(self) -> dict[str, Any]:
         """What differs from the defaults, JSON-ready: fields that are added later change nothing of it."""
-        usual = self._at_default()
-        return {name: value for name, value in asdict(self).items() if name not in usual}
+        return {name: self._plain(name) for name, usual in _DEFAULTS.items() if getattr(self, name) != usual}
+
+    def _plain(self, name: str) -> Any:  # noqa: ANN401 - JSON
+        value = getattr(self, name)
+        if name == "images":
+            return tuple([asdict(image) for image in value])
+        return copy.deepcopy(value) if isinstance(value, dict) else value
 
     def earlier_forms(self) -> Iterator[dict[str, Any]]:
         """Yield it as earlier versions wrote it, with all fields they had, where those say all of it."""
-        every, usual = asdict(self), self._at_default()
+        every = self.as_dict()
+        usual = {name for name, default in _DEFAULTS.items() if getattr(self, name) == default}
         for number in range(len(_FIELDS_BY_VERSION), 0, -1):
             had = {name for added in _FIELDS_BY_VERSION[:number] for name in added}
             if every.keys() - had <= usual:
                 yield {name: value for name, value in every.items() if name in had}
-
-    def _at_default(self) -> set[str]:
-        return {one.name for one in fields(self) if getattr(self, one.name) == _default(one)}
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Question:
@@ -110,6 +114,9 @@ class Question:
 def _default(one: Field[Any]) -> object:
     return one.default if one.default_factory is MISSING else one.default_factory()
 
+
+_DEFAULTS = {one.name: _default(one) for one in fields(Question)}
+"""Of every field in order; `MISSING` of those that have to be said."""
 
 _FIELDS_BY_VERSION = (
     (

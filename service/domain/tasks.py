@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 
 from service.domain import packing, planner, prompts, repairs, shown_images
 from service.domain.planner import CallKind, Plan, PlannedCall, Terms
@@ -31,15 +32,22 @@ def task_of(question: Question, kind: CallKind) -> str:
 
 def counts_of(question: Question, count: Count) -> PromptCounts:
     """Count the texts around the documents, exactly."""
+    instructions, merge_instructions, repair_task = _constant(count)
     return PromptCounts(
-        instructions=count(prompts.ANSWERING),
+        instructions=instructions,
         task=count(task_of(question, "answer")),
         part_task=count(task_of(question, "part")),
-        merge_instructions=count(prompts.MERGING),
+        merge_instructions=merge_instructions,
         merge_task=count(task_of(question, "merge")),
-        repair_task=count(repairs.task(())),
+        repair_task=repair_task,
         images=shown_images.images_of(question.images),
     )
+
+
+@lru_cache(maxsize=8)
+def _constant(count: Count) -> tuple[int, int, int]:
+    """What is the same for every question: both instructions, and the repair's task around the quotes."""
+    return count(prompts.ANSWERING), count(prompts.MERGING), count(repairs.task(()))
 
 
 @dataclass(frozen=True, slots=True)

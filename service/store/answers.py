@@ -14,6 +14,7 @@ from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.documents import Failure
 from service.domain.usage import Usage
 from service.store.session import Transaction
+from service.store.spelled import Spelled
 from service.store.tables import answer_events, answers, calls
 
 TERMINAL = frozenset({"done", "error"})
@@ -62,7 +63,7 @@ def add(tx: Transaction, answer: Answer, *, request_sha256: str, idempotency_key
         "batch_id": answer.batch_id,
         "batch_number": answer.batch_number,
     }
-    tx.execute(insert(answers), row)
+    _ADD.on(tx, row)
 
 
 def take_for_retry(tx: Transaction, answer_id: str, by: str) -> bool:
@@ -194,7 +195,7 @@ def conclude(tx: Transaction, answer: Answer) -> bool:
         "status": answer.status.value,
         "text": answer.text,
         "citations": list(answer.citations),
-        "usage": asdict(answer.usage) if answer.usage else None,
+        "usage": _usage(answer.usage),
         "actual_usd": answer.actual_usd,
         "finish_reason": answer.finish_reason,
         "refusal": answer.refusal,
@@ -207,8 +208,7 @@ def conclude(tx: Transaction, answer: Answer) -> bool:
         "repair": answer.repair,
         "warnings": list(answer.warnings),
     }
-    result = tx.execute(_open_answer(), row)
-    return result.rowcount == 1
+    return _CONCLUDE.on(tx, row).rowcount == 1
 
 
 def add_events(tx: Transaction, answer_id: str, events: Iterable[Event]) -> None:
@@ -224,7 +224,7 @@ def add_all_events(tx: Transaction, said: Mapping[str, Sequence[Event]]) -> None
         for event in events
     ]
     if rows:
-        tx.execute(insert(answer_events), rows)
+        _ADD_EVENTS.on_each(tx, rows)
 
 
 def add_to_end(tx: Transaction, answer_id: str, said: Iterable[tuple[str, dict[str, Any]]]) -> None:
@@ -275,29 +275,12 @@ def add_call(tx: Transaction, call: Call, *, input_tokens: int, prefix_sha256: s
         "kept_from": call.kept_from,
         "reply": {"model": call.replied_model} if call.replied_model else None,
     }
-    tx.execute(insert(calls), row)
-
-
-def was_crowded(
-    tx: Transaction,
-    call_id: str,
-    prefix_sha256: str,
-    sent_at: datetime,
-    *,
-    tenant: str,
-    engine: str,
-    model: str,
-) -> bool:
-    """Whether another call of the tenant with that prefix had left before this one, and had not ended yet."""
-    at = {"of_call": call_id, "of_prefix": prefix_sha256, "moment": sent_at}
-    of = {"of_tenant": tenant, "of_engine": engine, "of_model": model}
-    return tx.execute(_beside(), at | of).first() is not None
+    _ADD_CALL.on(tx, row)
 
 
 def take_for_sending(tx: Transaction, call_id: str, at: datetime) -> bool:
     """Move a call from ready to sent. False: somebody else did, so it must never be sent from here."""
-    result = tx.execute(_take(), {"call_id": call_id, "at": at})
-    return result.rowcount == 1
+    return _TAKE.on(tx, {"call_id": call_id, "at": at}).rowcount == 1
 
 
 def close_call(tx: Transaction, call: Call, *, reply: dict[str, Any] | None, at: datetime) -> None:
@@ -307,7 +290,7 @@ def close_call(tx: Transaction, call: Call, *, reply: dict[str, Any] | None, at:
         "state": call.state.value,
         "text": call.text,
         "reply": reply,
-        "usage": asdict(call.usage) if call.usage else None,
+        "usage": _usage(call.usage),
         "finish_reason": call.finish_reason,
         "refusal": call.refusal,
         "service_tier": call.service_tier,
@@ -315,19 +298,19 @@ def close_call(tx: Transaction, call: Call, *, reply: dict[str, Any] | None, at:
         "error": asdict(call.error) if call.error else None,
         "finished_at": at,
     }
-    tx.execute(_one_call(), row)
+    _CLOSE_CALL.on(tx, row)
 
 
 def rebill_call(tx: Transaction, call: Call) -> None:
     """Write what an ended call used and cost, as the user told it since."""
-    row = {"usage": asdict(call.usage) if call.usage else None, "actual_usd": call.actual_usd}
+    row = {"usage": _usage(call.usage), "actual_usd": call.actual_usd}
     tx.execute(update(calls).where(calls.c.id == call.id).values(row))
 
 
 def rebill(tx: Transaction, answer: Answer) -> None:
     """Write the same of an answer that has ended, and how that is said."""
     row = {
-        "usage": asdict(answer.usage) if answer.usage else None,
+        "usage": _usage(answer.usage),
         "actual_usd": answer.actual_usd,
         "error": asdict(answer.error) if answer.error else None,
     }
@@ -335,26 +318,6 @@ def rebill(tx: Transaction, answer: Answer) -> None:
 
 
 # Statements are built once: building one takes longer than SQLite takes to carry it out.
-
-
-@cache
-def _beside() -> Select[Any]:
-    moment = bindparam("moment", type_=calls.c.sent_at.type)
-    return (
-        select(calls.c.id)
-        .join(answers, answers.c.id == calls.c.answer_id)
-        .where(
-            calls.c.prefix_sha256 == bindparam("of_prefix"),
-            calls.c.id != bindparam("of_call"),
-            calls.c.sent_at <= moment,
-            or_(calls.c.finished_at.is_(None), calls.c.finished_at > moment),
-            or_(calls.c.state == CallState.SENT.value, calls.c.state == CallState.DONE.value),
-            answers.c.tenant == bindparam("of_tenant"),
-            answers.c.model == bindparam("of_model"),
-            answers.c.engine == bindparam("of_engine"),
-        )
-        .limit(1)
-    )
 
 
 @cache
@@ -415,23 +378,30 @@ def _terminal_event() -> Select[Any]:
     return query.order_by(answer_events.c.number.desc()).limit(1)
 
 
-@cache
 def _take() -> Update:
     ready = (calls.c.id == bindparam("call_id")) & (calls.c.state == CallState.READY.value)
     changed = {"state": CallState.SENT.value, "sent_at": bindparam("at"), "attempts": calls.c.attempts + 1}
     return update(calls).where(ready).values(changed)
 
 
-@cache
 def _one_call() -> Update:
     return update(calls).where(calls.c.id == bindparam("call_id"))
 
 
-@cache
 def _open_answer() -> Update:
     """An answer that has not ended for good."""
-    open_ones = [*_UNDER_WAY, AnswerStatus.IN_DOUBT.value]
-    return update(answers).where(answers.c.id == bindparam("answer_id"), answers.c.status.in_(open_ones))
+    is_open = or_(*(answers.c.status == one for one in (*_UNDER_WAY, AnswerStatus.IN_DOUBT.value)))
+    return update(answers).where(answers.c.id == bindparam("answer_id"), is_open)
+
+
+_ADD = Spelled(lambda: insert(answers).inline())
+_ADD_EVENTS = Spelled(lambda: insert(answer_events).inline())
+_ADD_CALL = Spelled(lambda: insert(calls).inline())
+_CONCLUDE, _CLOSE_CALL, _TAKE = map(Spelled, (_open_answer, _one_call, _take))
+
+
+def _usage(usage: Usage | None) -> dict[str, Any] | None:
+    return asdict(usage) if usage else None
 
 
 def answer_of(row: Row[Any]) -> Answer:

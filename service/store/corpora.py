@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, insert, select, update
 
 from service.domain.corpora import Corpus, Member
 from service.store.rosters import Rosters
 from service.store.session import Transaction
+from service.store.spelled import Spelled
 from service.store.tables import corpora, documents, members
 
 _ROSTERS = Rosters()
@@ -37,6 +38,11 @@ def get(tx: Transaction, tenant: str, corpus_id: str) -> Corpus | None:
 def exists(tx: Transaction, corpus_id: str) -> bool:
     """Whether there is such a corpus, whoever's it is: for the jobs."""
     return tx.execute(select(corpora.c.id).where(corpora.c.id == corpus_id)).one_or_none() is not None
+
+
+def is_of(tx: Transaction, tenant: str, corpus_id: str) -> bool:
+    """Whether a tenant has that corpus."""
+    return _IS_OF.on(tx, {"corpus_id": corpus_id, "of_tenant": tenant}).first() is not None
 
 
 def all_ids(tx: Transaction) -> set[str]:
@@ -157,8 +163,14 @@ def _members_of() -> Select[Any]:
 
 @cache
 def _one_of() -> Select[Any]:
-    named = (corpora.c.id == bindparam("corpus_id"), corpora.c.tenant == bindparam("of_tenant"))
-    return cast("Select[Any]", _with_sizes().where(*named))
+    return cast("Select[Any]", _with_sizes().where(*_named()))
+
+
+def _named() -> tuple[ColumnElement[bool], ...]:
+    return corpora.c.id == bindparam("corpus_id"), corpora.c.tenant == bindparam("of_tenant")
+
+
+_IS_OF = Spelled(lambda: select(corpora.c.id).where(*_named()))
 
 
 def _with_sizes() -> Any:  # noqa: ANN401 - a select whose row type says nothing more

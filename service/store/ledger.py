@@ -20,6 +20,7 @@ from service.domain import budgets as periods
 from service.domain.budgets import Period
 from service.domain.usage import Usage
 from service.store.session import Transaction
+from service.store.spelled import Spelled
 from service.store.tables import answers, budgets, calls, ledger, observations, reservations
 
 HELD, SETTLED, RELEASED = "held", "settled", "released"
@@ -207,8 +208,9 @@ def hold(
         "budgets": list(scopes),
         "key_id": key_id,
     }
-    tx.execute(insert(reservations), row)
-    _enter(tx, at, call_id, tenant=tenant, corpus_id=corpus_id, key_id=key_id, kind="reserve", micros=micros)
+    _HOLD.on(tx, row)
+    names: dict[str, Any] = {"tenant": tenant, "corpus_id": corpus_id, "key_id": key_id}
+    _enter(tx, [_line(at, call_id, kind="reserve", micros=micros, **names)])
 
 
 def settle(
@@ -219,8 +221,9 @@ def settle(
     if held is None:
         return False
     names = {"tenant": held.tenant, "corpus_id": held.corpus_id, "key_id": held.key_id}
-    _enter(tx, at, call_id, kind="release", micros=-held.micros, **names)
-    _enter(tx, at, call_id, kind="settle", micros=actual_micros, actual_usd=actual_usd, **names)
+    free = _line(at, call_id, kind="release", micros=-held.micros, **names)
+    paid = _line(at, call_id, kind="settle", micros=actual_micros, actual_usd=actual_usd, **names)
+    _enter(tx, [free, paid])
     return True
 
 
@@ -236,7 +239,7 @@ def correct(tx: Transaction, call_id: str, *, actual_micros: int, actual_usd: De
         raise LookupError(f"call {call_id} was never settled")
     first, more = lines[0], actual_micros - sum(line.micros for line in lines)
     names = {"tenant": first.tenant, "corpus_id": first.corpus_id, "key_id": first.key_id}
-    _enter(tx, first.at, call_id, kind="correct", micros=more, actual_usd=actual_usd, **names)
+    _enter(tx, [_line(first.at, call_id, kind="correct", micros=more, actual_usd=actual_usd, **names)])
     scopes = ["tenant", f"corpus:{first.corpus_id}", f"key:{first.key_id}"]
     tx.execute(
         update(budgets)
@@ -254,16 +257,8 @@ def release(tx: Transaction, call_id: str, *, at: datetime) -> bool:
     held = _end(tx, call_id, RELEASED, spent=0, at=at)
     if held is None:
         return False
-    _enter(
-        tx,
-        at,
-        call_id,
-        tenant=held.tenant,
-        corpus_id=held.corpus_id,
-        key_id=held.key_id,
-        kind="release",
-        micros=-held.micros,
-    )
+    names = {"tenant": held.tenant, "corpus_id": held.corpus_id, "key_id": held.key_id}
+    _enter(tx, [_line(at, call_id, kind="release", micros=-held.micros, **names)])
     return True
 
 
@@ -365,6 +360,10 @@ def _end(tx: Transaction, call_id: str, state: str, *, spent: int, at: datetime)
     return held
 
 
+_HOLD = Spelled(lambda: insert(reservations).inline())
+_ENTER = Spelled(lambda: insert(ledger).inline())
+
+
 @cache
 def _budgets() -> Select[Any]:
     return select(budgets).where(budgets.c.tenant == bindparam("of_tenant")).order_by(budgets.c.scope)
@@ -391,8 +390,12 @@ def _turn_what_is_over(tx: Transaction, tenant: str, scopes: Sequence[str], at: 
             turn_period(tx, budget, start)
 
 
-def _enter(
-    tx: Transaction,
+def _enter(tx: Transaction, lines: Sequence[dict[str, Any]]) -> None:
+    """Write lines in their order."""
+    _ENTER.on_each(tx, lines) if len(lines) > 1 else _ENTER.on(tx, lines[0])
+
+
+def _line(
     at: datetime,
     call_id: str,
     *,
@@ -402,8 +405,8 @@ def _enter(
     kind: str,
     micros: int,
     actual_usd: Decimal | None = None,
-) -> None:
-    row = {
+) -> dict[str, Any]:
+    return {
         "at": at,
         "tenant": tenant,
         "corpus_id": corpus_id,
@@ -413,7 +416,6 @@ def _enter(
         "micros": micros,
         "actual_usd": actual_usd,
     }
-    tx.execute(insert(ledger), row)
 
 
 def _entry(row: Row[Any]) -> Entry:

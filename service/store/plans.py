@@ -8,9 +8,15 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
+from service.domain.kept import KeptObject
+from service.store import told
 from service.store.folding import folded, unfolded
 from service.store.session import Transaction
+from service.store.spelled import Spelled
 from service.store.tables import answers, plan_images, plans
+
+FOLDED_FROM = 8_192
+"""Characters of JSON; a shorter plan that is written anyhow, for its answer, is kept as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +42,7 @@ class StoredPlan:
 def add(tx: Transaction, offered: list[StoredPlan]) -> None:
     """Record offered plans, and which stored pictures their questions show."""
     if offered:
-        tx.execute(
-            insert(plans),
-            [
-                {name: getattr(plan, name) for name in plans.c.keys()} | {"plan": folded(plan.plan)}  # noqa: SIM118 - columns, not a dict
-                for plan in offered
-            ],
-        )
+        _ADD.on_each(tx, [_row(plan) for plan in offered])
     shown = [
         {"plan_id": plan.id, "sha256": sha256}
         for plan in offered
@@ -50,6 +50,17 @@ def add(tx: Transaction, offered: list[StoredPlan]) -> None:
     ]
     if shown:
         tx.execute(insert(plan_images), shown)
+
+
+_ADD = Spelled(lambda: insert(plans).inline())
+_COLUMNS = tuple(plans.c.keys())
+
+
+def _row(plan: StoredPlan) -> dict[str, Any]:
+    row = {name: getattr(plan, name) for name in _COLUMNS}
+    if isinstance(plan.plan, KeptObject) and len(told.text(plan.plan)) < FOLDED_FROM:
+        return row
+    return row | {"plan": folded(plan.plan)}
 
 
 def get(tx: Transaction, tenant: str, plan_id: str) -> StoredPlan | None:

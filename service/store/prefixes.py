@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Delete, Select, and_, bindparam, delete, insert, or_, select
+from sqlalchemy import (
+    CursorResult,
+    Engine,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from service.domain.caching import NO_TALK, Chain, Named, Sent
 from service.store.session import Transaction
+from service.store.spelled import Spelled
 from service.store.tables import prefixes
 
 MOST = 32
 """So many packs of one beginning or one corpus are compared, the latest of them."""
+
+SWEEP: Final = timedelta(minutes=1)
+"""By so much longer than they have to, packs may be kept: looking for old ones takes as long as the rest."""
 
 
 def remember(
@@ -27,14 +44,10 @@ def remember(
     model: str,
     oldest: datetime,
 ) -> None:
-    """Keep a pack that was sent, and forget those that are older than `oldest`."""
+    """Keep a pack that was sent, and once in a while (`SWEEP`) forget those that are older than `oldest`."""
+    _sweep(tx, oldest)
     named = {"tenant": tenant, "engine": engine, "model": model, "prefix_sha256": sent.prefix_sha256}
-    tx.execute(_forgotten(), {f"of_{name}": value for name, value in named.items()} | {"oldest": oldest})
     row = {
-        "tenant": tenant,
-        "engine": engine,
-        "model": model,
-        "prefix_sha256": sent.prefix_sha256,
         "head": sent.chain.head,
         "corpus_id": sent.corpus_id,
         "lead": sent.lead,
@@ -44,14 +57,25 @@ def remember(
         "talk": None if sent.talk == NO_TALK else sent.talk.boundaries,
         "strategy": sent.strategy,
     }
-    tx.execute(insert(prefixes), row)
+    if not _SENT_AGAIN.on(tx, {f"of_{name}": value for name, value in named.items()} | row).rowcount:
+        _SENT_FIRST.on(tx, named | row)
 
 
-@cache
-def _forgotten() -> Delete:
+def _sweep(tx: Transaction, oldest: datetime) -> None:
+    swept = _SWEPT.get(tx.engine)
+    if swept is None or not swept <= oldest < swept + SWEEP:
+        tx.execute(delete(prefixes).where(prefixes.c.used_at < oldest))
+        _SWEPT[tx.engine] = oldest
+
+
+def _sent_again() -> Update:
     named = ("tenant", "engine", "model", "prefix_sha256")
-    same = and_(*(prefixes.c[name] == bindparam(f"of_{name}") for name in named))
-    return delete(prefixes).where(or_(prefixes.c.used_at < bindparam("oldest"), same))
+    return update(prefixes).where(and_(*(prefixes.c[name] == bindparam(f"of_{name}") for name in named)))
+
+
+_SENT_AGAIN, _SENT_FIRST = Spelled(_sent_again), Spelled(lambda: insert(prefixes).inline())
+_SWEPT: WeakKeyDictionary[Engine, datetime] = WeakKeyDictionary()
+"""Up to when packs were forgotten last, by this process."""
 
 
 def resembling(
@@ -72,15 +96,22 @@ def resembling(
             talk=Chain(row.talk) if row.talk else NO_TALK,
             strategy=row.strategy,
         )
-        for row in tx.execute(_resembling(), {**named, "heads": list(heads)})
+        for row in _sent(tx, list(heads), named)
     ]
     return sorted(found, key=lambda one: one.used_at, reverse=True)
 
 
+def _sent(tx: Transaction, heads: Sequence[str], named: Mapping[str, Any]) -> CursorResult[Any]:
+    """Most plans have one head: a list of any length is spelled out anew for each look."""
+    if len(heads) == 1:
+        return tx.execute(_resembling(alone=True), {**named, "head": heads[0]})
+    return tx.execute(_resembling(alone=False), {**named, "heads": heads})
+
+
 @cache
-def _resembling() -> Select[Any]:
+def _resembling(*, alone: bool) -> Select[Any]:
     what = prefixes.c
-    begins_so = what.head.in_(bindparam("heads", expanding=True))
+    begins_so = what.head == bindparam("head") if alone else what.head.in_(bindparam("heads", expanding=True))
     return (
         select(
             what.prefix_sha256, what.corpus_id, what.used_at, what.lead, what.chain, what.talk, what.strategy

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
-from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, insert, select
+from sqlalchemy import delete, insert
 
 from service.domain.catalog import Band
-from service.domain.rates import RateLimits
 from service.store.session import Transaction
 from service.store.tables import rate_limits
 
@@ -25,20 +22,6 @@ def remember(
     )
     row = {"engine": engine, "model": model, "band": band, "limit_tokens": limit_tokens, "seen_at": at}
     tx.execute(insert(rate_limits).values(row))
-
-
-def known(tx: Transaction, *, engine: str, model: str, since: datetime) -> RateLimits:
-    """Return the limits that were told since that moment."""
-    at = {"of_engine": engine, "of_model": model, "since": since}
-    found = {row.band: row.limit_tokens for row in tx.execute(_known(), at)}
-    return RateLimits(short=found.get("short"), long=found.get("long"))
-
-
-@cache
-def _known() -> Select[Any]:
-    what = rate_limits.c
-    of_model = (what.engine == bindparam("of_engine"), what.model == bindparam("of_model"))
-    return select(what.band, what.limit_tokens).where(*of_model, what.seen_at > bindparam("since"))
 
 
 def forget(tx: Transaction, *, engine: str, model: str) -> None:

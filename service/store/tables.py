@@ -283,7 +283,7 @@ calls = Table(
     Column("state", String(20), nullable=False, index=True),
     Column("attempts", Integer, nullable=False),
     Column("input_tokens", BigInteger, nullable=False),
-    Column("prefix_sha256", String(64), nullable=False, index=True),
+    Column("prefix_sha256", String(64), nullable=False),
     Column("reserved_micros", BigInteger, nullable=False),
     Column("text", Text, nullable=False),
     Column("reply", JSON),
@@ -299,6 +299,7 @@ calls = Table(
     # The call of an earlier answer whose reply it holds: it was paid for there.
     Column("kept_from", String(60)),
     UniqueConstraint("answer_id", "part"),
+    Index("ix_calls_prefix_sha256_finished_at", "prefix_sha256", "finished_at"),
 )
 
 # A key's secret is not kept: only its hash, and how it begins.

@@ -7,11 +7,18 @@ from typing import Any
 
 import msgspec
 
-from service.domain.kept import Keepsake, once
+from service.domain.kept import Keepsake, KeptObject, once
 
 
 def text(value: object) -> str:
-    """Return a value as JSON: a plan over 2,000 documents in a tenth of the time of the standard library."""
+    """Return a value as JSON: a plan over 2,000 documents in a tenth of the time of the standard library.
+
+    Of an object that is kept as a whole, which several tables hold, it is written once.
+    """
+    return once(value, _text) if isinstance(value, KeptObject) else _text(value)
+
+
+def _text(value: object) -> str:
     return encoded(value).decode()
 
 

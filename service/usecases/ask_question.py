@@ -16,6 +16,7 @@ from typing import Any
 from service.domain import planner, pricing
 from service.domain.answers import Answer, AnswerStatus
 from service.domain.conversations import title_of
+from service.domain.kept import KeptObject
 from service.domain.planner import Plan
 from service.domain.questions import Question
 from service.domain.ranked import INDEX_BUILDING
@@ -182,7 +183,8 @@ def record(
     Raises:
         BudgetExceeded, KeyNeeded: see `ask_question`.
     """
-    question, offer, stored, frame = prepared.question, prepared.offer, prepared.stored, prepared.frame
+    question, stored, frame = prepared.question, prepared.stored, prepared.frame
+    offer = replace(prepared.offer, description=KeptObject(prepared.offer.description))
     said = request.question.said() if request.question else None
     answer = _answer(ctx, tenant, corpus_id, question, offer=offer, plan_id=stored.id if stored else None)
     if batch is not None:
@@ -439,7 +441,7 @@ def _answer(
         status=AnswerStatus.QUEUED,
         plan_id=plan_id or offer.id,
         request=question.as_dict(),
-        plan={**offer.description, "id": plan_id or offer.id},
+        plan={**offer.description, "id": plan_id} if plan_id else offer.description,
         engine=ctx.provider.name,
         created_at=ctx.now(),
         reserved_micros=_reserved_micros(ctx, offer.plan),

@@ -9,7 +9,7 @@ from typing import Any
 from service.domain import caching
 from service.domain.answers import Call, CallState
 from service.domain.caching import Code, Facts
-from service.store import answers
+from service.store import crowding
 from service.store.session import Transaction
 from service.usecases.running import Run
 
@@ -65,7 +65,7 @@ def _crowded(tx: Transaction, run: Run, call: Call) -> bool:
         return False
     prefix = run.planned[call.part].prefix_sha256
     at = {"tenant": run.answer.tenant, "engine": run.answer.engine, "model": run.answer.model}
-    return answers.was_crowded(tx, call.id, prefix, call.sent_at, **at)
+    return crowding.was_crowded(tx, call.id, prefix, call.sent_at, **at)
 
 
 def _served(calls: Sequence[Call]) -> int | None:

@@ -9,7 +9,7 @@ from service.domain.observations import LATEST, counting, usual_output
 from service.domain.planner import DEFAULT_EFFORT, Terms
 from service.domain.questions import Question
 from service.domain.rates import KNOWN_FOR
-from service.store import observations, rate_limits
+from service.store import learnt
 from service.store.session import Transaction
 from service.usecases.context import Context
 
@@ -18,18 +18,23 @@ def learn_terms(tx: Transaction, ctx: Context, terms: Terms, question: Question)
     """Return the terms with what was learnt from settled calls of that engine and model."""
     if not ctx.provider.charges:
         return terms
-    at = {"engine": ctx.provider.name, "model": terms.model.id}
-    known = counting(observations.differences(tx, latest=LATEST, **at))
-    seen = observations.completions(tx, effort=effort_of(question), latest=LATEST, **at)
+    seen = learnt.of_model(
+        tx,
+        engine=ctx.provider.name,
+        model=terms.model.id,
+        effort=effort_of(question),
+        latest=LATEST,
+        limited_as=limited_as(ctx, terms.tier),
+        since=ctx.now() - KNOWN_FOR,
+    )
+    known = counting(seen.differences)
     return replace(
         terms,
         counts=replace(terms.counts, correction=known.correction),
         counting=known,
-        limits=rate_limits.known(
-            tx, engine=limited_as(ctx, terms.tier), model=terms.model.id, since=ctx.now() - KNOWN_FOR
-        ),
+        limits=seen.limits,
         expected_output_tokens=min(
-            usual_output(seen) or terms.expected_output_tokens, terms.reserved_output_tokens
+            usual_output(seen.completions) or terms.expected_output_tokens, terms.reserved_output_tokens
         ),
     )
 

@@ -126,7 +126,7 @@ def preview_in(
         raise Invalid("Say what to ask: the question is empty.")
     if question.questions:
         check_together(question.questions)
-    if corpora.get(tx, tenant, corpus_id) is None:
+    if not corpora.is_of(tx, tenant, corpus_id):
         raise NotFound(f"There is no corpus {corpus_id}.")
     model = ctx.catalog.model(question.model)
     check_parameters(ctx, model, question)
@@ -224,7 +224,7 @@ def meter(ctx: Context, tenant: str, corpus_id: str, *, model_name: str | None) 
     model = ctx.catalog.model(model_name or ctx.terms.model)
     question = Question(text="", model=model.id)
     with ctx.db.read() as tx:
-        if corpora.get(tx, tenant, corpus_id) is None:
+        if not corpora.is_of(tx, tenant, corpus_id):
             raise NotFound(f"There is no corpus {corpus_id}.")
         members = [one for one in corpora.members_of(tx, corpus_id) if not one.holds_files_alone]
         terms = learn_terms(tx, ctx, terms_of(ctx, model, question), question)

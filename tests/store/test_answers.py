@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from service.domain.answers import AnswerStatus, Call, CallState
 from service.domain.documents import Failure
 from service.domain.usage import Usage
-from service.store import answers
+from service.store import answers, crowding
 from service.store.answers import Event
 from service.store.session import Database
 from tests.store import rivals, rows
@@ -239,6 +239,6 @@ def test_a_call_is_crowded_while_another_with_its_prefix_is_under_way(db: Databa
     def crowded(call: Call, at: float) -> bool:
         with db.read() as tx:
             where = {"tenant": rows.TENANT, "engine": "openai", "model": "gpt-5.5"}
-            return answers.was_crowded(tx, call.id, one, rows.later(at), **where)
+            return crowding.was_crowded(tx, call.id, one, rows.later(at), **where)
 
     assert [crowded(first, 10), crowded(meanwhile, 12), crowded(afterwards, 20)] == [False, True, False]

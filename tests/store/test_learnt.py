@@ -9,9 +9,10 @@ from typing import Any
 from service.domain import caching
 from service.domain.caching import Block, Chain, Sent
 from service.domain.rates import RateLimits
-from service.store import observations, prefixes, rate_limits, tallies
+from service.store import learnt, observations, prefixes, rate_limits, tallies
+from service.store.learnt import Learnt
 from service.store.observations import Observation
-from service.store.session import Database
+from service.store.session import Database, Transaction
 from tests.store import rows
 
 AT = {"engine": "openai", "model": "gpt-5.5"}
@@ -44,6 +45,11 @@ def observed(db: Database, number: int, **other: Any) -> Observation:  # noqa: A
     return made
 
 
+def known(tx: Transaction, **other: Any) -> Learnt:  # noqa: ANN401 - what the look is told
+    at = {**AT, "effort": "medium", "latest": 50, "limited_as": "nobody", "since": rows.later(-1)}
+    return learnt.of_model(tx, **{**at, **other})
+
+
 def test_an_observation_comes_back_as_it_was(db: Database) -> None:
     made = observed(db, 1)
     with db.read() as tx:
@@ -58,8 +64,8 @@ def test_counts_are_learnt_from_texts_of_that_engine_and_model(db: Database) -> 
     observed(db, 6, model="gpt-5.4")
     observed(db, 7, engine="oxen")
     with db.read() as tx:
-        assert observations.differences(tx, latest=50, **AT) == [3, 2, 1]
-        assert observations.differences(tx, latest=2, **AT) == [3, 2]
+        assert sorted(known(tx).differences) == [1, 2, 3]
+        assert sorted(known(tx, latest=2).differences) == [2, 3]
 
 
 def test_lengths_are_learnt_by_effort(db: Database) -> None:
@@ -67,8 +73,23 @@ def test_lengths_are_learnt_by_effort(db: Database) -> None:
     observed(db, 2, effort="high")
     observed(db, 3)
     with db.read() as tx:
-        assert observations.completions(tx, effort="medium", latest=50, **AT) == [30, 10]
-        assert observations.completions(tx, effort="none", latest=50, **AT) == []
+        assert sorted(known(tx).completions) == [10, 30]
+        assert known(tx, latest=1).completions == [30]
+        assert known(tx, effort="none").completions == []
+
+
+def test_what_another_process_learns_is_known_at_once(db: Database) -> None:
+    other = Database(db.url)
+    for number in (1, 2):
+        observed(other, number)
+        with db.read() as tx:
+            assert sorted(known(tx).differences) == list(range(1, number + 1))
+    other.close()
+
+
+def test_nothing_is_learnt_from_nothing(db: Database) -> None:
+    with db.read() as tx:
+        assert known(tx) == Learnt([], [], RateLimits())
 
 
 def chain(*names: str) -> Chain:
@@ -121,14 +142,26 @@ def test_a_pack_is_kept_once_and_for_a_day(db: Database) -> None:
     assert [sent.prefix_sha256 for sent in found(db)] == ["2"]
 
 
+def test_old_packs_are_looked_for_once_a_minute(db: Database) -> None:
+    day = 86_400
+    remember(db, pack("1", chain("a"), at=1))
+    remember(db, pack("2", chain("b"), at=30))
+    remember(db, pack("3", chain("c"), at=day + 1.5))
+    assert [sent.prefix_sha256 for sent in found(db)] == ["3", "2"]
+    remember(db, pack("4", chain("d"), at=day + 31))
+    assert [sent.prefix_sha256 for sent in found(db)] == ["4", "3", "2"]
+    remember(db, pack("5", chain("e"), at=day + 62))
+    assert [sent.prefix_sha256 for sent in found(db)] == ["5", "4", "3"]
+
+
 def test_the_last_limit_of_a_band_holds_for_a_while(db: Database) -> None:
     with db.write() as tx:
         for limit, band in ((500, "long"), (300, "short"), (400, "short")):
             rate_limits.remember(tx, limit, band=band, at=rows.NOW, **AT)  # type: ignore[arg-type]
     with db.read() as tx:
-        assert rate_limits.known(tx, since=rows.later(-1), **AT) == RateLimits(short=400, long=500)
-        assert rate_limits.known(tx, since=rows.later(1), **AT) == RateLimits()
-        assert rate_limits.known(tx, since=rows.later(-1), engine="oxen", model="gpt-5.5") == RateLimits()
+        assert known(tx, limited_as="openai").limits == RateLimits(short=400, long=500)
+        assert known(tx, limited_as="openai", since=rows.later(1)).limits == RateLimits()
+        assert known(tx, limited_as="oxen").limits == RateLimits()
 
 
 def test_limits_of_all_accounts_and_tiers_of_an_engine_are_forgotten_together(db: Database) -> None:
@@ -138,7 +171,7 @@ def test_limits_of_all_accounts_and_tiers_of_an_engine_are_forgotten_together(db
             rate_limits.remember(tx, 500, engine=engine, model="m", band="short", at=rows.NOW)
         rate_limits.forget(tx, engine="openai", model="m")
     with db.read() as tx:
-        left = [rate_limits.known(tx, engine=one, model="m", since=rows.later(-1)).short for one in held]
+        left = [known(tx, model="m", limited_as=one).limits.short for one in held]
     assert left == [None, None, 500]
 
 

@@ -1,0 +1,92 @@
+"""What is spelled out once writes and finds what SQLAlchemy does, on either database, for any names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import bindparam, insert, make_url, or_, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from service.store import spelled
+from service.store.session import Database
+from service.store.spelled import Spelled
+from service.store.tables import answer_events, keys, ledger
+from tests.store import rows
+
+LINE: dict[str, Any] = {
+    "at": datetime(2026, 3, 1, 12, 30, tzinfo=timezone(timedelta(hours=2))),
+    "tenant": rows.TENANT,
+    "corpus_id": "cor_1",
+    "call_id": "a.0",
+    "kind": "settle",
+    "micros": -7,
+    "actual_usd": Decimal("0.000000001"),
+    "key_id": None,
+}
+
+
+def enter() -> Spelled:
+    return Spelled(lambda: insert(ledger).inline())
+
+
+def test_rows_are_kept_as_sqlalchemy_keeps_them(db: Database) -> None:
+    one = enter()
+    with db.write() as tx:
+        tx.execute(insert(ledger), LINE)
+        one.on(tx, LINE)
+        one.on_each(tx, [LINE, LINE])
+    with db.read() as tx:
+        raw = tx.execute(text("select at, tenant, micros, actual_usd, key_id from ledger order by id")).all()
+        told = [row._asdict() for row in tx.execute(select(ledger).order_by(ledger.c.id))]
+    assert len(raw) == 4
+    assert set(raw) == {raw[0]}
+    assert [one.pop("id") for one in told] == [1, 2, 3, 4]
+    assert told == [{**LINE, "at": datetime(2026, 3, 1, 10, 30, tzinfo=UTC)}] * 4
+
+
+def test_the_columns_that_are_named_are_written(db: Database) -> None:
+    change = Spelled(lambda: update(ledger).where(ledger.c.call_id == bindparam("of_call")))
+    with db.write() as tx:
+        enter().on(tx, LINE)
+        assert change.on(tx, {"of_call": "a.0", "micros": 3}).rowcount == 1
+        assert change.on(tx, {"of_call": "a.0", "kind": "release", "key_id": "k"}).rowcount == 1
+        assert change.on(tx, {"of_call": "a.1", "kind": "reserve"}).rowcount == 0
+        row = tx.execute(select(ledger)).one()
+    assert (row.micros, row.kind, row.key_id, row.actual_usd) == (3, "release", "k", Decimal("0.000000001"))
+
+
+def test_no_more_spellings_are_kept_than_a_few(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spelled, "MOST", 1)
+    change = Spelled(lambda: update(ledger).where(ledger.c.call_id == bindparam("of_call")))
+    with db.write() as tx:
+        enter().on(tx, LINE)
+        for name, value in [("micros", 1), ("kind", "release"), ("micros", 2)]:
+            assert change.on(tx, {"of_call": "a.0", name: value}).rowcount == 1
+        assert tx.execute(select(ledger.c.micros, ledger.c.kind)).one() == (2, "release")
+
+
+def test_what_the_database_refuses_is_said_as_ever(db: Database) -> None:
+    with pytest.raises(IntegrityError), db.write() as tx:
+        Spelled(lambda: insert(answer_events).inline()).on(
+            tx, {"answer_id": "nobody", "number": 1, "name": "done", "data": None}
+        )
+
+
+def test_another_database_is_told_in_its_own_words() -> None:
+    dialect = make_url("postgresql+psycopg://user@host/name").get_dialect()()
+    statement = select(keys.c.id).where(
+        keys.c.tenant == bindparam("of"), or_(keys.c.name == "100%", keys.c.hash == bindparam("of"))
+    )
+    spelling = spelled.Spelling(statement, dialect, ["of"])
+    assert spelling.values({"of": "t"}) == {"of": "t", "name_1": "100%"}
+    assert spelling.text % {"of": "?", "name_1": "?"} == (
+        "SELECT keys.id \nFROM keys \nWHERE keys.tenant = ?::VARCHAR AND (keys.name = ?::VARCHAR OR "
+        "keys.hash = ?::VARCHAR)"
+    )
+    event = {"answer_id": "a", "number": 1, "name": "plan", "data": {"a": 1}}
+    kept = spelled.Spelling(insert(answer_events).inline(), dialect, list(event)).values(event)
+    assert kept["data"].obj == {"a": 1}
+    assert kept["number"] == 1
