@@ -14,7 +14,7 @@ from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.documents import Failure
 from service.domain.usage import Usage
 from service.store.session import Transaction
-from service.store.spelled import Spelled
+from service.store.spelled import Spelled, at_most
 from service.store.tables import answer_events, answers, calls
 
 TERMINAL = frozenset({"done", "error"})
@@ -375,7 +375,7 @@ def _events_after() -> Select[Any]:
 def _terminal_event() -> Select[Any]:
     of_one = answer_events.c.answer_id == bindparam("answer_id")
     query = select(answer_events).where(of_one, answer_events.c.name.in_(TERMINAL))
-    return query.order_by(answer_events.c.number.desc()).limit(1)
+    return query.order_by(answer_events.c.number.desc()).limit(at_most(1))
 
 
 def _take() -> Update:

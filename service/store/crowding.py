@@ -9,7 +9,7 @@ from sqlalchemy import CompoundSelect, bindparam, or_, select, union_all
 
 from service.domain.answers import CallState
 from service.store.session import Transaction
-from service.store.spelled import Spelled
+from service.store.spelled import Spelled, at_most
 from service.store.tables import answers, calls
 
 
@@ -46,7 +46,7 @@ def _beside() -> CompoundSelect[Any]:
         )
     )
     under_way, ended_since = calls.c.finished_at.is_(None), calls.c.finished_at > moment
-    return union_all(beside.where(under_way), beside.where(ended_since)).limit(1)
+    return union_all(beside.where(under_way), beside.where(ended_since)).limit(at_most(1))
 
 
 _BESIDE = Spelled(_beside)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from sqlalchemy import (
-    Integer,
     ScalarSelect,
     Select,
     String,
@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from service.domain.rates import RateLimits
 from service.store.session import Transaction
-from service.store.spelled import Spelled
+from service.store.spelled import Spelled, at_most
 from service.store.tables import observations, rate_limits
 
 _COUNTED: Final = ("answer", "part")
@@ -65,8 +65,8 @@ def of_model(
         limited_as: the engine as its limits know it.
         since: limits that were told before are not taken for granted.
     """
-    at = {"of_engine": engine, "of_model": model, "of_effort": effort, "latest": latest}
-    found: Any = _LOOK.on(tx, {**at, "limited_as": limited_as, "since": since}).one()
+    at = {"of_engine": engine, "of_model": model, "of_effort": effort, "limited_as": limited_as}
+    found: Any = _look_at(latest).on(tx, {**at, "since": since}).one()
     differences, completions, short, long = found
     return Learnt(_numbers(differences), _numbers(completions), RateLimits(short=short, long=long))
 
@@ -75,16 +75,21 @@ def _numbers(joined: str | None) -> list[int]:
     return [int(one) for one in joined.split(",")] if joined else []
 
 
-def _look() -> Select[Any]:
+@lru_cache(maxsize=8)
+def _look_at(latest: int) -> Spelled:
+    return Spelled(partial(_look, latest))
+
+
+def _look(latest: int) -> Select[Any]:
     what = observations.c
-    latest = (
+    of_model = (
         select()
         .where(what.engine == bindparam("of_engine"), what.model == bindparam("of_model"))
         .order_by(what.at.desc())
-        .limit(bindparam("latest", type_=Integer))
+        .limit(at_most(latest))
     )
-    texts_alone = latest.where(or_(*(what.kind == kind for kind in _COUNTED)), what.pictures == 0)
-    of_effort = latest.where(what.effort == bindparam("of_effort"), what.kind != "repair")
+    texts_alone = of_model.where(or_(*(what.kind == kind for kind in _COUNTED)), what.pictures == 0)
+    of_effort = of_model.where(what.effort == bindparam("of_effort"), what.kind != "repair")
     return select(
         _joined(texts_alone.add_columns((what.prompt_tokens - what.counted_prompt_tokens).label("n"))),
         _joined(of_effort.add_columns(what.completion_tokens.label("n"))),
@@ -104,6 +109,3 @@ def _limit(band: str) -> ScalarSelect[Any]:
     what = rate_limits.c
     named = (what.engine == bindparam("limited_as"), what.model == bindparam("of_model"), what.band == band)
     return select(what.limit_tokens).where(*named, what.seen_at > bindparam("since")).scalar_subquery()
-
-
-_LOOK = Spelled(_look)

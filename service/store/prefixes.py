@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from service.domain.caching import NO_TALK, Chain, Named, Sent
 from service.store.session import Transaction
-from service.store.spelled import Spelled
+from service.store.spelled import Spelled, at_most
 from service.store.tables import prefixes
 
 MOST = 32
@@ -123,7 +123,7 @@ def _resembling(*, alone: bool) -> Select[Any]:
             or_(what.corpus_id == bindparam("of_corpus"), begins_so),
         )
         .order_by(begins_so.desc(), what.used_at.desc())
-        .limit(MOST)
+        .limit(at_most(MOST))
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, CursorResult, Dialect
+from sqlalchemy import BindParameter, ColumnElement, CursorResult, Dialect, Integer, literal_column
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from service.store.session import Transaction
@@ -18,6 +18,11 @@ MOST: Final = 64
 """Spellings of one statement that are kept: one for each engine and each set of names."""
 
 Row = Mapping[str, Any]
+
+
+def at_most(rows: int) -> ColumnElement[int]:
+    """Return a limit that stands in the statement: told as a value, SQLite prepares it anew each time."""
+    return literal_column(str(rows), Integer)
 
 
 class Spelled:
