@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, Update, bindparam, false, func, insert, or_, select, true, update
+from sqlalchemy import Select, Update, bindparam, false, func, insert, or_, select, true, update
 
 from service.domain.answers import Answer, AnswerStatus, Call, CallState
 from service.domain.documents import Failure
@@ -76,8 +76,8 @@ def take_for_retry(tx: Transaction, answer_id: str, by: str) -> bool:
 
 def get(tx: Transaction, tenant: str, answer_id: str) -> Answer | None:
     """Return one answer of a tenant."""
-    row = tx.execute(_one_of(), {"answer_id": answer_id, "tenant": tenant}).one_or_none()
-    return None if row is None else answer_of(row)
+    found = _ONE_OF.found(tx, {"answer_id": answer_id, "tenant": tenant})
+    return answer_of(found[0]) if found else None
 
 
 def exists(tx: Transaction, tenant: str, answer_id: str) -> bool:
@@ -88,8 +88,8 @@ def exists(tx: Transaction, tenant: str, answer_id: str) -> bool:
 
 def get_any(tx: Transaction, answer_id: str) -> Answer | None:
     """Return one answer, whoever's it is: for the jobs."""
-    row = tx.execute(_one(), {"answer_id": answer_id}).one_or_none()
-    return None if row is None else answer_of(row)
+    found = _ONE.found(tx, {"answer_id": answer_id})
+    return answer_of(found[0]) if found else None
 
 
 def get_by_key(tx: Transaction, tenant: str, idempotency_key: str) -> tuple[Answer, str] | None:
@@ -175,7 +175,7 @@ def request_cancel(tx: Transaction, answer_id: str) -> None:
 
 def cancel_requested(tx: Transaction, answer_id: str) -> bool:
     """Whether somebody asked to stop."""
-    return bool(tx.execute(_cancel_requested(), {"answer_id": answer_id}).scalar_one())
+    return bool(_CANCEL_REQUESTED.on(tx, {"answer_id": answer_id}).scalar_one())
 
 
 def cancels_requested(tx: Transaction, answer_ids: Sequence[str]) -> set[str]:
@@ -236,7 +236,7 @@ def add_to_end(tx: Transaction, answer_id: str, said: Iterable[tuple[str, dict[s
 
 def events_after(tx: Transaction, answer_id: str, number: int) -> list[Event]:
     """Return the answer's stream from behind that event on."""
-    rows = tx.execute(_events_after(), {"answer_id": answer_id, "after": number})
+    rows = _EVENTS_AFTER.found(tx, {"answer_id": answer_id, "after": number})
     return [Event(row.number, row.name, row.data) for row in rows]
 
 
@@ -248,13 +248,13 @@ def terminal_event(tx: Transaction, answer_id: str) -> Event | None:
 
 def call_of(tx: Transaction, answer_id: str, part: int) -> Call | None:
     """Return one call of an answer."""
-    row = tx.execute(_call_of(), {"answer_id": answer_id, "part": part}).one_or_none()
-    return None if row is None else _call(row)
+    found = _CALL_OF.found(tx, {"answer_id": answer_id, "part": part})
+    return _call(found[0]) if found else None
 
 
 def calls_of(tx: Transaction, answer_id: str) -> list[Call]:
     """Return all calls of an answer, in order."""
-    return [_call(row) for row in tx.execute(_calls_of(), {"answer_id": answer_id})]
+    return [_call(row) for row in _CALLS_OF.found(tx, {"answer_id": answer_id})]
 
 
 def add_call(tx: Transaction, call: Call, *, input_tokens: int, prefix_sha256: str) -> None:
@@ -320,12 +320,10 @@ def rebill(tx: Transaction, answer: Answer) -> None:
 # Statements are built once: building one takes longer than SQLite takes to carry it out.
 
 
-@cache
 def _one() -> Select[Any]:
     return select(answers).where(answers.c.id == bindparam("answer_id"))
 
 
-@cache
 def _one_of() -> Select[Any]:
     return _one().where(answers.c.tenant == bindparam("tenant"))
 
@@ -349,22 +347,18 @@ def _untouched() -> Update:
     return begun.values(seat=bindparam("my_seat"))
 
 
-@cache
 def _cancel_requested() -> Select[Any]:
     return select(answers.c.cancel_requested).where(answers.c.id == bindparam("answer_id"))
 
 
-@cache
 def _calls_of() -> Select[Any]:
     return select(calls).where(calls.c.answer_id == bindparam("answer_id")).order_by(calls.c.part)
 
 
-@cache
 def _call_of() -> Select[Any]:
     return _calls_of().where(calls.c.part == bindparam("part"))
 
 
-@cache
 def _events_after() -> Select[Any]:
     of_one = answer_events.c.answer_id == bindparam("answer_id")
     later = answer_events.c.number > bindparam("after")
@@ -400,11 +394,15 @@ _ADD_CALL = Spelled(lambda: insert(calls).inline())
 _CONCLUDE, _CLOSE_CALL, _TAKE = map(Spelled, (_open_answer, _one_call, _take))
 
 
+_ONE, _ONE_OF, _CALLS_OF, _CALL_OF = map(Spelled, (_one, _one_of, _calls_of, _call_of))
+_CANCEL_REQUESTED, _EVENTS_AFTER = Spelled(_cancel_requested), Spelled(_events_after)
+
+
 def _usage(usage: Usage | None) -> dict[str, Any] | None:
     return asdict(usage) if usage else None
 
 
-def answer_of(row: Row[Any]) -> Answer:
+def answer_of(row: Any) -> Answer:  # noqa: ANN401 - a row of either kind
     """Return a stored answer."""
     return Answer(
         id=row.id,
@@ -443,7 +441,7 @@ def answer_of(row: Row[Any]) -> Answer:
     )
 
 
-def _call(row: Row[Any]) -> Call:
+def _call(row: Any) -> Call:  # noqa: ANN401 - a tuple with names
     return Call(
         id=row.id,
         answer_id=row.answer_id,

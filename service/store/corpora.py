@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, select, update
 
 from service.domain.corpora import Corpus, Member
 from service.store.rosters import Rosters
@@ -31,8 +30,8 @@ def add(tx: Transaction, corpus: Corpus) -> None:
 
 def get(tx: Transaction, tenant: str, corpus_id: str) -> Corpus | None:
     """Return one corpus of a tenant."""
-    row = tx.execute(_one_of(), {"corpus_id": corpus_id, "of_tenant": tenant}).one_or_none()
-    return None if row is None else _corpus(row)
+    found = _ONE_OF.found(tx, {"corpus_id": corpus_id, "of_tenant": tenant})
+    return _corpus(found[0]) if found else None
 
 
 def exists(tx: Transaction, corpus_id: str) -> bool:
@@ -128,13 +127,12 @@ def holding(tx: Transaction, document_id: str) -> list[str]:
 
 def members_of(tx: Transaction, corpus_id: str) -> list[Member]:
     """Return a corpus's members in order, with their counts and no text."""
-    found = tx.execute(_members_of(), {"of_corpus": corpus_id})
+    found = _MEMBERS_OF.on(tx, {"of_corpus": corpus_id})
     rows = [] if found.cursor is None else found.cursor.fetchall()  # the driver's own: a third of the time
     found.close()
     return _ROSTERS.members(corpus_id, rows)
 
 
-@cache
 def _members_of() -> Select[Any]:
     return (
         select(
@@ -161,7 +159,6 @@ def _members_of() -> Select[Any]:
     )
 
 
-@cache
 def _one_of() -> Select[Any]:
     return cast("Select[Any]", _with_sizes().where(*_named()))
 
@@ -171,6 +168,7 @@ def _named() -> tuple[ColumnElement[bool], ...]:
 
 
 _IS_OF = Spelled(lambda: select(corpora.c.id).where(*_named()))
+_ONE_OF, _MEMBERS_OF = Spelled(_one_of), Spelled(_members_of)
 
 
 def _with_sizes() -> Any:  # noqa: ANN401 - a select whose row type says nothing more
@@ -180,5 +178,5 @@ def _with_sizes() -> Any:  # noqa: ANN401 - a select whose row type says nothing
     return select(corpora, size.label("size"))
 
 
-def _corpus(row: Row[Any]) -> Corpus:
+def _corpus(row: Any) -> Corpus:  # noqa: ANN401 - a row of either kind
     return Corpus(id=row.id, tenant=row.tenant, name=row.name, created_at=row.created_at, documents=row.size)

@@ -156,11 +156,11 @@ def _join_held(tx: Transaction, budget: StoredBudget, corpus_id: str | None, key
 def budgets_of(tx: Transaction, tenant: str, scopes: Sequence[str] | None = None) -> list[StoredBudget]:
     """Return the tenant's budgets, or those of some scopes, three at most."""
     if scopes is None:
-        return [_budget(row) for row in tx.execute(_budgets(), {"of_tenant": tenant})]
+        return [_budget(row) for row in _BUDGETS.found(tx, {"of_tenant": tenant})]
     if not scopes:
         return []
     wanted = {name: scopes[min(n, len(scopes) - 1)] for n, name in enumerate(_SCOPES)}
-    return [_budget(row) for row in tx.execute(_some_budgets(), {"of_tenant": tenant, **wanted})]
+    return [_budget(row) for row in _SOME_BUDGETS.found(tx, {"of_tenant": tenant, **wanted})]
 
 
 def turn_period(tx: Transaction, budget: StoredBudget, period_start: datetime) -> None:
@@ -364,14 +364,15 @@ _HOLD = Spelled(lambda: insert(reservations).inline())
 _ENTER = Spelled(lambda: insert(ledger).inline())
 
 
-@cache
 def _budgets() -> Select[Any]:
     return select(budgets).where(budgets.c.tenant == bindparam("of_tenant")).order_by(budgets.c.scope)
 
 
-@cache
 def _some_budgets() -> Select[Any]:
     return _budgets().where(or_(*(budgets.c.scope == bindparam(name) for name in _SCOPES)))
+
+
+_BUDGETS, _SOME_BUDGETS = Spelled(_budgets), Spelled(_some_budgets)
 
 
 @cache
@@ -435,7 +436,7 @@ def _entry(row: Row[Any]) -> Entry:
     )
 
 
-def _budget(row: Row[Any]) -> StoredBudget:
+def _budget(row: Any) -> StoredBudget:  # noqa: ANN401 - a tuple with names
     return StoredBudget(
         tenant=row.tenant,
         scope=row.scope,

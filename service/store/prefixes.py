@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
-    CursorResult,
     Engine,
     Select,
     Update,
@@ -101,10 +100,10 @@ def resembling(
     return sorted(found, key=lambda one: one.used_at, reverse=True)
 
 
-def _sent(tx: Transaction, heads: Sequence[str], named: Mapping[str, Any]) -> CursorResult[Any]:
+def _sent(tx: Transaction, heads: Sequence[str], named: Mapping[str, Any]) -> Iterable[Any]:
     """Most plans have one head: a list of any length is spelled out anew for each look."""
     if len(heads) == 1:
-        return tx.execute(_resembling(alone=True), {**named, "head": heads[0]})
+        return _LOOK.found(tx, {**named, "head": heads[0]})
     return tx.execute(_resembling(alone=False), {**named, "heads": heads})
 
 
@@ -125,6 +124,9 @@ def _resembling(*, alone: bool) -> Select[Any]:
         .order_by(begins_so.desc(), what.used_at.desc())
         .limit(at_most(MOST))
     )
+
+
+_LOOK = Spelled(partial(_resembling, alone=True))
 
 
 def documents_of(tx: Transaction, prefix_sha256: str, *, tenant: str, engine: str, model: str) -> list[Named]:

@@ -6,10 +6,11 @@ several times what SQLite takes to write a small row. Here the text is kept, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, CursorResult, Dialect, Integer, literal_column
+from sqlalchemy import BindParameter, ColumnElement, CursorResult, Dialect, Integer, Select, literal_column
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from service.store.session import Transaction
@@ -28,8 +29,7 @@ def at_most(rows: int) -> ColumnElement[int]:
 class Spelled:
     """One statement, for any database and any thread; it is made when it is first carried out.
 
-    What a query finds is as the driver returns it, so it should ask for numbers and texts alone. A list of
-    any length (`in_`) can't be spelled out once.
+    A list of any length (`in_`) can't be spelled out once.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
@@ -37,9 +37,20 @@ class Spelled:
         self._known: dict[tuple[object, ...], Spelling] = {}
 
     def on(self, tx: Transaction, row: Row) -> CursorResult[Any]:
-        """Carry it out with these values: of the columns that are written, and of what it names itself."""
+        """Carry it out with these values: of the columns that are written, and of what it names itself.
+
+        What a query finds is as the driver returns it: numbers and texts are what they are.
+        """
         spelling = self._spelling(tx.dialect, row)
         return tx.exec_driver_sql(spelling.text, spelling.values(row))
+
+    def found(self, tx: Transaction, row: Row) -> list[Any]:
+        """Return all rows that a query finds, each a tuple with a name for each column."""
+        spelling = self._spelling(tx.dialect, row)
+        result = tx.exec_driver_sql(spelling.text, spelling.values(row))
+        rows = [] if result.cursor is None else result.cursor.fetchall()  # the driver's own: sooner there
+        result.close()
+        return [spelling.read(row) for row in rows]
 
     def on_each(self, tx: Transaction, rows: Sequence[Row]) -> None:
         """Carry it out for each of these rows, one at least; all name the same."""
@@ -66,6 +77,10 @@ class Spelling:
         binds = {name: bind for bind, name in compiled.bind_names.items()}
         needed = compiled.positiontup or binds
         self._made = [(name, name in names, *_kept(binds[name], dialect)) for name in needed]
+        columns = list(statement.selected_columns) if isinstance(statement, Select) else []
+        self._found = _tuple_of([getattr(column, "name", "") for column in columns])
+        makers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        self._makers = [(place, make) for place, make in enumerate(makers) if make is not None]
 
     def values(self, row: Row) -> Any:  # noqa: ANN401 - what the driver takes: by place, or by name
         """Return the values as the database keeps them; what the statement holds itself is among them."""
@@ -76,6 +91,18 @@ class Spelling:
         if self._by_place:
             return tuple(made)
         return {name: value for (name, *_), value in zip(self._made, made, strict=True)}
+
+    def read(self, row: Iterable[Any]) -> Any:  # noqa: ANN401 - a tuple with names
+        """Return a row that the driver found as it was written."""
+        values = list(row)
+        for place, make in self._makers:
+            values[place] = make(values[place])
+        return self._found._make(values)
+
+
+def _tuple_of(names: Sequence[str]) -> Any:  # noqa: ANN401 - a type of tuples
+    """A type that is named when it runs."""
+    return namedtuple("_Found", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 - its names vary
 
 
 def _kept(bind: BindParameter[Any], dialect: Dialect) -> tuple[Any, Callable[[Any], Any] | None]:

@@ -47,6 +47,22 @@ def test_rows_are_kept_as_sqlalchemy_keeps_them(db: Database) -> None:
     assert told == [{**LINE, "at": datetime(2026, 3, 1, 10, 30, tzinfo=UTC)}] * 4
 
 
+def test_rows_are_read_as_sqlalchemy_reads_them(db: Database) -> None:
+    query = select(ledger).where(ledger.c.tenant == bindparam("of"))
+    find = Spelled(lambda: query)
+    event = {"answer_id": "", "number": 1, "name": "done", "data": {"é": [1, None]}}
+    with db.write() as tx:
+        enter().on_each(tx, [LINE, {**LINE, "actual_usd": None}])
+        tx.execute(insert(answer_events), {**event, "answer_id": rows.add_answer(tx, 1).id})
+        found = find.found(tx, {"of": rows.TENANT})
+        assert [one._asdict() for one in found] == [
+            one._asdict() for one in tx.execute(query, {"of": rows.TENANT})
+        ]
+        assert found[0].at == LINE["at"]
+        assert find.found(tx, {"of": "nobody"}) == []
+        assert [one.data for one in Spelled(lambda: select(answer_events)).found(tx, {})] == [event["data"]]
+
+
 def test_the_columns_that_are_named_are_written(db: Database) -> None:
     change = Spelled(lambda: update(ledger).where(ledger.c.call_id == bindparam("of_call")))
     with db.write() as tx:
