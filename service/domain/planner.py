@@ -442,7 +442,10 @@ def _priced(strategy: Strategy, calls: tuple[PlannedCall, ...], terms: Terms) ->
     made = [call for call in calls if not call.kept]
     bills = [_bill(call) for call in made]
     told = [
-        replace(bill, input_tokens=call.told_input_tokens) for call, bill in zip(made, bills, strict=True)
+        bill
+        if bill.input_tokens == call.told_input_tokens
+        else replace(bill, input_tokens=call.told_input_tokens)
+        for call, bill in zip(made, bills, strict=True)
     ]
     extras = [pricing.threshold_extra(terms.model, bill, tier=terms.tier, on=terms.on) for bill in told]
     return Plan(

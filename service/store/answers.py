@@ -399,7 +399,7 @@ _CANCEL_REQUESTED, _EVENTS_AFTER = Spelled(_cancel_requested), Spelled(_events_a
 
 
 def _usage(usage: Usage | None) -> dict[str, Any] | None:
-    return asdict(usage) if usage else None
+    return usage.as_dict() if usage else None
 
 
 def answer_of(row: Any) -> Answer:  # noqa: ANN401 - a row of either kind

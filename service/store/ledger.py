@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, insert, or_, select, update
@@ -345,8 +344,8 @@ def _within(since: datetime | None, until: datetime | None) -> list[ColumnElemen
     return [bound for bound in bounds if bound is not None]
 
 
-def _end(tx: Transaction, call_id: str, state: str, *, spent: int, at: datetime) -> Row[Any] | None:
-    held = tx.execute(_ended(), {"of_call": call_id, "to_state": state}).one_or_none()
+def _end(tx: Transaction, call_id: str, state: str, *, spent: int, at: datetime) -> Any:  # noqa: ANN401 - a tuple with names, or None
+    held = next(iter(_ENDED.found(tx, {"of_call": call_id, "to_state": state})), None)
     if held is not None and held.budgets:
         _turn_what_is_over(tx, held.tenant, held.budgets, at)
         tx.execute(
@@ -375,12 +374,14 @@ def _some_budgets() -> Select[Any]:
 _BUDGETS, _SOME_BUDGETS = Spelled(_budgets), Spelled(_some_budgets)
 
 
-@cache
 def _ended() -> ReturningUpdate[Any]:
     held = (reservations.c.call_id == bindparam("of_call")) & (reservations.c.state == HELD)
     told = ("tenant", "corpus_id", "micros", "budgets", "key_id")
     ended = update(reservations).where(held).values(state=bindparam("to_state"))
     return ended.returning(*(reservations.c[name] for name in told))
+
+
+_ENDED = Spelled(_ended)
 
 
 def _turn_what_is_over(tx: Transaction, tenant: str, scopes: Sequence[str], at: datetime) -> None:

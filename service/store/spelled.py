@@ -10,7 +10,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, CursorResult, Dialect, Integer, Select, literal_column
+from sqlalchemy import BindParameter, ColumnElement, CursorResult, Dialect, Integer, literal_column
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from service.store.session import Transaction
@@ -45,7 +45,7 @@ class Spelled:
         return tx.exec_driver_sql(spelling.text, spelling.values(row))
 
     def found(self, tx: Transaction, row: Row) -> list[Any]:
-        """Return all rows that a query finds, each a tuple with a name for each column."""
+        """Return all rows that a query finds, or a change returns: tuples with a name for each column."""
         spelling = self._spelling(tx.dialect, row)
         result = tx.exec_driver_sql(spelling.text, spelling.values(row))
         rows = [] if result.cursor is None else result.cursor.fetchall()  # the driver's own: sooner there
@@ -77,7 +77,7 @@ class Spelling:
         binds = {name: bind for bind, name in compiled.bind_names.items()}
         needed = compiled.positiontup or binds
         self._made = [(name, name in names, *_kept(binds[name], dialect)) for name in needed]
-        columns = list(statement.selected_columns) if isinstance(statement, Select) else []
+        columns = list(statement.exported_columns)
         self._found = _tuple_of([getattr(column, "name", "") for column in columns])
         makers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._makers = [(place, make) for place, make in enumerate(makers) if make is not None]
@@ -102,7 +102,7 @@ class Spelling:
 
 def _tuple_of(names: Sequence[str]) -> Any:  # noqa: ANN401 - a type of tuples
     """A type that is named when it runs."""
-    return namedtuple("_Found", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 - its names vary
+    return namedtuple("_Found", names, rename=True)  # noqa: PYI024 - its names vary
 
 
 def _kept(bind: BindParameter[Any], dialect: Dialect) -> tuple[Any, Callable[[Any], Any] | None]:

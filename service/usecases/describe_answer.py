@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -40,7 +39,7 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
         "retried_as": answer.retried_as,
         "replay_of": answer.replay_of,
         "strategy": plan.get("strategy"),
-        "usage": asdict(answer.usage) if answer.usage else None,
+        "usage": answer.usage.as_dict() if answer.usage else None,
         "cost": {
             "estimated_usd": cost.get("expected_usd"),
             "max_usd": cost.get("max_usd"),

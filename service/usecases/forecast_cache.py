@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from ingest import count_tokens
@@ -255,7 +256,11 @@ def names_of(call: PlannedCall) -> list[Named]:
 
 def lead_of(kind: CallKind, system_prompt: str | None) -> Lead:
     """Return what stands between the documents and the question of such a call."""
-    reminder = prompts.PART_REMINDER if kind == "part" else prompts.REMINDER
+    return _lead(prompts.PART_REMINDER if kind == "part" else prompts.REMINDER, system_prompt)
+
+
+@lru_cache(maxsize=16)
+def _lead(reminder: str, system_prompt: str | None) -> Lead:
     text = packing.task_text("", instructions=system_prompt, reminder=reminder).removesuffix(
         "\n</question>\n"
     )

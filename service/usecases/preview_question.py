@@ -430,7 +430,8 @@ def _drafts(
 ) -> list[Plan]:
     """Plan in every way, and refuse what the provider never takes by the limits that are known now."""
     every = [*_plans(tx, asked, terms, question), *ranked.plans(terms)]
-    return [within_rate(draft, replace(terms, limits=limits)) for draft in every]
+    known = terms if limits == terms.limits else replace(terms, limits=limits)
+    return [within_rate(draft, known) for draft in every]
 
 
 def _plans(tx: Transaction, asked: Sequence[Member], terms: Terms, question: Question) -> list[Plan]:

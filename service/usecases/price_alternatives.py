@@ -57,8 +57,10 @@ def _alternative(
     plan: Plan, terms: Terms, asked: Collection[int], without_tiers: str | None
 ) -> dict[str, Any]:
     because, later = _unknown_because(plan, without_tiers), terms.tier == "batch"
-    calls = [replace(call, expected_cached_tokens=0) for call in plan.calls] if later else plan.calls
-    then = None if because else repairs.priced(planner.price_calls(calls, terms), plan.repair, terms)
+    then = None
+    if because is None:
+        calls = [replace(call, expected_cached_tokens=0) for call in plan.calls] if later else plan.calls
+        then = repairs.priced(planner.price_calls(calls, terms), plan.repair, terms)
     if then is None:
         because = because or f"No price is published for {terms.model.id} at {terms.tier}."
     saves = plan.estimate.expected_usd - then.expected_usd if plan.estimate and then else None
