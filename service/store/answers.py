@@ -175,7 +175,8 @@ def request_cancel(tx: Transaction, answer_id: str) -> None:
 
 def cancel_requested(tx: Transaction, answer_id: str) -> bool:
     """Whether somebody asked to stop."""
-    return bool(_CANCEL_REQUESTED.on(tx, {"answer_id": answer_id}).scalar_one())
+    (answer,) = _CANCEL_REQUESTED.found(tx, {"answer_id": answer_id})
+    return bool(answer.cancel_requested)
 
 
 def cancels_requested(tx: Transaction, answer_ids: Sequence[str]) -> set[str]:
@@ -208,7 +209,7 @@ def conclude(tx: Transaction, answer: Answer) -> bool:
         "repair": answer.repair,
         "warnings": list(answer.warnings),
     }
-    return _CONCLUDE.on(tx, row).rowcount == 1
+    return _CONCLUDE.on(tx, row) == 1
 
 
 def add_events(tx: Transaction, answer_id: str, events: Iterable[Event]) -> None:
@@ -280,7 +281,7 @@ def add_call(tx: Transaction, call: Call, *, input_tokens: int, prefix_sha256: s
 
 def take_for_sending(tx: Transaction, call_id: str, at: datetime) -> bool:
     """Move a call from ready to sent. False: somebody else did, so it must never be sent from here."""
-    return _TAKE.on(tx, {"call_id": call_id, "at": at}).rowcount == 1
+    return _TAKE.on(tx, {"call_id": call_id, "at": at}) == 1
 
 
 def close_call(tx: Transaction, call: Call, *, reply: dict[str, Any] | None, at: datetime) -> None:

@@ -41,7 +41,7 @@ def exists(tx: Transaction, corpus_id: str) -> bool:
 
 def is_of(tx: Transaction, tenant: str, corpus_id: str) -> bool:
     """Whether a tenant has that corpus."""
-    return _IS_OF.on(tx, {"corpus_id": corpus_id, "of_tenant": tenant}).first() is not None
+    return bool(_IS_OF.raw(tx, {"corpus_id": corpus_id, "of_tenant": tenant}))
 
 
 def all_ids(tx: Transaction) -> set[str]:
@@ -127,9 +127,7 @@ def holding(tx: Transaction, document_id: str) -> list[str]:
 
 def members_of(tx: Transaction, corpus_id: str) -> list[Member]:
     """Return a corpus's members in order, with their counts and no text."""
-    found = _MEMBERS_OF.on(tx, {"of_corpus": corpus_id})
-    rows = [] if found.cursor is None else found.cursor.fetchall()  # the driver's own: a third of the time
-    found.close()
+    rows = _MEMBERS_OF.raw(tx, {"of_corpus": corpus_id})
     return _ROSTERS.members(corpus_id, rows)
 
 

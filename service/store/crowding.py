@@ -26,7 +26,7 @@ def was_crowded(
     """Whether another call of the tenant with that prefix had left before this one, and had not ended yet."""
     at = {"of_call": call_id, "of_prefix": prefix_sha256, "moment": sent_at}
     of = {"of_tenant": tenant, "of_engine": engine, "of_model": model}
-    return _BESIDE.on(tx, at | of).first() is not None
+    return bool(_BESIDE.raw(tx, at | of))
 
 
 def _beside() -> CompoundSelect[Any]:

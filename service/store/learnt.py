@@ -66,7 +66,7 @@ def of_model(
         since: limits that were told before are not taken for granted.
     """
     at = {"of_engine": engine, "of_model": model, "of_effort": effort, "limited_as": limited_as}
-    found: Any = _look_at(latest).on(tx, {**at, "since": since}).one()
+    (found,) = _look_at(latest).raw(tx, {**at, "since": since})
     differences, completions, short, long = found
     return Learnt(_numbers(differences), _numbers(completions), RateLimits(short=short, long=long))
 

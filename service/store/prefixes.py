@@ -56,7 +56,7 @@ def remember(
         "talk": None if sent.talk == NO_TALK else sent.talk.boundaries,
         "strategy": sent.strategy,
     }
-    if not _SENT_AGAIN.on(tx, {f"of_{name}": value for name, value in named.items()} | row).rowcount:
+    if not _SENT_AGAIN.on(tx, {f"of_{name}": value for name, value in named.items()} | row):
         _SENT_FIRST.on(tx, named | row)
 
 

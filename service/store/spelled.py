@@ -1,16 +1,19 @@
 """Statements that are spelled out once: what SQLAlchemy does anew for each carrying out is done beforehand.
 
 It looks every statement up by all its parts, and gathers each value of each row by the names of all columns:
-several times what SQLite takes to write a small row. Here the text is kept, and what makes its parameters.
+several times what SQLite takes to write a small row. Here the text is kept, and what makes its parameters;
+SQLite's driver is told both without a way round. Its errors are SQLAlchemy's, as ever.
 """
 
 from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter, methodcaller
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, CursorResult, Dialect, Integer, literal_column
+from sqlalchemy import BindParameter, ColumnElement, Dialect, Integer, literal_column
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from service.store.session import Transaction
@@ -29,33 +32,35 @@ def at_most(rows: int) -> ColumnElement[int]:
 class Spelled:
     """One statement, for any database and any thread; it is made when it is first carried out.
 
-    A list of any length (`in_`) can't be spelled out once.
+    It is told values of the columns that are written, and of what it names itself. A list of any length
+    (`in_`) can't be spelled out once.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
         self._known: dict[tuple[object, ...], Spelling] = {}
 
-    def on(self, tx: Transaction, row: Row) -> CursorResult[Any]:
-        """Carry it out with these values: of the columns that are written, and of what it names itself.
-
-        What a query finds is as the driver returns it: numbers and texts are what they are.
-        """
+    def on(self, tx: Transaction, row: Row) -> int:
+        """Change rows, and return how many."""
         spelling = self._spelling(tx.dialect, row)
-        return tx.exec_driver_sql(spelling.text, spelling.values(row))
-
-    def found(self, tx: Transaction, row: Row) -> list[Any]:
-        """Return all rows that a query finds, or a change returns: tuples with a name for each column."""
-        spelling = self._spelling(tx.dialect, row)
-        result = tx.exec_driver_sql(spelling.text, spelling.values(row))
-        rows = [] if result.cursor is None else result.cursor.fetchall()  # the driver's own: sooner there
-        result.close()
-        return [spelling.read(row) for row in rows]
+        changed: int = _carry_out(tx, spelling.text, spelling.values(row), _CHANGED)
+        return changed
 
     def on_each(self, tx: Transaction, rows: Sequence[Row]) -> None:
         """Carry it out for each of these rows, one at least; all name the same."""
         spelling = self._spelling(tx.dialect, rows[0])
-        tx.exec_driver_sql(spelling.text, [spelling.values(row) for row in rows])
+        _carry_out(tx, spelling.text, [spelling.values(row) for row in rows], _CHANGED)
+
+    def found(self, tx: Transaction, row: Row) -> list[Any]:
+        """Return all rows that a query finds, or a change returns: tuples with a name for each column."""
+        read = self._spelling(tx.dialect, row).read
+        return [read(one) for one in self.raw(tx, row)]
+
+    def raw(self, tx: Transaction, row: Row) -> list[tuple[Any, ...]]:
+        """Return the same as the driver does: numbers and texts are what they are."""
+        spelling = self._spelling(tx.dialect, row)
+        rows: list[tuple[Any, ...]] = _carry_out(tx, spelling.text, spelling.values(row), _ROWS)
+        return rows
 
     def _spelling(self, dialect: Dialect, row: Row) -> Spelling:
         key = (dialect, *row)
@@ -100,11 +105,37 @@ class Spelling:
         return self._found._make(values)
 
 
-def _tuple_of(names: Sequence[str]) -> Any:  # noqa: ANN401 - a type of tuples
-    """A type that is named when it runs."""
-    return namedtuple("_Found", names, rename=True)  # noqa: PYI024 - its names vary
+_CHANGED: Final = attrgetter("rowcount")
+_ROWS: Final = methodcaller("fetchall")
+
+
+def _carry_out(tx: Transaction, text: str, values: Any, then: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - the driver's own
+    """Return what is then asked of it; a list of values is carried out for each.
+
+    Where a server may go away, SQLAlchemy has to see it.
+    """
+    if tx.dialect.name != "sqlite":
+        return then(tx.exec_driver_sql(text, values))
+    cursor = tx.connection.cursor()
+    try:
+        if isinstance(values, list):
+            cursor.executemany(text, values)
+        else:
+            cursor.execute(text, values)
+        return then(cursor)
+    except tx.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError.instance(
+            text, values, error, tx.dialect.loaded_dbapi.Error, dialect=tx.dialect
+        ) from error
+    finally:
+        cursor.close()
 
 
 def _kept(bind: BindParameter[Any], dialect: Dialect) -> tuple[Any, Callable[[Any], Any] | None]:
     """The value that a statement holds itself, and what makes a value one that the driver takes."""
     return bind.effective_value, bind.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _tuple_of(names: Sequence[str]) -> Any:  # noqa: ANN401 - a type of tuples
+    """A type that is named when it runs."""
+    return namedtuple("_Found", names, rename=True)  # noqa: PYI024 - its names vary

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, insert, make_url, or_, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, column, insert, make_url, or_, select, table, text, update
+from sqlalchemy.exc import IntegrityError, ResourceClosedError
 
+from service.errors import StoreUnavailable
 from service.store import spelled
 from service.store.session import Database
 from service.store.spelled import Spelled
@@ -67,9 +68,9 @@ def test_the_columns_that_are_named_are_written(db: Database) -> None:
     change = Spelled(lambda: update(ledger).where(ledger.c.call_id == bindparam("of_call")))
     with db.write() as tx:
         enter().on(tx, LINE)
-        assert change.on(tx, {"of_call": "a.0", "micros": 3}).rowcount == 1
-        assert change.on(tx, {"of_call": "a.0", "kind": "release", "key_id": "k"}).rowcount == 1
-        assert change.on(tx, {"of_call": "a.1", "kind": "reserve"}).rowcount == 0
+        assert change.on(tx, {"of_call": "a.0", "micros": 3}) == 1
+        assert change.on(tx, {"of_call": "a.0", "kind": "release", "key_id": "k"}) == 1
+        assert change.on(tx, {"of_call": "a.1", "kind": "reserve"}) == 0
         row = tx.execute(select(ledger)).one()
     assert (row.micros, row.kind, row.key_id, row.actual_usd) == (3, "release", "k", Decimal("0.000000001"))
 
@@ -80,15 +81,28 @@ def test_no_more_spellings_are_kept_than_a_few(db: Database, monkeypatch: pytest
     with db.write() as tx:
         enter().on(tx, LINE)
         for name, value in [("micros", 1), ("kind", "release"), ("micros", 2)]:
-            assert change.on(tx, {"of_call": "a.0", name: value}).rowcount == 1
+            assert change.on(tx, {"of_call": "a.0", name: value}) == 1
         assert tx.execute(select(ledger.c.micros, ledger.c.kind)).one() == (2, "release")
 
 
 def test_what_the_database_refuses_is_said_as_ever(db: Database) -> None:
-    with pytest.raises(IntegrityError), db.write() as tx:
-        Spelled(lambda: insert(answer_events).inline()).on(
-            tx, {"answer_id": "nobody", "number": 1, "name": "done", "data": None}
-        )
+    add = Spelled(lambda: insert(answer_events).inline())
+    row = {"answer_id": "nobody", "number": 1, "name": "done", "data": None}
+    with pytest.raises(IntegrityError, match="FOREIGN KEY"), db.write() as tx:
+        add.on(tx, row)
+    with pytest.raises(IntegrityError, match="FOREIGN KEY"), db.write() as tx:
+        add.on_each(tx, [row, row])
+    with pytest.raises(StoreUnavailable, match="no such table"), db.write() as tx:
+        Spelled(lambda: select(column("n")).select_from(table("nowhere"))).found(tx, {})
+    with db.read() as tx:
+        assert tx.execute(select(answer_events)).all() == []
+
+
+def test_what_is_over_is_over(db: Database) -> None:
+    with db.write() as tx:
+        pass
+    with pytest.raises(ResourceClosedError):
+        enter().on(tx, LINE)
 
 
 def test_another_database_is_told_in_its_own_words() -> None:
