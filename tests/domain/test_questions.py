@@ -44,6 +44,17 @@ def test_what_nobody_said_is_no_part_of_it() -> None:
     assert said == {"text": "Who?", "model": "gpt-5.5", "citations": False, "priorities": {"doc_1": 2}}
 
 
+@pytest.mark.parametrize("said", [{}, *({name: value} for name, value in SINCE.items())], ids=str)
+def test_it_is_written_as_a_dataclass_is(said: dict[str, Any]) -> None:
+    question = Question(
+        "Who?", "gpt-5.5", priorities={"doc_1": 2}, response_format={"type": "json", "of": [{}]}, **said
+    )
+    assert question.as_dict() == asdict(question)
+    assert list(question.as_dict()) == list(asdict(question))
+    question.as_dict()["response_format"]["of"].append("nothing of the question's")
+    assert question.response_format == {"type": "json", "of": [{}]}
+
+
 @pytest.mark.parametrize(
     "later",
     [

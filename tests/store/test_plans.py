@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from service.domain.kept import KeptObject
 from service.store import corpora, plans
 from service.store.plans import StoredPlan
 from service.store.session import Database
@@ -47,6 +48,16 @@ def test_a_plan_over_many_documents_comes_back_whole(db: Database) -> None:
         assert max(kept) < len(json.dumps(told)) / 2
         assert plans.get(tx, rows.TENANT, "pln_1") == replace(plan(1), plan=told)
         assert plans.get(tx, rows.TENANT, "pln_2") == replace(plan(2), plan=told)
+
+
+def test_a_short_plan_that_its_answer_holds_too_comes_back_whole(db: Database) -> None:
+    one = KeptObject(plan(1).plan | {"names": ["a"] * 20})
+    long = KeptObject(plan(2).plan | {"names": [f"doc_{number:04}" for number in range(2_000)]})
+    with db.write() as tx:
+        rows.add_corpus(tx)
+        plans.add(tx, [replace(plan(1), plan=one), replace(plan(2), plan=long)])
+        assert plans.get(tx, rows.TENANT, "pln_1") == replace(plan(1), plan=dict(one))
+        assert plans.get(tx, rows.TENANT, "pln_2") == replace(plan(2), plan=dict(long))
 
 
 def test_only_what_has_expired_is_forgotten(db: Database) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.kept import Keepsake
+from service.domain.kept import Keepsake, KeptObject
 from service.store import told
 
 NAMES = ["a", "é", "漢", '"'] * 5
@@ -42,3 +42,12 @@ def test_half_a_character_is_escaped(rows: list[dict[str, Any]]) -> None:
 def test_what_is_no_json_is_refused() -> None:
     with pytest.raises(TypeError):
         told.encoded({"name": "\ud800", "what": object()})
+
+
+def test_an_object_that_is_kept_is_written_once() -> None:
+    plan = KeptObject({"id": "pln_1", "name": "é \ud800", "calls": [ROWS]})
+    assert json.loads(told.text(plan)) == plan == dict(plan)
+    written = told.text(plan)
+    assert told.text(plan) is written
+    assert json.loads(told.text({"plan": plan})) == {"plan": plan}
+    assert told.shown({"plan": plan}) == told.encoded({"plan": dict(plan)})
