@@ -162,7 +162,7 @@ def begin(
     """
     told: dict[str, Any] = {"answer_id": answer_id, "at": at}
     if untouched:
-        return tx.execute(_untouched(), told | {"my_seat": seat}).rowcount == 1
+        return _BEGIN.on(tx, told | {"by": seat}) == 1
     if seat is None:
         return tx.execute(_begun(), told).rowcount == 1
     return tx.execute(_seated(), told | {"seat": seat, "my_seat": seat}).rowcount == 1
@@ -341,11 +341,11 @@ def _seated() -> Update:
     return _begun().where(or_(answers.c.seat.is_(None), answers.c.seat == bindparam("my_seat")))
 
 
-@cache
 def _untouched() -> Update:
     untouched = (answers.c.status == AnswerStatus.QUEUED.value, answers.c.seat.is_(None))
-    begun = _begun().where(*untouched, answers.c.cancel_requested == 0)
-    return begun.values(seat=bindparam("my_seat"))
+    found = update(answers).where(answers.c.id == bindparam("answer_id"), *untouched)
+    begun = {"status": AnswerStatus.RUNNING.value, "started_at": bindparam("at"), "seat": bindparam("by")}
+    return found.where(answers.c.cancel_requested == 0).values(begun)
 
 
 def _cancel_requested() -> Select[Any]:
@@ -392,8 +392,7 @@ def _open_answer() -> Update:
 _ADD = Spelled(lambda: insert(answers).inline())
 _ADD_EVENTS = Spelled(lambda: insert(answer_events).inline())
 _ADD_CALL = Spelled(lambda: insert(calls).inline())
-_CONCLUDE, _CLOSE_CALL, _TAKE = map(Spelled, (_open_answer, _one_call, _take))
-
+_BEGIN, _CONCLUDE, _CLOSE_CALL, _TAKE = map(Spelled, (_untouched, _open_answer, _one_call, _take))
 
 _ONE, _ONE_OF, _CALLS_OF, _CALL_OF = map(Spelled, (_one, _one_of, _calls_of, _call_of))
 _CANCEL_REQUESTED, _EVENTS_AFTER = Spelled(_cancel_requested), Spelled(_events_after)

@@ -68,6 +68,7 @@ def make_engine(url: str, *, for_jobs: bool = False) -> Engine:
         module=_sqlite_module(),
         pool_size=20,
         max_overflow=40,
+        pool_use_lifo=True,  # the one that was used last has its pages at hand
         json_serializer=told.text,
     )
 
