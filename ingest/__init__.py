@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ingest.counting import counting_apart
 from ingest.document import (
     Enclosed,
     Finished,
@@ -53,6 +54,7 @@ __all__ = [
     "Unit",
     "UnsupportedFormat",
     "count_tokens",
+    "counting_apart",
     "read",
     "warm",
 ]

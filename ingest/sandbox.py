@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from ingest import wire, zygote
+from ingest import counter, wire, zygote
 from ingest.child import Child
 from ingest.crew import Crew
 from ingest.document import Enclosed, Finished, Page, Piece, Sealed, Started
@@ -204,6 +204,21 @@ class _Home:
                 _log.warning("The zygote of the reading processes does not answer: %s", fault)
                 self._drop(channel)
         raise ReaderCrashed(NOT_STARTED)
+
+    def hire_counter(self) -> Child:
+        """Start a process that counts tokens and reads nothing; whoever asks for it must close it.
+
+        Raises:
+            ReaderCrashed: none could be started.
+        """
+        orders = os.open(os.devnull, os.O_RDONLY)
+        try:
+            child = self.fork(wire.framed(counter.REQUEST), orders)
+        finally:
+            os.close(orders)
+        with self._lock:
+            self._children.discard(child)
+        return child
 
     def close(self) -> None:
         """End the zygote and with it every reading."""

@@ -23,7 +23,7 @@ import signal
 import socket
 from typing import Final
 
-from ingest import tokens, turns, wire
+from ingest import counter, tokens, turns, wire
 from ingest.formats import READERS
 
 ACCEPTED: Final = b"\1"
@@ -90,7 +90,8 @@ class _Zygote:
         payload = wire.received(self._parent, int.from_bytes(header, "big"))
         answer, lease = (socket.socket(fileno=descriptor) for descriptor in descriptors[:2])
         orders = descriptors[2]
-        _load_frame(payload)
+        if payload != counter.REQUEST:
+            _load_frame(payload)
         try:
             with answer, contextlib.suppress(BrokenPipeError):  # a parent that gave up meanwhile
                 lease.sendall(ACCEPTED)
@@ -121,7 +122,10 @@ class _Zygote:
             self._selector.close()
             for kept in (self._parent, self._deaths, self._wake_up, lease, *self._leases.values()):
                 kept.close()
-            turns.serve(payload, answer, orders)
+            if payload == counter.REQUEST:
+                counter.serve(answer)
+            else:
+                turns.serve(payload, answer, orders)
             status = 0
         finally:
             os._exit(status)  # without the clean-up of the process it was forked from

@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from ingest import count_tokens
+from ingest import count_tokens, counting_apart
 from service import factory, jobs
 from service.api import (
     again,
@@ -112,11 +112,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _start(app: FastAPI, settings: Settings, stack: ExitStack, *, work: bool) -> None:
+    if work:
+        stack.enter_context(counting_apart())
     ctx = factory.open_context(settings, queue=jobs.JobQueue)
     stack.callback(ctx.close)
-    count_tokens("warm")  # loads the vocabulary now rather than in the first request
     worker = stack.enter_context(jobs.working(ctx, settings, extract=work, serving=True))
     ctx.provider.parameters.prepare(ctx.terms.model)
+    count_tokens("warm")  # has the vocabulary loaded now rather than in the first request
     app.state.context = ctx
     app.state.take_on = worker.take_on
     app.state.start_batch = worker.start_batch
