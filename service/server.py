@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import uvicorn
 
-from service import factory, jobs
+from service import allocator, factory, jobs
 from service.api.access import is_loopback
 from service.app import create_app, listen
 from service.errors import Fix, NotAllowed
@@ -47,6 +47,7 @@ def run(settings: Settings, *, host: str, port: int, work: bool) -> None:
     Raises:
         UnabridgedError: it can't be started; nothing was taken up.
     """
+    allocator.bound_arenas()
     factory.ocr_languages(settings)  # a language that is not there is said before anything is opened
     settings.check_data()
     settings.check_models_file()

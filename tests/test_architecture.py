@@ -22,6 +22,7 @@ LAYERS = (
     ("service.usecases",),
     ("service.factory", "service.settings", "service.logs", "service.metrics"),
     (
+        "service.allocator",
         "service.app",
         "service.api",
         "service.web",
