@@ -27,7 +27,8 @@ KEPT_CHARS: Final = 1_000
 """How many counts are remembered, of texts up to this length: an answer's instructions are counted again and
 again, and each look into the other process costs as much as 30 counts."""
 
-_ANSWER_SECONDS: Final = 60.0
+_ANSWER_SECONDS: Final = 20.0
+"""Much longer than any piece of text takes; who asks waits, and so do all others."""
 
 _log = logging.getLogger(__name__)
 
