@@ -58,16 +58,25 @@ class KnownKeys:
         self._needed: tuple[bool, float] = (True, clock())
         self._known: dict[str, _Known] = {}
         self._turn = 0
+        self._asking: asyncio.Task[bool] | None = None
 
     async def needed(self, ctx: Context) -> bool:
         """Whether there are keys."""
         needed, until = self._needed
-        if self._clock() >= until:
+        if self._clock() < until:
+            return needed
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(ctx))
+        return await asyncio.shield(self._asking)
+
+    async def _ask(self, ctx: Context) -> bool:
+        """Look once for all who wait for it; what changes meanwhile is looked up anew."""
+        while True:
             turn = self._turn
             needed = await asyncio.to_thread(manage_keys.are_keys_needed, ctx)
             if turn == self._turn:
                 self._needed = (needed, self._clock() + KNOWN_SECONDS)
-        return needed
+                return needed
 
     async def caller(self, ctx: Context, secret: str) -> Caller | None:
         """Return who has that secret; whatever does not hold is looked up every time, and never kept."""
