@@ -138,7 +138,7 @@ LATE_IMPORTS = {
 BROAD_EXCEPTS = {
     ("service.jobs", "extract"): "the worker loop: the document records that it failed",
     ("service.usecases.run_answer", "_outcome"): "the stream boundary: the answer records that it failed",
-    ("service.usecases.make_call", "prepare_alone"): "keeps it, and it is raised where the call is made",
+    ("service.usecases.make_call", "_kept"): "keeps it, and it is raised where the call is made",
     ("service.cli", "main"): "the command line's last word",
     ("service.mcp.protocol", "_called"): "a tool's boundary: the caller gets a result, the log the traceback",
     ("service.store.blobs", "__anext__"): "keeps the reason of a broken upload, and raises it again",

@@ -145,9 +145,7 @@ def unfinished(
     return list(tx.execute(query).scalars())
 
 
-def begin(
-    tx: Transaction, answer_id: str, at: datetime, *, seat: str | None = None, untouched: bool = False
-) -> bool:
+def begin(tx: Transaction, answer_id: str, at: datetime, *, seat: str | None = None) -> bool:
     """Mark an answer as running.
 
     Args:
@@ -155,17 +153,19 @@ def begin(
         answer_id: whose it is.
         at: now.
         seat: of the process that would run it; without one it is asked for by nobody else.
-        untouched: only as it was accepted: never begun, and not asked to stop.
 
     Returns:
         False where it is final, or runs on another seat.
     """
     told: dict[str, Any] = {"answer_id": answer_id, "at": at}
-    if untouched:
-        return _BEGIN.on(tx, told | {"by": seat}) == 1
     if seat is None:
         return tx.execute(_begun(), told).rowcount == 1
     return tx.execute(_seated(), told | {"seat": seat, "my_seat": seat}).rowcount == 1
+
+
+def begin_new(tx: Transaction, answer_id: str, at: datetime, *, seat: str | None) -> bool:
+    """Mark an answer as running, if it is as it was accepted: never begun, and not asked to stop."""
+    return _BEGIN.on(tx, {"answer_id": answer_id, "at": at, "by": seat}) == 1
 
 
 def request_cancel(tx: Transaction, answer_id: str) -> None:

@@ -14,6 +14,7 @@ from service.domain.answers import CANCELLED, AnswerStatus, Call, CallState
 from service.errors import Conflict, Invalid, ProviderError, StoreUnavailable
 from service.provider import ChatRequest, OnWire, Reply
 from service.store import answers
+from service.store.session import Transaction
 from service.usecases.pack_prompt import pack_prompt
 from service.usecases.running import DEARER, IN_DOUBT, INTERRUPTED, Cancelled, Prepared, Run, Stopped
 from service.usecases.settle_call import (
@@ -64,14 +65,38 @@ async def _prepared(run: Run, part: int, findings: Sequence[str]) -> Prepared:
         raise
 
 
-def prepare_alone(run: Run, gone: threading.Event) -> None:
+def prepare_alone(run: Run, gone: threading.Event) -> Future[Prepared]:
     """Have the call of an answer that has one alone taken before it is made, with whatever comes of that."""
-    prepared: Future[Prepared] = Future()
+    return _kept(lambda: _begun(run, 0, (), gone))
+
+
+def pack_alone(run: Run) -> Future[Prepared]:
+    """Have that call only made ready to be sent; `take_alone` has to follow."""
+    return _kept(lambda: _ready(run, 0, (), threading.Event()))
+
+
+def take_alone(tx: Transaction, packed: Future[Prepared]) -> Future[Prepared]:
+    """Have it taken in the caller's transaction, if it is ready to be sent."""
+    if packed.exception() is not None:
+        return packed
+    call, request = packed.result()
+    if request is None or _is_taken(tx, call):
+        return packed
+    lost: Future[Prepared] = Future()
+    lost.set_exception(Stopped(AnswerStatus.IN_DOUBT, IN_DOUBT))
+    return lost
+
+
+def _kept(prepare: Callable[[], Prepared]) -> Future[Prepared]:
+    """Keep what is prepared or raised for whoever makes the call."""
+    kept: Future[Prepared] = Future()
     try:
-        prepared.set_result(_begun(run, 0, (), gone))
+        kept.set_result(prepare())
+    except StoreUnavailable:
+        raise
     except Exception as error:  # noqa: BLE001 - it is raised where the call is made
-        prepared.set_exception(error)
-    run.prepared = prepared
+        kept.set_exception(error)
+    return kept
 
 
 def _begun(run: Run, part: int, findings: Sequence[str], gone: threading.Event) -> Prepared:
@@ -87,16 +112,37 @@ def _begun(run: Run, part: int, findings: Sequence[str], gone: threading.Event) 
         Cancelled: the user asked to stop.
         Stopped: another process took it, or it may cost more now than is held for it.
     """
+    call, request = _ready(run, part, findings, gone)
+    if request is None:
+        return call, None
+    with run.ctx.db.write() as tx:
+        if not _is_taken(tx, call):
+            raise Stopped(AnswerStatus.IN_DOUBT, IN_DOUBT)
+    return call, request
+
+
+def _ready(run: Run, part: int, findings: Sequence[str], gone: threading.Event) -> Prepared:
+    """Return the call as it is kept; where it is to be sent now, with that moment and what to send.
+
+    Raises:
+        Cancelled: the user asked to stop.
+        Stopped: it may cost more now than is held for it.
+    """
     call = _stored_call(run, part)
     if call.state is not CallState.READY or not run.may_send:
         return call, None
     request = pack_prompt(run, run.planned[part], findings)
     if run.channel.cancelled.is_set() or gone.is_set():
         raise Cancelled
-    taken = replace(call, sent_at=run.ctx.now())
-    if not _take(run, taken):
-        raise Stopped(AnswerStatus.IN_DOUBT, IN_DOUBT)
-    return taken, request
+    call = replace(call, sent_at=run.ctx.now())
+    if ceiling_has_risen(run, call):
+        raise Stopped(AnswerStatus.FAILED, DEARER)
+    return call, request
+
+
+def _is_taken(tx: Transaction, call: Call) -> bool:
+    """Commit, with the caller's transaction, that the call is sent, before it is; False: another took it."""
+    return call.sent_at is not None and answers.take_for_sending(tx, call.id, call.sent_at)
 
 
 def _was_stopped(call: Call) -> bool:
@@ -184,15 +230,3 @@ def _stored_call(run: Run, part: int) -> Call:
     if call is None:
         raise Conflict(f"Call {part} of answer {run.answer.id} was never reserved.")
     return call
-
-
-def _take(run: Run, call: Call) -> bool:
-    """Commit that the call is sent, before it is.
-
-    Raises:
-        Stopped: it may cost more now than is held for it.
-    """
-    if ceiling_has_risen(run, call):
-        raise Stopped(AnswerStatus.FAILED, DEARER)
-    with run.ctx.db.write() as tx:
-        return answers.take_for_sending(tx, call.id, call.sent_at or run.ctx.now())

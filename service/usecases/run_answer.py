@@ -15,6 +15,7 @@ from typing import Any
 
 from service.domain import progress
 from service.domain.answers import Answer, AnswerStatus, Call, CallState, totalled
+from service.domain.conversations import History
 from service.domain.documents import Failure
 from service.domain.precision import precision
 from service.domain.questions import Question
@@ -27,7 +28,7 @@ from service.usecases.describe_answer import last_words
 from service.usecases.describe_plan import calls_of
 from service.usecases.explain_cache import explain_cache
 from service.usecases.feed import Channel
-from service.usecases.make_call import make_call, prepare_alone
+from service.usecases.make_call import make_call, pack_alone, prepare_alone, take_alone
 from service.usecases.make_parts import make_merge, make_parts
 from service.usecases.name_models import model_warnings
 from service.usecases.recall_conversation import history_for
@@ -122,55 +123,74 @@ def _begun(
         gone: set where nobody is there any more who would send it.
     """
     with ctx.db.flushed_once():
-        run = _begin(ctx, answer_id, channel, seat, new)
-        if run is not None:
+        run = _begin_new(ctx, new, channel, seat) if new is not None else None
+        if run is None and (run := _begin(ctx, answer_id, channel, seat)) is not None:
             run.may_send = may_send
-            _prepare(run, gone or threading.Event())
+            if _is_alone(run):
+                run.prepared = prepare_alone(run, gone or threading.Event())
     return run
 
 
-def _begin(
-    ctx: Context, answer_id: str, channel: Channel, seat: str | None, new: Answer | None
-) -> Run | None:
-    """Take the answer up; None where it has ended or runs elsewhere. A new one need not be read again."""
-    now = ctx.now()
+def _begin_new(ctx: Context, answer: Answer, channel: Channel, seat: str | None) -> Run | None:
+    """Take up an answer that was accepted a moment ago; None where anything happened to it since.
+
+    Its call is packed before, so that one transaction has it all.
+    """
+    if answer.status is not AnswerStatus.QUEUED:
+        return None
+    opening = Event(1, "plan", answer.plan)
+    with ctx.db.read() as tx:
+        run = _run(ctx, answer, channel, history_for(tx, answer))
+    packed = pack_alone(run) if _is_alone(run) else None
     with ctx.db.write() as tx:
-        if new is not None and answers.begin(tx, answer_id, now, seat=seat, untouched=True):
-            answer, saved, to_stop = new, [], False
-        else:
-            found = answers.get_any(tx, answer_id)
-            if found is None or not answers.begin(tx, answer_id, now, seat=seat):
-                return None
-            is_new = found.status is AnswerStatus.QUEUED
-            answer, saved = found, [] if is_new else answers.events_after(tx, answer_id, 0)
-            to_stop = answers.cancel_requested(tx, answer_id)
+        if not answers.begin_new(tx, answer.id, ctx.now(), seat=seat):
+            return None
+        answers.add_events(tx, answer.id, [opening])
+        run.prepared = take_alone(tx, packed) if packed is not None else None
+    channel.open(opening)
+    channel.saved([opening])
+    return run
+
+
+def _begin(ctx: Context, answer_id: str, channel: Channel, seat: str | None) -> Run | None:
+    """Take the answer up; None where it has ended or runs elsewhere."""
+    with ctx.db.write() as tx:
+        answer = answers.get_any(tx, answer_id)
+        if answer is None or not answers.begin(tx, answer_id, ctx.now(), seat=seat):
+            return None
+        is_new = answer.status is AnswerStatus.QUEUED
+        saved = [] if is_new else answers.events_after(tx, answer_id, 0)
         opening = _opening(tx, answer, saved, channel)
+        to_stop = answers.cancel_requested(tx, answer_id)
         history = history_for(tx, answer)
     channel.open(opening)
     channel.saved([*saved, opening])
     told = [*saved, *channel.unsaved()]
     if to_stop:
         channel.cancelled.set()
-    running = replace(answer, status=AnswerStatus.RUNNING, started_at=answer.started_at or now)
+    run = _run(ctx, answer, channel, history)
+    run.shown = "".join(event.data["text"] for event in told if event.name == "delta")
+    run.citations_shown = sum(event.name == "citation" for event in told)
+    run.repair_shown = any(event.name == "repair" for event in told)
+    run.progress_shown = {progress.told(event.data) for event in told if event.name == "progress"}
+    return run
+
+
+def _run(ctx: Context, answer: Answer, channel: Channel, history: History) -> Run:
     return Run(
         ctx=ctx,
-        answer=running,
+        answer=replace(answer, status=AnswerStatus.RUNNING, started_at=answer.started_at or ctx.now()),
         channel=channel,
         planned=calls_of(answer.plan),
         question=Question.from_dict(answer.request),
-        shown="".join(event.data["text"] for event in told if event.name == "delta"),
-        citations_shown=sum(event.name == "citation" for event in told),
         history=history,
-        repair_shown=any(event.name == "repair" for event in told),
-        progress_shown={progress.told(event.data) for event in told if event.name == "progress"},
     )
 
 
-def _prepare(run: Run, gone: threading.Event) -> None:
-    """Take the call of an answer that has one alone, if it may be sent."""
+def _is_alone(run: Run) -> bool:
+    """Whether the answer has one call alone, which may be sent from here."""
     alone = not any(planned.kind == "part" for planned in run.planned)
-    if alone and run.may_send and run.answer.engine == run.ctx.provider.name:
-        prepare_alone(run, gone)
+    return alone and run.may_send and run.answer.engine == run.ctx.provider.name
 
 
 def _opening(tx: Transaction, answer: Answer, saved: Sequence[Event], channel: Channel) -> Event:
