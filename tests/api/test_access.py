@@ -127,3 +127,22 @@ def test_nobody_is_known_before_anything_was_looked_up(tmp_path: Path) -> None:
         manage_keys.add_key(server.context, NewKey("page"))
         with httpx.Client(base_url=server.client.base_url, trust_env=False) as first:
             assert first.get("/v1/corpora").status_code == 401
+
+
+def test_all_who_wait_for_whether_there_are_keys_wait_for_one_look(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bool] = []
+    look = manage_keys.are_keys_needed
+
+    def counted(opened: Context) -> bool:
+        looks.append(look(opened))
+        return looks[-1]
+
+    async def asked() -> list[bool]:
+        known = KnownKeys(clock=lambda: 100.0)
+        return await asyncio.gather(*(known.needed(ctx) for _ in range(50)))
+
+    monkeypatch.setattr(manage_keys, "are_keys_needed", counted)
+    assert asyncio.run(asked()) == [False] * 50
+    assert looks == [False]

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from service.errors import Invalid, SchemaOutdated, StoreUnavailable
 from service.store import documents, session
+from service.store.flushing import Flushes
 from service.store.session import Database, make_engine
 from tests.store import rivals, rows
 
@@ -265,3 +266,45 @@ def test_a_file_that_is_damaged_meanwhile_is_out_of_reach_for_writers_too(tmp_pa
         with pytest.raises(StoreUnavailable), way() as tx:
             tx.execute(text("SELECT 1 FROM documents"))
     db.close()
+
+
+def test_what_one_thread_writes_in_a_block_is_flushed_once(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(Flushes, "wait", lambda _self: flushed.append(threading.get_ident()))
+
+    def write() -> None:
+        with db.write() as tx:
+            tx.execute(text("CREATE TABLE IF NOT EXISTS kept (word TEXT)"))
+
+    with db.flushed_once():
+        write()
+        with db.flushed_once():
+            write()
+        with ThreadPoolExecutor(1) as other:
+            other.submit(write).result()
+        assert flushed.count(threading.get_ident()) == 0
+        assert len(flushed) == 1  # the other thread waits for its own
+    assert flushed.count(threading.get_ident()) == 1
+    write()
+    assert flushed.count(threading.get_ident()) == 2
+
+
+def test_a_block_that_fails_flushes_what_it_wrote_and_one_that_wrote_nothing_does_not(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(Flushes, "wait", lambda _self: flushed.append("flushed"))
+    with pytest.raises(LookupError), db.flushed_once():
+        raise LookupError
+    assert flushed == []
+
+    def written_and_failed() -> None:
+        with db.write() as tx:
+            tx.execute(text("CREATE TABLE kept (word TEXT)"))
+        raise LookupError
+
+    with pytest.raises(LookupError), db.flushed_once():
+        written_and_failed()
+    assert flushed == ["flushed"]

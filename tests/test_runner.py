@@ -1,0 +1,225 @@
+"""A question is accepted and its answer taken up in one turn: flushed once, sent once, never lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from service import runner
+from service.domain.answers import Answer, AnswerStatus
+from service.domain.questions import Question
+from service.errors import NotFound, StoreUnavailable
+from service.factory import open_context
+from service.runner import Runner
+from service.settings import Settings
+from service.store import answers
+from service.store.flushing import Flushes
+from service.store.session import Database, Transaction
+from service.usecases import arrange_corpus
+from service.usecases.ask_question import Request, ask_question
+from service.usecases.cancel_answer import cancel_answer
+from service.usecases.context import LOCAL, Context
+from service.usecases.follow_answer import wait_for_answer
+from tests.support.server import settings_in, stored
+from tests.support.upstream import Upstream, slow
+
+SEAT = "seat-1"
+
+
+class Unworked:
+    """A queue that nobody works."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def extract(self, tx: Transaction, document_id: str) -> None:
+        """Leave it."""
+
+    def wake(self) -> None:
+        """Nobody works it."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Watched(Database):
+    """A database of which some writes can be refused, and in which something may happen between two."""
+
+    writes = 0
+    before: Callable[[int], None] | None = None
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Open a transaction, the first of a test numbered 1."""
+        self.writes += 1
+        if self.before is not None:
+            self.before(self.writes)
+        with super().write() as tx:
+            yield tx
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as running:
+        yield running
+
+
+@pytest.fixture
+def ctx(tmp_path: Path, upstream: Upstream) -> Iterator[Context]:
+    settings: Settings = settings_in(tmp_path, upstream)
+    opened = open_context(settings, queue=Unworked)
+    db = Watched(opened.db.url)
+    opened.db.close()
+    yield replace(opened, db=db)
+    db.close()
+
+
+@pytest.fixture
+def corpus(ctx: Context) -> str:
+    return arrange_corpus.create(ctx, LOCAL, name="Tests", document_ids=[stored(ctx, pages=1, tokens=500)]).id
+
+
+@pytest.fixture
+def flushes(monkeypatch: pytest.MonkeyPatch, upstream: Upstream) -> list[int]:
+    """How many requests had been sent at each flush."""
+    noted: list[int] = []
+    wait = Flushes.wait
+
+    def counted(self: Flushes) -> None:
+        noted.append(len(upstream.requests))
+        wait(self)
+
+    monkeypatch.setattr(Flushes, "wait", counted)
+    return noted
+
+
+def asking(ctx: Context, corpus_id: str, *, key: str | None = None) -> Callable[[], Answer]:
+    question = Question(text="What is there?", model="gpt-5.5", strategies=("whole",))
+    request = Request(question=question, idempotency_key=key)
+    return lambda: ask_question(ctx, LOCAL, corpus_id, request)
+
+
+def taken_on(ctx: Context, accept: Callable[[], Answer], *, seat: str = SEAT) -> Answer:
+    """Take a question on, and return its answer once it has ended."""
+
+    async def go() -> Answer:
+        running = Runner(ctx, seat, serving=True)
+        answer = await asyncio.to_thread(running.take_on, accept, asyncio.get_running_loop())
+        return await wait_for_answer(ctx, LOCAL, answer.id)
+
+    return asyncio.run(asyncio.wait_for(go(), 60))
+
+
+def test_what_accepts_and_what_takes_up_is_flushed_once_before_anything_is_sent(
+    ctx: Context, corpus: str, upstream: Upstream, flushes: list[int]
+) -> None:
+    flushes.clear()
+    ended = taken_on(ctx, asking(ctx, corpus))
+    assert flushes.count(0) == 1
+    assert (ended.status, len(upstream.requests)) == (AnswerStatus.DONE, 1)
+    assert ended.actual_usd == upstream.invoice[0].usd
+
+
+def test_a_refused_question_flushes_and_runs_nothing(
+    ctx: Context, upstream: Upstream, flushes: list[int]
+) -> None:
+    flushes.clear()
+    with pytest.raises(NotFound):
+        taken_on(ctx, asking(ctx, "cor_none"))
+    assert (flushes, upstream.requests) == ([], [])
+
+
+def test_a_repeated_question_is_the_answer_that_runs(ctx: Context, corpus: str, upstream: Upstream) -> None:
+    upstream.script.append(slow(0.3))
+
+    async def go() -> list[Answer]:
+        running = Runner(ctx, SEAT, serving=True)
+        loop, accept = asyncio.get_running_loop(), asking(ctx, corpus, key="once")
+        taken = [asyncio.to_thread(running.take_on, accept, loop) for _ in range(5)]
+        return [await wait_for_answer(ctx, LOCAL, answer.id) for answer in await asyncio.gather(*taken)]
+
+    ended = asyncio.run(asyncio.wait_for(go(), 60))
+    assert {(answer.id, answer.status) for answer in ended} == {(ended[0].id, AnswerStatus.DONE)}
+    assert len(upstream.requests) == 1
+
+
+def test_a_repeated_question_is_left_to_the_process_that_runs_it(
+    ctx: Context, corpus: str, upstream: Upstream
+) -> None:
+    accept = asking(ctx, corpus, key="once")
+    answer = accept()
+    with ctx.db.write() as tx:
+        assert answers.begin_new(tx, answer.id, ctx.now(), seat="seat-2")
+
+    async def go() -> None:
+        running = Runner(ctx, SEAT, serving=True)
+        again = await asyncio.to_thread(running.take_on, accept, asyncio.get_running_loop())
+        assert again.id == answer.id
+        assert ctx.feed.get(answer.id) is None
+
+    asyncio.run(go())
+    assert upstream.requests == []
+
+
+def test_what_was_asked_to_stop_before_it_was_taken_up_sends_nothing(
+    ctx: Context, corpus: str, upstream: Upstream
+) -> None:
+    accept = asking(ctx, corpus)
+
+    def accepted_and_stopped() -> Answer:
+        answer = accept()
+        cancel_answer(ctx, LOCAL, answer.id)
+        return answer
+
+    assert taken_on(ctx, accepted_and_stopped).status is AnswerStatus.CANCELLED
+    assert upstream.requests == []
+
+
+def test_a_store_that_goes_away_behind_the_acceptance_only_delays_the_answer(
+    ctx: Context, corpus: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "STORE_SECONDS", 0.05)
+    assert isinstance(ctx.db, Watched)
+    first = ctx.db.writes + 1
+
+    def away(number: int) -> None:
+        if number in {first + 1, first + 2}:
+            raise StoreUnavailable("The disk is full.")
+
+    monkeypatch.setattr(ctx.db, "before", away)
+    assert taken_on(ctx, asking(ctx, corpus)).status is AnswerStatus.DONE
+    assert len(upstream.requests) == 1
+
+
+def test_what_the_disk_did_not_take_is_never_sent(
+    ctx: Context, corpus: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait, broken = Flushes.wait, [OSError(5, "Input/output error")]
+
+    def failing(self: Flushes) -> None:
+        if broken:
+            raise broken.pop()
+        wait(self)
+
+    accepted: list[Answer] = []
+    accept = asking(ctx, corpus)
+
+    def noted() -> Answer:
+        accepted.append(accept())
+        return accepted[0]
+
+    async def go() -> Answer:
+        running = Runner(ctx, SEAT, serving=True)
+        with pytest.raises(StoreUnavailable):
+            await asyncio.to_thread(running.take_on, noted, asyncio.get_running_loop())
+        return await wait_for_answer(ctx, LOCAL, accepted[0].id)
+
+    monkeypatch.setattr(Flushes, "wait", failing)
+    ended = asyncio.run(asyncio.wait_for(go(), 60))
+    assert ended.status is AnswerStatus.IN_DOUBT  # nobody knows what such a disk holds
+    assert upstream.requests == []
