@@ -70,6 +70,8 @@ class Runner:
             StoreUnavailable: nobody knows whether it was accepted.
         """
         rest: Callable[[], Coroutine[Any, Any, None]] | None = None
+        turn: Future[None] = Future()
+        self._note(turn)  # whoever closes waits for it
         try:
             with self._ctx.db.flushed_once():
                 accepted = accept()
@@ -83,6 +85,7 @@ class Runner:
         finally:
             if rest is not None:
                 loop.call_soon_threadsafe(self._go, rest)
+            loop.call_soon_threadsafe(turn.set_result, None)
         return accepted
 
     def _taken_up(self, answer: Answer) -> Callable[[], Coroutine[Any, Any, None]] | None:

@@ -293,6 +293,7 @@ class _Connection(asyncio.Protocol):
 
     def _end(self) -> None:
         self._stop()
+        self.writable.ring()  # who has it all may not have read it all
         self.news.ring()
 
     def _stop(self) -> None:

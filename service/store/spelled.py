@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter, methodcaller
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, Dialect, Integer, literal_column
+from sqlalchemy import BindParameter, ColumnElement, Dialect, Float, Integer, literal_column
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -84,7 +84,7 @@ class Spelling:
         self._made = [(name, name in names, *_kept(binds[name], dialect)) for name in needed]
         columns = list(statement.exported_columns)
         self._found = _tuple_of([getattr(column, "name", "") for column in columns])
-        makers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        makers = [_made(column, dialect) for column in columns]
         self._makers = [(place, make) for place, make in enumerate(makers) if make is not None]
 
     def values(self, row: Row) -> Any:  # noqa: ANN401 - what the driver takes: by place, or by name
@@ -134,6 +134,13 @@ def _carry_out(tx: Transaction, text: str, values: Any, then: Callable[[Any], An
 def _kept(bind: BindParameter[Any], dialect: Dialect) -> tuple[Any, Callable[[Any], Any] | None]:
     """The value that a statement holds itself, and what makes a value one that the driver takes."""
     return bind.effective_value, bind.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _made(column: ColumnElement[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """What makes a column's value out of the driver's, whose floats are what they are."""
+    if isinstance(column.type, Float):
+        return None
+    return column.type.dialect_impl(dialect).result_processor(dialect, None)
 
 
 def _tuple_of(names: Sequence[str]) -> Any:  # noqa: ANN401 - a type of tuples

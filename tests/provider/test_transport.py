@@ -174,6 +174,24 @@ def test_a_refusal_that_comes_while_it_is_sent_is_heard() -> None:
     assert (answered.status_code, answered.text) == (413, "too much")
 
 
+def test_a_refusal_by_a_server_that_reads_no_further_and_stays_is_heard() -> None:
+    def refuse(connection: socket.socket) -> None:
+        head_of(connection)
+        time.sleep(0.2)  # the client waits with what the buffers do not take
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 8\r\n\r\ntoo much")
+        stayed.append(is_over.wait(15))
+
+    is_over = threading.Event()
+    stayed: list[bool] = []
+    with listening(refuse) as server:
+        try:
+            answered = ask(f"http://127.0.0.1:{server.port}/", LARGE, write=5.0)
+        finally:
+            is_over.set()
+    assert stayed == [True]
+    assert (answered.status_code, answered.text) == (413, "too much")
+
+
 def test_the_request_arrives_as_it_was_made() -> None:
     received = bytearray()
     content = bytes(range(256)) * 5_000
