@@ -57,13 +57,13 @@ class _Folding:
         return value if kinds <= _PLAIN else [self.of(held) for held in value]
 
     def _rows(self, value: list[dict[str, Any]]) -> dict[str, Any] | None:
-        """None where they have not all the same keys."""
+        """None where they have not all the same keys in the same order."""
         keys = list(value[0])
         try:
             columns = zip(*map(itemgetter(*keys), value), strict=True)
         except KeyError:
             return None
-        if set(map(len, value)) != {len(keys)}:
+        if set(map(tuple, value)) != {tuple(keys)}:
             return None
         named = zip(keys, columns, strict=True)
         return {_ROWS: len(value), **{key: self._column(list(column)) for key, column in named}}

@@ -143,7 +143,7 @@ def _begin_new(ctx: Context, answer: Answer, channel: Channel, seat: str | None)
         run = _run(ctx, answer, channel, history_for(tx, answer))
     packed = pack_alone(run) if _is_alone(run) else None
     with ctx.db.write() as tx:
-        if not answers.begin_new(tx, answer.id, ctx.now(), seat=seat):
+        if not answers.begin_new(tx, answer.id, run.answer.started_at or ctx.now(), seat=seat):
             return None
         answers.add_events(tx, answer.id, [opening])
         run.prepared = take_alone(tx, packed) if packed is not None else None

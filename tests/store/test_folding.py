@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.domain.kept import Keepsake
@@ -47,6 +47,7 @@ def through_the_store(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 @given(value=values)
+@example([{"id": 1, "pages": 2}] * FROM + [{"pages": 2, "id": 1}])
 def test_what_was_folded_comes_back(value: Any) -> None:  # noqa: ANN401 - JSON
     assert json.dumps(through_the_store(value)) == json.dumps(value)
 
