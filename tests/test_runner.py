@@ -25,26 +25,11 @@ from service.usecases.ask_question import Request, ask_question
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context
 from service.usecases.follow_answer import wait_for_answer
+from tests.support.batching import Unworked
 from tests.support.server import settings_in, stored
 from tests.support.upstream import Upstream, slow
 
 SEAT = "seat-1"
-
-
-class Unworked:
-    """A queue that nobody works."""
-
-    def __init__(self, db: Database) -> None:
-        self.db = db
-
-    def extract(self, tx: Transaction, document_id: str) -> None:
-        """Leave it."""
-
-    def wake(self) -> None:
-        """Nobody works it."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 class Watched(Database):

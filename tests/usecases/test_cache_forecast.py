@@ -26,9 +26,9 @@ from service.usecases.learn_terms import limited_as
 from service.usecases.remove_document import remove_document
 from service.usecases.report_spend import Span, report_spend
 from service.usecases.run_answer import run_answer
+from tests.support.batching import Unworked
 from tests.support.counted import counted, prose
 from tests.support.upstream import Upstream, no_usage, slow
-from tests.usecases.test_run_answer import Unworked
 
 STEP = 128
 

@@ -24,11 +24,11 @@ from service.usecases.describe_answer import describe_answer
 from service.usecases.export_answer import export_answer
 from service.usecases.run_answer import run_answer
 from service.usecases.write_markdown import write_markdown
+from tests.support.batching import Unworked
 from tests.support.billing import text_of
 from tests.support.counted import counted, prose
 from tests.support.server import stored
 from tests.support.upstream import Act, Upstream, no_usage
-from tests.usecases.test_run_answer import Unworked
 
 Json = dict[str, Any]
 QUESTIONS = (

@@ -24,7 +24,6 @@ from service.errors import KeyNeeded
 from service.factory import open_context
 from service.settings import Settings
 from service.store import answers, ledger
-from service.store.session import Database, Transaction
 from service.usecases import arrange_corpus, manage_keys
 from service.usecases.ask_question import Request, ask_question
 from service.usecases.bill_verdict import Verdict
@@ -35,28 +34,13 @@ from service.usecases.manage_keys import NewKey
 from service.usecases.remove_document import remove_document
 from service.usecases.resolve_answer import resolve_answer
 from service.usecases.run_answer import FIRST_NUMBERS, run_answer
+from tests.support.batching import Unworked
 from tests.support.server import serving, settings_in, stored
 from tests.support.upstream import Upstream, slow, stall_after
 
 
 class Killed(BaseException):
     """The process dies here."""
-
-
-class Unworked:
-    """A queue that nobody works."""
-
-    def __init__(self, db: Database) -> None:
-        self.db = db
-
-    def extract(self, tx: Transaction, document_id: str) -> None:
-        """Leave it."""
-
-    def wake(self) -> None:
-        """Nobody works it."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 @contextmanager
