@@ -18,12 +18,13 @@ from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.follow_answer import follow_answer
+from service.usecases.running import Begin
 
 STOP_SECONDS = 10.0
 """How long a stopped answer may take to end before the command leaves it to its record."""
 
 
-async def answered(ctx: Context, worker: Worker, accept: Callable[[], Answer], *, json: bool) -> int:
+async def answered(ctx: Context, worker: Worker, accept: Callable[[Begin], Answer], *, json: bool) -> int:
     """Have a question accepted and answered; show the answer as it comes, and how it ended.
 
     After Ctrl-C it has some seconds to end; one that takes longer is shown as it stands, and left.
@@ -47,7 +48,7 @@ async def answered(ctx: Context, worker: Worker, accept: Callable[[], Answer], *
 
 
 async def _ended(
-    ctx: Context, worker: Worker, accept: Callable[[], Answer], *, aloud: bool
+    ctx: Context, worker: Worker, accept: Callable[[Begin], Answer], *, aloud: bool
 ) -> tuple[dict[str, Any], bool]:
     """Return the answer as it ended, and whether Ctrl-C stopped it."""
     with terminal.stopping_on_request() as asked_to_stop:

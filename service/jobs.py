@@ -48,6 +48,7 @@ from service.usecases.context import Context
 from service.usecases.extract_document import extract_document, fail
 from service.usecases.index_pages import sweep_indexes
 from service.usecases.mind_batch import mind_batch
+from service.usecases.running import Begin
 from service.usecases.take_images import forget_images
 
 APPLICATION = "unabridged"
@@ -251,7 +252,7 @@ class Worker:
     jobs: Jobs
     seat: str
 
-    async def take_on(self, accept: Callable[[], T]) -> T:
+    async def take_on(self, accept: Callable[[Begin], T]) -> T:
         """Accept a question in a thread, and begin its answer here and now; what runs already is left."""
         return await asyncio.to_thread(self.jobs.runner.take_on, accept, asyncio.get_running_loop())
 

@@ -16,6 +16,7 @@ from service.errors import Fix, NotFound
 from service.settings import Settings, mistake
 from service.store.session import Database, Transaction
 from service.usecases.context import Context, Queue
+from service.usecases.running import Begin
 
 
 class Worker(Protocol):
@@ -26,7 +27,7 @@ class Worker(Protocol):
         """The name of this process among those on the data folder."""
         ...
 
-    async def take_on(self, accept: Callable[[], Answer]) -> Answer:
+    async def take_on(self, accept: Callable[[Begin], Answer]) -> Answer:
         """Accept a question, and begin its answer here and now."""
         ...
 

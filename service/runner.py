@@ -16,12 +16,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from service.domain.answers import Answer
+from service.domain.answers import Answer, Call
 from service.errors import StoreUnavailable
 from service.store import answers
+from service.store.session import Transaction
 from service.usecases.context import Context
-from service.usecases.run_answer import begin_answer, finish_answer, run_answer
-from service.usecases.running import Run
+from service.usecases.run_answer import begin_answer, begin_within, finish_answer, run_answer
+from service.usecases.running import Begin, Begun, Run
 
 STORE_SECONDS = 5.0
 """How long an answer waits for a store that was out of reach."""
@@ -35,6 +36,8 @@ CONCLUDE_SECONDS = 5.0
 """How long a command waits for what it concludes, which sends nothing."""
 
 T = TypeVar("T", Answer, Answer | None)
+
+_Rest = Callable[[], Coroutine[Any, Any, None]]
 
 log = logging.getLogger(__name__)
 
@@ -56,47 +59,56 @@ class Runner:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def take_on(self, accept: Callable[[], T], loop: asyncio.AbstractEventLoop) -> T:
+    def take_on(self, accept: Callable[[Begin], T], loop: asyncio.AbstractEventLoop) -> T:
         """Accept a question and take its answer up in the same turn of a thread; the loop does the rest.
 
-        What both write is flushed once, before anything of it is told or sent.
+        What both write, mostly in one transaction, is flushed once, before anything of it is told or sent.
 
         Args:
-            accept: accepts it; where it returns no answer, nothing is run.
+            accept: accepts it, and has it taken up before it is recorded; where it returns no answer, nothing
+                is run.
             loop: where the answer runs.
 
         Raises:
             UnabridgedError: whatever `accept` does.
             StoreUnavailable: nobody knows whether it was accepted.
         """
-        rest: Callable[[], Coroutine[Any, Any, None]] | None = None
+        rest: _Rest | None = None
         turn: Future[None] = Future()
         self._note(turn)  # whoever closes waits for it
+        taking = _Taking(self._ctx, self._seat)
         try:
             with self._ctx.db.flushed_once():
-                accepted = accept()
+                accepted = accept(taking.begin)
                 if accepted is not None:
-                    rest = self._taken_up(accepted)
-        except StoreUnavailable:
-            if rest is not None and accepted is not None:  # what it wrote may not have been flushed
-                self._ctx.feed.pause(accepted.id)
-                rest = partial(self.run, accepted.id, may_send=True)
+                    rest = self._taken_up(accepted, taking.run)
+        except StoreUnavailable:  # nobody knows what is kept of it
+            if taking.run is not None:
+                rest = self._again(taking.run.answer.id)
+            elif rest is not None and accepted is not None:
+                rest = self._again(accepted.id)
             raise
         finally:
             if rest is not None:
                 loop.call_soon_threadsafe(self._go, rest)
+            elif taking.run is not None:
+                self._ctx.feed.close(taking.run.answer.id)  # it was refused in the end
             loop.call_soon_threadsafe(turn.set_result, None)
         return accepted
 
-    def _taken_up(self, answer: Answer) -> Callable[[], Coroutine[Any, Any, None]] | None:
+    def _taken_up(self, answer: Answer, run: Run | None) -> _Rest | None:
         """Return what runs an accepted answer to its end; None where it runs already, or has ended."""
         try:
-            begun = begin_answer(self._ctx, answer, seat=self._seat)
+            begun = run or begin_answer(self._ctx, answer, seat=self._seat)
         except StoreUnavailable:
             return partial(self.run, answer.id, may_send=True)
         return None if begun is None else partial(self.run, answer.id, may_send=True, begun=begun)
 
-    def _go(self, rest: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _again(self, answer_id: str) -> _Rest:
+        self._ctx.feed.pause(answer_id)
+        return partial(self.run, answer_id, may_send=True)
+
+    def _go(self, rest: _Rest) -> None:
         self._note(asyncio.create_task(rest()))
 
     def take_up(self, free: Sequence[str]) -> None:
@@ -160,6 +172,23 @@ class Runner:
         self._under_way.discard(running)
         if not running.cancelled() and (error := running.exception()) is not None:
             log.error("an answer broke off", exc_info=error)
+
+
+class _Taking:
+    """A question on its way: what was begun of its answer in the transaction that accepts it."""
+
+    def __init__(self, ctx: Context, seat: str) -> None:
+        self._ctx = ctx
+        self._seat = seat
+        self.run: Run | None = None
+
+    def begin(self, tx: Transaction, answer: Answer, calls: Sequence[Call]) -> Begun | None:
+        """Take the answer up, if that is done in a moment."""
+        found = begin_within(tx, self._ctx, answer, calls, seat=self._seat)
+        if found is None:
+            return None
+        self.run, begun = found
+        return begun
 
 
 def _work(loop: asyncio.AbstractEventLoop) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -25,11 +26,18 @@ from service.usecases.ask_question import Request, ask_question
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context
 from service.usecases.follow_answer import wait_for_answer
+from service.usecases.running import Begin
 from tests.support.batching import Unworked
 from tests.support.server import settings_in, stored
 from tests.support.upstream import Upstream, slow
 
 SEAT = "seat-1"
+
+
+class Accept(Protocol):
+    """Accepts a question, and has it taken up where it is told how."""
+
+    def __call__(self, begin: Begin | None = None) -> Answer: ...
 
 
 class Watched(Database):
@@ -83,13 +91,13 @@ def flushes(monkeypatch: pytest.MonkeyPatch, upstream: Upstream) -> list[int]:
     return noted
 
 
-def asking(ctx: Context, corpus_id: str, *, key: str | None = None) -> Callable[[], Answer]:
+def asking(ctx: Context, corpus_id: str, *, key: str | None = None) -> Accept:
     question = Question(text="What is there?", model="gpt-5.5", strategies=("whole",))
     request = Request(question=question, idempotency_key=key)
-    return lambda: ask_question(ctx, LOCAL, corpus_id, request)
+    return lambda begin=None: ask_question(ctx, LOCAL, corpus_id, request, begin)
 
 
-def taken_on(ctx: Context, accept: Callable[[], Answer], *, seat: str = SEAT) -> Answer:
+def taken_on(ctx: Context, accept: Callable[[Begin], Answer], *, seat: str = SEAT) -> Answer:
     """Take a question on, and return its answer once it has ended."""
 
     async def go() -> Answer:
@@ -139,7 +147,7 @@ def test_a_repeated_question_is_left_to_the_process_that_runs_it(
     accept = asking(ctx, corpus, key="once")
     answer = accept()
     with ctx.db.write() as tx:
-        assert answers.begin_new(tx, answer.id, ctx.now(), seat="seat-2")
+        assert answers.begin(tx, answer.id, ctx.now(), seat="seat-2")
 
     async def go() -> None:
         running = Runner(ctx, SEAT, serving=True)
@@ -156,7 +164,7 @@ def test_what_was_asked_to_stop_before_it_was_taken_up_sends_nothing(
 ) -> None:
     accept = asking(ctx, corpus)
 
-    def accepted_and_stopped() -> Answer:
+    def accepted_and_stopped(_: Begin) -> Answer:
         answer = accept()
         cancel_answer(ctx, LOCAL, answer.id)
         return answer
@@ -194,8 +202,8 @@ def test_what_the_disk_did_not_take_is_never_sent(
     accepted: list[Answer] = []
     accept = asking(ctx, corpus)
 
-    def noted() -> Answer:
-        accepted.append(accept())
+    def noted(begin: Begin) -> Answer:
+        accepted.append(accept(begin))
         return accepted[0]
 
     async def go() -> Answer:

@@ -36,6 +36,7 @@ from service.usecases.export_answer import Exported, describe_export, export_ans
 from service.usecases.follow_answer import follow_together, wait_for_answer
 from service.usecases.put_in_batch import Order, answers_of_batch, is_for_batch, put_in_batch
 from service.usecases.resolve_answer import resolve_answer
+from service.usecases.running import Begin
 from service.usecases.take_images import showing
 from service.usecases.write_markdown import write_markdown
 
@@ -68,12 +69,12 @@ async def ask(
 
 
 def _accepted(
-    ctx: Context, owner: str, corpus_id: str, request: Request, body: AnswerRequest
+    ctx: Context, owner: str, corpus_id: str, request: Request, body: AnswerRequest, begin: Begin
 ) -> Answer | None:
     """Return the accepted answer; None where it is for a batch."""
     if is_for_batch(ctx, owner, request):
         return None
-    return ask_question.ask_question(ctx, owner, corpus_id, with_pictures(ctx, request, body))
+    return ask_question.ask_question(ctx, owner, corpus_id, with_pictures(ctx, request, body), begin)
 
 
 async def _put_in(

@@ -34,6 +34,7 @@ from service.usecases.context import Context
 from service.usecases.follow_answer import follow_together, wait_for_answer
 from service.usecases.gather_corpus import gather_corpus
 from service.usecases.look_up_answer import look_up_answer
+from service.usecases.running import Begin
 
 router = APIRouter(prefix="/v1/chat", tags=["openai"])
 
@@ -82,9 +83,11 @@ async def complete(
     return await _whole(ctx, owner, await wait_for_answer(ctx, owner, answer.id), face, headers)
 
 
-def _accepted(ctx: Context, who: Caller, body: ChatRequest, idempotency_key: str | None) -> Answer:
+def _accepted(
+    ctx: Context, who: Caller, body: ChatRequest, idempotency_key: str | None, begin: Begin
+) -> Answer:
     scope, request = _prepared(ctx, who.tenant, body, idempotency_key)
-    return ask_question(ctx, who.tenant, scope.corpus_id, replace(request, key_id=who.key_id))
+    return ask_question(ctx, who.tenant, scope.corpus_id, replace(request, key_id=who.key_id), begin)
 
 
 async def _whole(

@@ -13,6 +13,7 @@ from fastapi import Request
 from service.domain.answers import Answer
 from service.metrics import Refusals
 from service.usecases.context import Context
+from service.usecases.running import Begin
 
 StartBatch = Callable[[str], Awaitable[None]]
 
@@ -21,9 +22,9 @@ class TakeOn(Protocol):
     """Accepts a question in a thread, and begins its answer in the same turn; where there is one."""
 
     @overload
-    async def __call__(self, accept: Callable[[], Answer]) -> Answer: ...
+    async def __call__(self, accept: Callable[[Begin], Answer]) -> Answer: ...
     @overload
-    async def __call__(self, accept: Callable[[], Answer | None]) -> Answer | None: ...
+    async def __call__(self, accept: Callable[[Begin], Answer | None]) -> Answer | None: ...
 
 
 async def context(request: Request) -> Context:

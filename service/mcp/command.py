@@ -16,6 +16,7 @@ from service.mcp.tools import Desk
 from service.opening import Worker
 from service.usecases.context import LOCAL, Context
 from service.usecases.follow_answer import wait_for_answer
+from service.usecases.running import Begin
 
 STOPPED = "Stopped. `unabridged answers` says what became of each answer."
 
@@ -44,7 +45,7 @@ async def _serve(ctx: Context, worker: Worker, serve: Callable[[Desk], Awaitable
     """Serve until the client is gone, and then until what it asked has been answered: that is paid for."""
     started: list[str] = []
 
-    async def take_on(accept: Callable[[], Answer]) -> Answer:
+    async def take_on(accept: Callable[[Begin], Answer]) -> Answer:
         answer = await worker.take_on(accept)
         started.append(answer.id)
         return answer

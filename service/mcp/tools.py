@@ -26,6 +26,7 @@ from service.usecases.export_answer import export_answer, file_name
 from service.usecases.find_pages import find_pages
 from service.usecases.follow_answer import follow_answer
 from service.usecases.replay_answer import replay_answer
+from service.usecases.running import Begin
 from service.usecases.write_markdown import write_markdown
 
 TELL_SECONDS = 1.0
@@ -66,7 +67,7 @@ class Desk:
 
     ctx: Context
     tenant: str
-    take_on: Callable[[Callable[[], Answer]], Awaitable[Answer]]
+    take_on: Callable[[Callable[[Begin], Answer]], Awaitable[Answer]]
     key_id: str | None = None
     refused: Callable[[str], None] = _nobody_hears
 
@@ -194,7 +195,7 @@ async def ask(desk: Desk, wanted: shapes.Ask, tell: Tell) -> shapes.Answered:
     return await _followed(desk, answer.id, wanted.wait_seconds, tell)
 
 
-def _accepted(desk: Desk, wanted: shapes.Ask) -> Answer:
+def _accepted(desk: Desk, wanted: shapes.Ask, begin: Begin) -> Answer:
     if (wanted.plan_id is None) == (wanted.question is None):
         raise Invalid("Say what to ask: either `question` with `corpus`, or the `plan_id` of a plan.")
     named = wanted.model_fields_set & {"document_ids", "max_completion_tokens", "repair", "conversation_id"}
@@ -209,7 +210,7 @@ def _accepted(desk: Desk, wanted: shapes.Ask) -> Answer:
         idempotency_key=wanted.idempotency_key or None,
         key_id=desk.key_id,
     )
-    return ask_question(desk.ctx, desk.tenant, corpus_id, request)
+    return ask_question(desk.ctx, desk.tenant, corpus_id, request, begin)
 
 
 def _question(desk: Desk, wanted: shapes.Ask, corpus_id: str) -> Question | None:
@@ -243,7 +244,7 @@ async def replay(desk: Desk, wanted: shapes.Replay, tell: Tell) -> shapes.Answer
     return await _followed(desk, answer.id, wanted.wait_seconds, tell)
 
 
-def _replayed(desk: Desk, wanted: shapes.Replay) -> Answer:
+def _replayed(desk: Desk, wanted: shapes.Replay, begin: Begin) -> Answer:
     said = {"question": wanted.question, "model": wanted.model}
     request = Request(
         max_cost_usd=wanted.max_cost_usd,
@@ -252,7 +253,7 @@ def _replayed(desk: Desk, wanted: shapes.Replay) -> Answer:
         key_id=desk.key_id,
     )
     changes = {name: value for name, value in said.items() if value is not None}
-    return replay_answer(desk.ctx, desk.tenant, wanted.answer_id, changes, request)
+    return replay_answer(desk.ctx, desk.tenant, wanted.answer_id, changes, request, begin)
 
 
 async def export(desk: Desk, wanted: shapes.ExportAnswer, _: Tell) -> shapes.Exported:

@@ -37,8 +37,15 @@ _NAME_CHARS = 200
 _UNDER_WAY = (AnswerStatus.QUEUED.value, AnswerStatus.RUNNING.value)
 
 
-def add(tx: Transaction, answer: Answer, *, request_sha256: str, idempotency_key: str | None) -> None:
-    """Record an accepted question."""
+def add(
+    tx: Transaction,
+    answer: Answer,
+    *,
+    request_sha256: str,
+    idempotency_key: str | None,
+    seat: str | None = None,
+) -> None:
+    """Record an accepted question; where its answer is taken up at once, with the seat of who runs it."""
     row: dict[str, Any] = {
         "id": answer.id,
         "tenant": answer.tenant,
@@ -57,6 +64,8 @@ def add(tx: Transaction, answer: Answer, *, request_sha256: str, idempotency_key
         "citations": [],
         "reserved_micros": answer.reserved_micros,
         "created_at": answer.created_at,
+        "started_at": answer.started_at,
+        "seat": seat,
         "conversation_id": answer.conversation_id,
         "retry_of": answer.retry_of,
         "replay_of": answer.replay_of,
@@ -163,11 +172,6 @@ def begin(tx: Transaction, answer_id: str, at: datetime, *, seat: str | None = N
     return tx.execute(_seated(), told | {"seat": seat, "my_seat": seat}).rowcount == 1
 
 
-def begin_new(tx: Transaction, answer_id: str, at: datetime, *, seat: str | None) -> bool:
-    """Mark an answer as running, if it is as it was accepted: never begun, and not asked to stop."""
-    return _BEGIN.on(tx, {"answer_id": answer_id, "at": at, "by": seat}) == 1
-
-
 def request_cancel(tx: Transaction, answer_id: str) -> None:
     """Ask whoever runs the answer to stop."""
     tx.execute(update(answers).where(answers.c.id == answer_id).values(cancel_requested=1))
@@ -259,13 +263,14 @@ def calls_of(tx: Transaction, answer_id: str) -> list[Call]:
 
 
 def add_call(tx: Transaction, call: Call, *, input_tokens: int, prefix_sha256: str) -> None:
-    """Record a call that is ready to be sent, or one whose reply an earlier answer has paid for."""
+    """Record a call that is ready to be sent or is sent, or whose reply an earlier answer has paid for."""
     row = {
         "id": call.id,
         "answer_id": call.answer_id,
         "part": call.part,
         "state": call.state.value,
-        "attempts": 0,
+        "attempts": call.attempts,
+        "sent_at": call.sent_at,
         "input_tokens": input_tokens,
         "prefix_sha256": prefix_sha256,
         "reserved_micros": call.reserved_micros,
@@ -341,13 +346,6 @@ def _seated() -> Update:
     return _begun().where(or_(answers.c.seat.is_(None), answers.c.seat == bindparam("my_seat")))
 
 
-def _untouched() -> Update:
-    untouched = (answers.c.status == AnswerStatus.QUEUED.value, answers.c.seat.is_(None))
-    found = update(answers).where(answers.c.id == bindparam("answer_id"), *untouched)
-    begun = {"status": AnswerStatus.RUNNING.value, "started_at": bindparam("at"), "seat": bindparam("by")}
-    return found.where(answers.c.cancel_requested == 0).values(begun)
-
-
 def _cancel_requested() -> Select[Any]:
     return select(answers.c.cancel_requested).where(answers.c.id == bindparam("answer_id"))
 
@@ -392,7 +390,7 @@ def _open_answer() -> Update:
 _ADD = Spelled(lambda: insert(answers).inline())
 _ADD_EVENTS = Spelled(lambda: insert(answer_events).inline())
 _ADD_CALL = Spelled(lambda: insert(calls).inline())
-_BEGIN, _CONCLUDE, _CLOSE_CALL, _TAKE = map(Spelled, (_untouched, _open_answer, _one_call, _take))
+_CONCLUDE, _CLOSE_CALL, _TAKE = map(Spelled, (_open_answer, _one_call, _take))
 
 _ONE, _ONE_OF, _CALLS_OF, _CALL_OF = map(Spelled, (_one, _one_of, _calls_of, _call_of))
 _CANCEL_REQUESTED, _EVENTS_AFTER = Spelled(_cancel_requested), Spelled(_events_after)

@@ -41,13 +41,14 @@ from service.usecases.bind_terms import passes_ceiling
 from service.usecases.context import Context, new_id
 from service.usecases.describe_plan import Frame
 from service.usecases.describe_ranked import WHILE_RANKING
-from service.usecases.hold_ceilings import hold_ceilings
+from service.usecases.hold_ceilings import hold_ceilings, ready_calls
 from service.usecases.index_pages import make_searchable
 from service.usecases.judge_doubt import EXCEEDS_RATE
 from service.usecases.keep_replies import gone_on_with
 from service.usecases.plan_again import REPLAY, RETRY, is_again, plan_again
 from service.usecases.preview_question import Offer, Preview, preview_in, stored_plan
 from service.usecases.recall_conversation import ways_out
+from service.usecases.running import Begin
 from service.usecases.suggest_fixes import ways_below
 from service.usecases.suggest_plans import cheaper_plans
 
@@ -80,8 +81,17 @@ class _TooDear(OverMaxCost):
         self.question = question
 
 
-def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) -> Answer:
-    """Accept a question and reserve its ceiling; the answer is queued.
+def ask_question(
+    ctx: Context, tenant: str, corpus_id: str, request: Request, begin: Begin | None = None
+) -> Answer:
+    """Accept a question and reserve its ceiling; the answer is queued, or taken up in the same transaction.
+
+    Args:
+        ctx: what it works in.
+        tenant: who asks.
+        corpus_id: what is asked.
+        request: the question, or a plan of it, and what it may cost.
+        begin: takes it up.
 
     Raises:
         NotFound: no such corpus, plan, model or conversation.
@@ -96,14 +106,14 @@ def ask_question(ctx: Context, tenant: str, corpus_id: str, request: Request) ->
     if request.plan_id is None and request.question is not None:
         make_searchable(ctx, tenant, corpus_id, request.question)
     try:
-        return _accepted(ctx, tenant, corpus_id, request)
+        return _accepted(ctx, tenant, corpus_id, request, begin)
     except _TooDear as refused:
         most = request.max_cost_usd or Decimal(0)
         cheaper = cheaper_plans(ctx, tenant, corpus_id, refused.question, most)
         raise OverMaxCost(refused.detail, fixes=(*cheaper, *refused.fixes)) from refused
 
 
-def _accepted(ctx: Context, tenant: str, corpus_id: str, request: Request) -> Answer:
+def _accepted(ctx: Context, tenant: str, corpus_id: str, request: Request, begin: Begin | None) -> Answer:
     with ctx.db.write() as tx:
         known = known_answer(tx, tenant, corpus_id, request)
         if known is not None:
@@ -114,7 +124,7 @@ def _accepted(ctx: Context, tenant: str, corpus_id: str, request: Request) -> An
         prepared = _prepare(tx, ctx, tenant, corpus_id, request, stored)
         if prepared.question.service_tier == "batch":
             raise Invalid("A batch takes a day: ask for it through answers or batches of the corpus.")
-        return record(tx, ctx, tenant, corpus_id, request, prepared)
+        return record(tx, ctx, tenant, corpus_id, request, prepared, begin=begin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +185,11 @@ def record(
     prepared: Prepared,
     *,
     batch: tuple[str, int] | None = None,
+    begin: Begin | None = None,
 ) -> Answer:
     """Record an answer with its calls, and reserve the ceiling of each.
 
-    In a batch it has a place there, from 1 on.
+    In a batch it has a place there, from 1 on. Where it is taken up at once, that is recorded with it.
 
     Raises:
         BudgetExceeded, KeyNeeded: see `ask_question`.
@@ -189,15 +200,25 @@ def record(
     answer = _answer(ctx, tenant, corpus_id, question, offer=offer, plan_id=stored.id if stored else None)
     if batch is not None:
         answer = replace(answer, batch_id=batch[0], batch_number=batch[1])
-    sha256 = _fingerprint(corpus_id, request, said)
-    answers.add(tx, answer, request_sha256=sha256, idempotency_key=request.idempotency_key)
+    calls = ready_calls(ctx, answer, offer.plan, frame.terms)
+    begun = begin(tx, answer, calls) if begin is not None else None
+    answers.add(
+        tx,
+        begun.answer if begun else answer,
+        request_sha256=_fingerprint(corpus_id, request, said),
+        idempotency_key=request.idempotency_key,
+        seat=begun.seat if begun else None,
+    )
     if answer.retry_of is not None and not answers.take_for_retry(tx, answer.retry_of, answer.id):
         raise Conflict("It is being retried just now. Retry it in a moment, and you are given that answer.")
     if stored is None:
         plans.add(tx, [stored_plan(offer, tenant, corpus_id, question, frame)])
     if answer.conversation_id is not None:
         conversations.use(tx, answer.conversation_id, title=title_of(question.text), at=ctx.now())
-    hold_ceilings(tx, ctx, answer, offer.plan, frame.terms, key_id=request.key_id)
+    to_pay = begun.calls if begun else calls
+    hold_ceilings(tx, ctx, answer, to_pay, plan=offer.plan, terms=frame.terms, key_id=request.key_id)
+    if begun is not None:
+        answers.add_events(tx, answer.id, [begun.opening])
     return answer
 
 

@@ -149,15 +149,18 @@ class Feed:
         self._expecting: dict[str, dict[asyncio.Event, asyncio.AbstractEventLoop]] = {}
         self._lock = threading.Lock()
 
-    def open(self, answer_id: str) -> Channel | None:
-        """Open an answer's channel, the paused one where there is one; None where it runs here already."""
+    def open(self, answer_id: str, channel: Channel | None = None) -> Channel | None:
+        """Open an answer's channel, the paused one where there is one; None where it runs here already.
+
+        That of a new answer may have been made before.
+        """
         with self._lock:
             if answer_id in self._paused:
                 self._paused.remove(answer_id)
                 return self._channels[answer_id]
             if answer_id in self._channels:
                 return None
-            channel = self._channels[answer_id] = Channel()
+            channel = self._channels[answer_id] = channel or Channel()
             expecting = self._expecting.pop(answer_id, {})
         for bell, loop in expecting.items():
             loop.call_soon_threadsafe(bell.set)

@@ -18,12 +18,43 @@ from service.usecases.context import Context
 from service.usecases.keep_replies import keep_reply
 
 
+def ready_calls(ctx: Context, answer: Answer, plan: Plan, terms: Terms) -> tuple[Call, ...]:
+    """Return the calls of a plan that have to be paid for, each with its ceiling."""
+    return tuple(
+        Call(
+            id=f"{answer.id}.{part}",
+            answer_id=answer.id,
+            part=part,
+            state=CallState.READY,
+            reserved_micros=_ceiling_micros(planned, terms) if ctx.provider.charges else 0,
+        )
+        for part, planned in enumerate(plan.all_calls)
+        if not planned.kept
+    )
+
+
 def hold_ceilings(
-    tx: Transaction, ctx: Context, answer: Answer, plan: Plan, terms: Terms, *, key_id: str | None
+    tx: Transaction,
+    ctx: Context,
+    answer: Answer,
+    calls: Sequence[Call],
+    *,
+    plan: Plan,
+    terms: Terms,
+    key_id: str | None,
 ) -> None:
-    """Hold the ceiling of each call in every budget it falls under, and make the calls ready.
+    """Record the calls, and hold the ceiling of each in every budget it falls under.
 
     A call that an earlier answer has paid for holds nothing: its reply is kept.
+
+    Args:
+        tx: the caller's.
+        ctx: what it works in.
+        answer: whose calls they are.
+        calls: those that have to be paid for.
+        plan: that is carried out.
+        terms: that it is priced on.
+        key_id: the key it is asked with.
 
     Raises:
         BudgetExceeded: a budget has no room for it, or nobody knows the price.
@@ -35,28 +66,22 @@ def hold_ceilings(
     limits = ledger.budgets_of(tx, answer.tenant, scopes)
     if ctx.provider.charges:
         _refuse_unbounded(plan, limits, terms)
+    to_pay = {call.part: call for call in calls}
     for part, planned in enumerate(plan.all_calls):
         if planned.kept:
             keep_reply(tx, answer, part, planned)
             continue
-        micros = _ceiling_micros(planned, terms) if ctx.provider.charges else 0
-        call = Call(
-            id=f"{answer.id}.{part}",
-            answer_id=answer.id,
-            part=part,
-            state=CallState.READY,
-            reserved_micros=micros,
-        )
+        call = to_pay[part]
         answers.add_call(
             tx, call, input_tokens=planned.expected_input_tokens, prefix_sha256=planned.prefix_sha256
         )
-        held = [_hold(tx, stored, micros, ctx.now()) for stored in limits]
+        held = [_hold(tx, stored, call.reserved_micros, ctx.now()) for stored in limits]
         ledger.hold(
             tx,
             call_id=call.id,
             tenant=answer.tenant,
             corpus_id=answer.corpus_id,
-            micros=micros,
+            micros=call.reserved_micros,
             scopes=held,
             at=ctx.now(),
             key_id=key_id,

@@ -38,6 +38,8 @@ def keep_reply(tx: Transaction, answer: Answer, part: int, planned: PlannedCall)
         id=f"{answer.id}.{part}",
         answer_id=answer.id,
         reserved_micros=0,
+        attempts=0,
+        sent_at=None,
         actual_usd=Decimal(0),
         kept_from=before.kept_from or before.id,
     )

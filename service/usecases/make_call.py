@@ -70,21 +70,17 @@ def prepare_alone(run: Run, gone: threading.Event) -> Future[Prepared]:
     return _kept(lambda: _begun(run, 0, (), gone))
 
 
-def pack_alone(run: Run) -> Future[Prepared]:
-    """Have that call only made ready to be sent; `take_alone` has to follow."""
-    return _kept(lambda: _ready(run, 0, (), threading.Event()))
+def take_alone(tx: Transaction, run: Run, call: Call) -> tuple[Future[Prepared], Call]:
+    """Make that call ready to be sent within the transaction that is going to record it.
 
-
-def take_alone(tx: Transaction, packed: Future[Prepared]) -> Future[Prepared]:
-    """Have it taken in the caller's transaction, if it is ready to be sent."""
+    Returns:
+        What came of it, and the call as it is to be recorded: as sent, or as it was where it can't be sent.
+    """
+    packed = _kept(lambda: _ready(run, call, (), threading.Event(), tx=tx))
     if packed.exception() is not None:
-        return packed
-    call, request = packed.result()
-    if request is None or _is_taken(tx, call):
-        return packed
-    lost: Future[Prepared] = Future()
-    lost.set_exception(Stopped(AnswerStatus.IN_DOUBT, IN_DOUBT))
-    return lost
+        return packed, call
+    ready, _ = packed.result()
+    return packed, replace(ready, state=CallState.SENT, attempts=ready.attempts + 1)
 
 
 def _kept(prepare: Callable[[], Prepared]) -> Future[Prepared]:
@@ -112,37 +108,33 @@ def _begun(run: Run, part: int, findings: Sequence[str], gone: threading.Event) 
         Cancelled: the user asked to stop.
         Stopped: another process took it, or it may cost more now than is held for it.
     """
-    call, request = _ready(run, part, findings, gone)
-    if request is None:
+    call, request = _ready(run, _stored_call(run, part), findings, gone)
+    if request is None or call.sent_at is None:
         return call, None
     with run.ctx.db.write() as tx:
-        if not _is_taken(tx, call):
+        if not answers.take_for_sending(tx, call.id, call.sent_at):
             raise Stopped(AnswerStatus.IN_DOUBT, IN_DOUBT)
     return call, request
 
 
-def _ready(run: Run, part: int, findings: Sequence[str], gone: threading.Event) -> Prepared:
-    """Return the call as it is kept; where it is to be sent now, with that moment and what to send.
+def _ready(
+    run: Run, call: Call, findings: Sequence[str], gone: threading.Event, *, tx: Transaction | None = None
+) -> Prepared:
+    """Return the call as it is; where it is to be sent now, with that moment and what to send.
 
     Raises:
         Cancelled: the user asked to stop.
         Stopped: it may cost more now than is held for it.
     """
-    call = _stored_call(run, part)
     if call.state is not CallState.READY or not run.may_send:
         return call, None
-    request = pack_prompt(run, run.planned[part], findings)
+    request = pack_prompt(run, run.planned[call.part], findings, tx=tx)
     if run.channel.cancelled.is_set() or gone.is_set():
         raise Cancelled
     call = replace(call, sent_at=run.ctx.now())
     if ceiling_has_risen(run, call):
         raise Stopped(AnswerStatus.FAILED, DEARER)
     return call, request
-
-
-def _is_taken(tx: Transaction, call: Call) -> bool:
-    """Commit, with the caller's transaction, that the call is sent, before it is; False: another took it."""
-    return call.sent_at is not None and answers.take_for_sending(tx, call.id, call.sent_at)
 
 
 def _was_stopped(call: Call) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -29,13 +30,16 @@ from service.usecases.take_images import part_of
 T = TypeVar("T")
 
 
-def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> ChatRequest:
+def pack_prompt(
+    run: Run, planned: PlannedCall, findings: Sequence[str], *, tx: Transaction | None = None
+) -> ChatRequest:
     """Return the request.
 
     Args:
         run: whose question it is.
         planned: the call.
         findings: of the parts, in order, where the call merges them; of a repair, its task.
+        tx: the caller's, where one is open.
 
     Raises:
         NoImage: a page can't be drawn that is sent as a picture.
@@ -45,7 +49,7 @@ def pack_prompt(run: Run, planned: PlannedCall, findings: Sequence[str]) -> Chat
     question = run.question
     return ChatRequest(
         model=run.answer.model,
-        messages=_messages(run, planned, findings),
+        messages=_messages(run, planned, findings, tx),
         max_completion_tokens=planned.reserved_output_tokens,
         reasoning_effort=_effort(question, planned),
         verbosity=question.verbosity,
@@ -67,7 +71,9 @@ def _effort(question: Question, planned: PlannedCall) -> str | None:
     return "low" if long else question.reasoning_effort
 
 
-def _messages(run: Run, planned: PlannedCall, findings: Sequence[str]) -> tuple[Message, ...]:
+def _messages(
+    run: Run, planned: PlannedCall, findings: Sequence[str], tx: Transaction | None
+) -> tuple[Message, ...]:
     task = findings[0] if planned.kind == "repair" else task_of(run.question, planned.kind)
     to_part = partial(part_of, run.ctx)
     messages = partial(
@@ -80,7 +86,7 @@ def _messages(run: Run, planned: PlannedCall, findings: Sequence[str]) -> tuple[
         blocks = [packing.findings_block(n, text) for n, text in enumerate(findings, 1)]
         _check_length(planned, "".join(blocks), task, history=run.history.tokens)
         return messages(instructions=prompts.MERGING, parts=list(packing.parts_of(blocks)))
-    parts = list(packing.parts_of(_blocks(run, planned)))
+    parts = list(packing.parts_of(_blocks(run, planned, tx)))
     return messages(instructions=prompts.ANSWERING, parts=parts)
 
 
@@ -92,10 +98,10 @@ def _check_length(planned: PlannedCall, findings: str, task: str, *, history: in
         raise PlanChanged("The findings are longer than was reserved for merging them. Ask again.")
 
 
-def _blocks(run: Run, planned: PlannedCall) -> list[Part]:
-    """Return the material; what is drawn is drawn while no transaction is open."""
+def _blocks(run: Run, planned: PlannedCall, tx: Transaction | None) -> list[Part]:
+    """Return the material; what is drawn is drawn while no transaction is open here."""
     blocks: list[Part] = []
-    for piece, read in _read(run, planned):
+    for piece, read in _read(run, planned, tx):
         blocks.append(packing.open_document(piece.ordinal, piece.filename))
         if isinstance(read, _Pages):
             blocks.extend(_measured(run, piece, read))
@@ -123,11 +129,13 @@ class _Pages:
     pages: Sequence[PageText]
 
 
-def _read(run: Run, planned: PlannedCall) -> list[tuple[Slice, _Pages | Sequence[tuple[int, str]]]]:
+def _read(
+    run: Run, planned: PlannedCall, tx: Transaction | None
+) -> list[tuple[Slice, _Pages | Sequence[tuple[int, str]]]]:
     """Return what is read of each document: of pages that are packed as they stand, the texts alone."""
-    with run.ctx.db.read() as tx:
+    with nullcontext(tx) if tx is not None else run.ctx.db.read() as reading:
         return [
-            (piece, _texts(tx, piece) if piece.manner.is_plain else _pages(tx, piece))
+            (piece, _texts(reading, piece) if piece.manner.is_plain else _pages(reading, piece))
             for piece in planned.slices
         ]
 

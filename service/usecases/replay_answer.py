@@ -14,6 +14,7 @@ from service.usecases.ask_question import Request, ask_question
 from service.usecases.context import Context
 from service.usecases.plan_again import plan_same_pages
 from service.usecases.preview_question import Offer, stored_plan
+from service.usecases.running import Begin
 
 CHANGEABLE = frozenset(
     {
@@ -52,7 +53,12 @@ def plan_replay(ctx: Context, tenant: str, answer_id: str, changes: Mapping[str,
 
 
 def replay_answer(
-    ctx: Context, tenant: str, answer_id: str, changes: Mapping[str, Any], request: Request
+    ctx: Context,
+    tenant: str,
+    answer_id: str,
+    changes: Mapping[str, Any],
+    request: Request,
+    begin: Begin | None = None,
 ) -> Answer:
     """Accept such a question as a new answer.
 
@@ -62,6 +68,7 @@ def replay_answer(
         answer_id: the answer whose pages are read again.
         changes: as in `plan_replay`.
         request: what may be spent, and by whom; its plan is made here.
+        begin: as for `ask_question`.
 
     Raises:
         NotFound, PlanChanged, Invalid: see `plan_same_pages`.
@@ -84,7 +91,7 @@ def replay_answer(
         )
     asked = replace(request, question=None, plan_id=offer.id)
     try:
-        return ask_question(ctx, tenant, before.corpus_id, asked)
+        return ask_question(ctx, tenant, before.corpus_id, asked, begin)
     except Invalid:
         known = _known(ctx, before, request.idempotency_key, question)
         if known is None:

@@ -13,6 +13,7 @@ from service.usecases.ask_question import Request, ask_question
 from service.usecases.context import Context
 from service.usecases.plan_again import plan_rest
 from service.usecases.preview_question import Offer, stored_plan
+from service.usecases.running import Begin
 
 
 def plan_retry(ctx: Context, tenant: str, answer_id: str) -> dict[str, Any]:
@@ -24,7 +25,9 @@ def plan_retry(ctx: Context, tenant: str, answer_id: str) -> dict[str, Any]:
     return _offered(ctx, tenant, answer_id).description
 
 
-def retry_answer(ctx: Context, tenant: str, answer_id: str, request: Request) -> Answer:
+def retry_answer(
+    ctx: Context, tenant: str, answer_id: str, request: Request, begin: Begin | None = None
+) -> Answer:
     """Accept what an answer still lacks as a new answer; where that was done before, return that one.
 
     Args:
@@ -32,6 +35,7 @@ def retry_answer(ctx: Context, tenant: str, answer_id: str, request: Request) ->
         tenant: whose it is.
         answer_id: the answer that is gone on with.
         request: what may be spent, and by whom; its plan is made here.
+        begin: as for `ask_question`.
 
     Raises:
         NotFound, Conflict, PlanChanged, ProviderChanged: see `plan_rest`.
@@ -43,7 +47,7 @@ def retry_answer(ctx: Context, tenant: str, answer_id: str, request: Request) ->
     offer = _offered(ctx, tenant, answer_id)
     # No key is needed: the same retry again is the same answer as it is.
     asked = replace(request, question=None, plan_id=offer.id, idempotency_key=None)
-    return ask_question(ctx, tenant, before.corpus_id, asked)
+    return ask_question(ctx, tenant, before.corpus_id, asked, begin)
 
 
 def _found(ctx: Context, tenant: str, answer_id: str) -> tuple[Answer, Answer | None]:

@@ -17,6 +17,7 @@ from service.domain import progress
 from service.domain.answers import Answer, AnswerStatus, Call, CallState, totalled
 from service.domain.conversations import History
 from service.domain.documents import Failure
+from service.domain.planner import PlannedCall
 from service.domain.precision import precision
 from service.domain.questions import Question
 from service.errors import ProviderChanged, UnabridgedError
@@ -28,13 +29,16 @@ from service.usecases.describe_answer import last_words
 from service.usecases.describe_plan import calls_of
 from service.usecases.explain_cache import explain_cache
 from service.usecases.feed import Channel
-from service.usecases.make_call import make_call, pack_alone, prepare_alone, take_alone
+from service.usecases.make_call import make_call, prepare_alone, take_alone
 from service.usecases.make_parts import make_merge, make_parts
 from service.usecases.name_models import model_warnings
 from service.usecases.recall_conversation import history_for
 from service.usecases.repair_citations import STRUCTURED, check_and_repair
-from service.usecases.running import IN_DOUBT, Cancelled, Run, Stopped
+from service.usecases.running import IN_DOUBT, Begun, Cancelled, Run, Stopped
 from service.usecases.settle_call import release
+
+QUICK_TOKENS = 32_000
+"""A prompt of so many is made in about a millisecond: while the transaction is open that accepts it."""
 
 FIRST_NUMBERS = 1_000_000
 """Each running after the first numbers its events from the next multiple of this on: a running that was
@@ -67,6 +71,31 @@ async def run_answer(ctx: Context, answer_id: str, *, may_send: bool = True, sea
             await _run_to_the_end(run)
 
 
+def begin_within(
+    tx: Transaction, ctx: Context, answer: Answer, calls: Sequence[Call], *, seat: str
+) -> tuple[Run, Begun] | None:
+    """Take an answer up in the transaction that is going to record it; `finish_answer` has to follow.
+
+    Its channel is open from then on, so that nobody else in this process takes it up as well.
+
+    Returns:
+        None where it has several calls, or its prompt is not made in a moment: then `begin_answer` has to.
+    """
+    run = _run(ctx, answer, Channel(), history_for(tx, answer))
+    if not (calls and _is_alone(run) and _is_quick(run.planned[calls[0].part])):
+        return None
+    run.prepared, first = take_alone(tx, run, calls[0])
+    opening = Event(1, "plan", answer.plan)
+    run.channel.open(opening)
+    run.channel.saved([opening])
+    ctx.feed.open(answer.id, run.channel)
+    return run, Begun(run.answer, (first, *calls[1:]), seat, opening)
+
+
+def _is_quick(planned: PlannedCall) -> bool:
+    return planned.kind == "answer" and planned.input_tokens <= QUICK_TOKENS and not planned.pictures.pages
+
+
 def begin_answer(ctx: Context, answer: Answer, *, seat: str) -> Run | None:
     """Take an accepted answer up in the turn of the thread that accepted it; `finish_answer` has to follow.
 
@@ -80,7 +109,7 @@ def begin_answer(ctx: Context, answer: Answer, *, seat: str) -> Run | None:
     if channel is None:
         return None
     with ctx.feed.leaving(answer.id) as leaving:
-        run = _begun(ctx, answer.id, channel, seat, new=answer)
+        run = _begun(ctx, answer.id, channel, seat)
         leaving.stays = run is not None
     return run
 
@@ -107,7 +136,6 @@ def _begun(
     channel: Channel,
     seat: str | None,
     *,
-    new: Answer | None = None,
     may_send: bool = True,
     gone: threading.Event | None = None,
 ) -> Run | None:
@@ -118,37 +146,15 @@ def _begun(
         answer_id: whose turn it is.
         channel: its channel.
         seat: this process's.
-        new: the answer, where it was accepted a moment ago.
         may_send: whether anything may be.
         gone: set where nobody is there any more who would send it.
     """
     with ctx.db.flushed_once():
-        run = _begin_new(ctx, new, channel, seat) if new is not None else None
-        if run is None and (run := _begin(ctx, answer_id, channel, seat)) is not None:
+        run = _begin(ctx, answer_id, channel, seat)
+        if run is not None:
             run.may_send = may_send
             if _is_alone(run):
                 run.prepared = prepare_alone(run, gone or threading.Event())
-    return run
-
-
-def _begin_new(ctx: Context, answer: Answer, channel: Channel, seat: str | None) -> Run | None:
-    """Take up an answer that was accepted a moment ago; None where anything happened to it since.
-
-    Its call is packed before, so that one transaction has it all.
-    """
-    if answer.status is not AnswerStatus.QUEUED:
-        return None
-    opening = Event(1, "plan", answer.plan)
-    with ctx.db.read() as tx:
-        run = _run(ctx, answer, channel, history_for(tx, answer))
-    packed = pack_alone(run) if _is_alone(run) else None
-    with ctx.db.write() as tx:
-        if not answers.begin_new(tx, answer.id, run.answer.started_at or ctx.now(), seat=seat):
-            return None
-        answers.add_events(tx, answer.id, [opening])
-        run.prepared = take_alone(tx, packed) if packed is not None else None
-    channel.open(opening)
-    channel.saved([opening])
     return run
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,8 @@ from service.domain.documents import Failure
 from service.domain.planner import PlannedCall
 from service.domain.questions import Question
 from service.provider import ChatRequest
+from service.store.answers import Event
+from service.store.session import Transaction
 from service.usecases.context import Context
 from service.usecases.feed import Channel
 
@@ -39,6 +42,27 @@ DEARER = Failure(
 
 Prepared = tuple[Call, ChatRequest | None]
 """A call as it is kept; where it was taken to be sent now, with what to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An answer that is taken up in the transaction that accepts it: what is recorded of it at once.
+
+    Attributes:
+        answer: running.
+        calls: those that are to be paid for, the first of them taken for sending.
+        seat: of the process that runs it.
+        opening: the first event of its stream.
+    """
+
+    answer: Answer
+    calls: tuple[Call, ...]
+    seat: str
+    opening: Event
+
+
+Begin = Callable[[Transaction, Answer, tuple[Call, ...]], Begun | None]
+"""Takes an answer up before it is recorded; returns None where that is done after the transaction."""
 
 
 class Cancelled(Exception):
