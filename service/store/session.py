@@ -27,6 +27,10 @@ Transaction = Connection
 """What a use case holds while it owns a transaction; nothing but `store/` looks inside."""
 
 _BUSY_MS = 30_000
+_LOG_PAGES = 4000
+"""Of the log, at which a commit puts it into the database, 16 MB; SQLite's own 1,000 are soon full. Many
+commits change the same pages, and each is written and flushed once for all of them."""
+
 _SWITCH_AGAIN_S = 0.01
 _SCRIPTS = (
     Path(__file__).parent / "migrations",  # installed from a wheel
@@ -80,6 +84,8 @@ def make_engine(url: str, *, for_jobs: bool = False) -> Engine:
         # Without the jobs, who commits waits for a flush himself, one for many: see `Database.write`.
         connection.execute(f"PRAGMA synchronous={'FULL' if for_jobs else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys=ON")
+        if not for_jobs:
+            connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
 
     return engine
 
