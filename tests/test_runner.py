@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -13,25 +14,32 @@ import pytest
 
 from service import runner
 from service.domain.answers import Answer, AnswerStatus
+from service.domain.planner import PlannedCall
 from service.domain.questions import Question
-from service.errors import NotFound, StoreUnavailable
+from service.errors import BudgetExceeded, NotFound, StoreUnavailable
 from service.factory import open_context
+from service.provider import ChatRequest
 from service.runner import Runner
 from service.settings import Settings
 from service.store import answers
 from service.store.flushing import Flushes
 from service.store.session import Database, Transaction
-from service.usecases import arrange_corpus
-from service.usecases.ask_question import Request, ask_question
+from service.usecases import arrange_corpus, make_call, run_answer, save_streams
+from service.usecases.ask_question import Request, ask_question, list_answers
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context
 from service.usecases.follow_answer import wait_for_answer
-from service.usecases.running import Begin
+from service.usecases.manage_budgets import Limit, set_budget
+from service.usecases.pack_prompt import pack_prompt
+from service.usecases.run_answer import QUICK_TOKENS
+from service.usecases.running import Begin, Run
 from tests.support.batching import Unworked
 from tests.support.server import settings_in, stored
-from tests.support.upstream import Upstream, slow
+from tests.support.upstream import Act, Upstream, slow
 
 SEAT = "seat-1"
+PLAIN = "The harbour opened in 1871."
+"""Nothing in it is quoted."""
 
 
 class Accept(Protocol):
@@ -41,9 +49,14 @@ class Accept(Protocol):
 
 
 class Watched(Database):
-    """A database of which some writes can be refused, and in which something may happen between two."""
+    """A database of which some writes can be refused, and in which something may happen between two.
+
+    Attributes:
+        full: what is written is taken, and not committed.
+    """
 
     writes = 0
+    full = False
     before: Callable[[int], None] | None = None
 
     @contextmanager
@@ -54,6 +67,8 @@ class Watched(Database):
             self.before(self.writes)
         with super().write() as tx:
             yield tx
+            if self.full:
+                raise StoreUnavailable("The disk is full.")
 
 
 @pytest.fixture
@@ -216,3 +231,137 @@ def test_what_the_disk_did_not_take_is_never_sent(
     ended = asyncio.run(asyncio.wait_for(go(), 60))
     assert ended.status is AnswerStatus.IN_DOUBT  # nobody knows what such a disk holds
     assert upstream.requests == []
+
+
+def test_a_short_question_with_a_plain_answer_takes_two_transactions(
+    ctx: Context, corpus: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One accepts it and takes it up, the other records what it cost and how it ended."""
+    monkeypatch.setattr(save_streams, "SAVE_SECONDS", 60.0)
+    upstream.script.append(Act(text=PLAIN))
+    assert isinstance(ctx.db, Watched)
+    before = ctx.db.writes
+    ended = taken_on(ctx, asking(ctx, corpus))
+    assert (ended.status, ended.text, ended.actual_usd) == (
+        AnswerStatus.DONE,
+        PLAIN,
+        upstream.invoice[0].usd,
+    )
+    assert ctx.db.writes - before == 2
+    assert booked(ctx, ended) == [("done", 1, upstream.invoice[0].usd)]
+
+
+def test_a_long_prompt_is_made_while_no_transaction_is_open(
+    ctx: Context, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = stored(ctx, pages=2, tokens=QUICK_TOKENS + 1_000)
+    corpus_id = arrange_corpus.create(ctx, LOCAL, name="Long", document_ids=[long]).id
+    within: list[bool] = []
+
+    def packed(
+        run: Run, planned: PlannedCall, findings: Sequence[str], *, tx: Transaction | None
+    ) -> ChatRequest:
+        within.append(tx is not None)
+        return pack_prompt(run, planned, findings, tx=tx)
+
+    monkeypatch.setattr(make_call, "pack_prompt", packed)
+    assert taken_on(ctx, asking(ctx, corpus_id)).status is AnswerStatus.DONE
+    assert within == [False]
+    assert len(upstream.requests) == 1
+
+
+def test_a_question_over_its_budget_is_not_left_running(
+    ctx: Context, corpus: str, upstream: Upstream
+) -> None:
+    """Its prompt was made before the budget was asked."""
+    set_budget(ctx, LOCAL, "tenant", Limit(Decimal("0.000001"), "day"))
+    with pytest.raises(BudgetExceeded):
+        taken_on(ctx, asking(ctx, corpus))
+    assert list_answers(ctx, LOCAL, corpus_id=corpus, after=None, limit=10) == []
+    assert upstream.requests == []
+
+
+def test_a_store_that_takes_no_acceptance_leaves_nothing_running(
+    ctx: Context, corpus: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fills up while the acceptance is committed."""
+    monkeypatch.setattr(runner, "STORE_SECONDS", 0.05)
+    db = ctx.db
+    assert isinstance(db, Watched)
+    db.full = True
+
+    async def go() -> None:
+        running = Runner(ctx, SEAT, serving=True)
+        with pytest.raises(StoreUnavailable):
+            await asyncio.to_thread(running.take_on, asking(ctx, corpus), asyncio.get_running_loop())
+        db.full = False
+        await asyncio.to_thread(running.close, seconds=5)
+
+    asyncio.run(asyncio.wait_for(go(), 60))
+    assert list_answers(ctx, LOCAL, corpus_id=corpus, after=None, limit=10) == []
+    assert upstream.requests == []
+
+
+def test_a_plain_answer_waits_for_the_store_at_its_end(
+    ctx: Context, corpus: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make_call, "STORE_SECONDS", 0.05)
+    monkeypatch.setattr(save_streams, "SAVE_SECONDS", 60.0)
+    upstream.script.append(Act(text=PLAIN))
+    assert isinstance(ctx.db, Watched)
+    end = ctx.db.writes + 2
+
+    def away(number: int) -> None:
+        if number in {end, end + 1}:
+            raise StoreUnavailable("The disk is full.")
+
+    monkeypatch.setattr(ctx.db, "before", away)
+    ended = taken_on(ctx, asking(ctx, corpus))
+    assert (ended.status, ended.text) == (AnswerStatus.DONE, PLAIN)
+    assert booked(ctx, ended) == [("done", 1, upstream.invoice[0].usd)]
+    assert len(upstream.requests) == 1
+
+
+def test_what_was_paid_for_is_booked_though_the_answer_breaks_at_its_end(
+    ctx: Context, corpus: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream.script.append(Act(text=PLAIN))
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(run_answer, "check_and_repair", broken)
+    ended = taken_on(ctx, asking(ctx, corpus))
+    assert ended.status is AnswerStatus.FAILED
+    assert (ended.error and ended.error.code, ended.actual_usd) == (
+        "internal_error",
+        upstream.invoice[0].usd,
+    )
+    assert booked(ctx, ended) == [("done", 1, upstream.invoice[0].usd)]
+
+
+def test_what_was_paid_for_is_booked_though_its_stream_cannot_be_saved(
+    ctx: Context, corpus: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream.script.append(Act(text=PLAIN))
+
+    async def broken(_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("service.usecases.save_streams._Round.leave", broken)
+
+    async def go() -> Answer:
+        running = Runner(ctx, SEAT, serving=True)
+        answer = await asyncio.to_thread(running.take_on, asking(ctx, corpus), asyncio.get_running_loop())
+        await asyncio.to_thread(running.close, seconds=5)
+        return answer
+
+    answer = asyncio.run(asyncio.wait_for(go(), 60))
+    assert booked(ctx, answer) == [("done", 1, upstream.invoice[0].usd)]
+
+
+def booked(ctx: Context, answer: Answer) -> list[tuple[str, int, Decimal | None]]:
+    """How the calls of an answer stand in the store."""
+    with ctx.db.read() as tx:
+        calls = answers.calls_of(tx, answer.id)
+    return [(call.state.value, call.attempts, call.actual_usd) for call in calls]

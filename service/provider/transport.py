@@ -33,6 +33,9 @@ UNHURRIED = 20
 BREATH_S, MOST_BREATH_S = 0.0025, 0.25
 """Of more replies, what comes of each is gathered so long, times their number, before it is read on."""
 
+SLOT_S = 0.05
+"""Rests end together with others: the loop wakes once for all whose time it is."""
+
 PROMPT_PIECES = 2
 """Of a reply: its head and first word are not waited with."""
 
@@ -256,7 +259,8 @@ class _Connection(asyncio.Protocol):
             return
         if self._is_plain:
             self._transport.pause_reading()
-        self.resting = self._loop.call_later(seconds, self._wake)
+        due = self._loop.time() + seconds
+        self.resting = self._loop.call_at(due - due % SLOT_S, self._wake)
 
     def _wake(self) -> None:
         self.resting = None

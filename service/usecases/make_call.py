@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from service.domain.answers import CANCELLED, AnswerStatus, Call, CallState
+from service.domain.citations import find_claims
+from service.domain.questions import Question
 from service.errors import Conflict, Invalid, ProviderError, StoreUnavailable
 from service.provider import ChatRequest, OnWire, Reply
 from service.store import answers
@@ -23,7 +25,11 @@ from service.usecases.settle_call import (
     doubt,
     settle,
     settle_cancelled,
+    settled,
 )
+
+SHORT_CHARS = 4_000
+"""Of a text that is looked through for quotes here and now: it takes less than to have a thread do it."""
 
 STORE_SECONDS = 2.0
 """Between two attempts to record a call's end while the store is out of reach."""
@@ -156,17 +162,27 @@ async def _send(run: Run, call: Call, request: ChatRequest, *, aloud: bool) -> C
         reply = await _until_cancelled(run, request, on_wire, hear)
     except Cancelled:
         stopped = replace(call, text="".join(texts))
-        await _recorded(settle_cancelled, run, stopped, request if on_wire.now else None)
+        await recorded(settle_cancelled, run, stopped, request if on_wire.now else None)
         raise
     except (ProviderError, Invalid) as error:
         failed = replace(call, text="".join(texts))
-        raise await _recorded(close_failed, run, failed, error) from error
+        raise await recorded(close_failed, run, failed, error) from error
     if reply is None:
         raise Conflict("The provider's stream ended without a reply.")
-    return await _recorded(settle, run, call, request, reply)
+    if aloud and _says_nothing_to_check(reply, run.question):
+        run.unsettled = lambda: settled(run, call, request, reply).keep
+        return replace(call, text=reply.text, finish_reason=reply.finish_reason, refusal=reply.refusal)
+    return await recorded(settle, run, call, request, reply)
 
 
-async def _recorded(record: Callable[..., T], *what: object) -> T:
+def _says_nothing_to_check(reply: Reply, question: Question) -> bool:
+    """Whether the answer ends here: what its call cost is then recorded with that, in one transaction."""
+    if (question.response_format or {}).get("type", "text") != "text":
+        return False
+    return len(reply.text) <= SHORT_CHARS and not (question.citations and find_claims(reply.text))
+
+
+async def recorded(record: Callable[..., T], *what: object) -> T:
     """Record a call's end, however long the store is out of reach: it is all there is of what was paid."""
     while True:
         try:

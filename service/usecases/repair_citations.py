@@ -49,7 +49,10 @@ async def check_and_repair(run: Run, text: str) -> Checked:
     if not run.question.citations:
         return Checked(text)
     structured = (run.question.response_format or {}).get("type") in STRUCTURED
-    said, sources = await asyncio.to_thread(_all_read, run, text, structured=structured)
+    if run.unsettled is not None:  # nothing is to be checked
+        said, sources = statements.read(text, structured=False), Read(Index(()), Index(()))
+    else:
+        said, sources = await asyncio.to_thread(_all_read, run, text, structured=structured)
     for index, one in enumerate(said.statements):
         run.cite(await asyncio.to_thread(sources.citation, one.claim, path=one.path, index=index))
     checked = Checked(text, tuple(run.citations))

@@ -29,7 +29,7 @@ from service.usecases.describe_answer import last_words
 from service.usecases.describe_plan import calls_of
 from service.usecases.explain_cache import explain_cache
 from service.usecases.feed import Channel
-from service.usecases.make_call import make_call, prepare_alone, take_alone
+from service.usecases.make_call import make_call, prepare_alone, recorded, take_alone
 from service.usecases.make_parts import make_merge, make_parts
 from service.usecases.name_models import model_warnings
 from service.usecases.recall_conversation import history_for
@@ -125,9 +125,21 @@ async def finish_answer(run: Run) -> None:
 
 
 async def _run_to_the_end(run: Run) -> None:
-    async with run.ctx.saver.keeping(run.ctx.db, run.answer.id, run.channel):
-        outcome = await _outcome(run)
-    await asyncio.to_thread(_conclude, run, outcome)
+    try:
+        async with run.ctx.saver.keeping(run.ctx.db, run.answer.id, run.channel):
+            outcome = await _outcome(run)
+    except BaseException:
+        if run.unsettled is not None:
+            await recorded(_settle, run)
+        raise
+    conclude = asyncio.to_thread if run.unsettled is None else recorded  # what is paid for is here alone
+    await conclude(_conclude, run, outcome)
+
+
+def _settle(run: Run) -> None:
+    settle = run.settling()
+    with run.ctx.db.write() as tx:
+        settle(tx)
 
 
 def _begun(
@@ -293,7 +305,9 @@ def _doubt(failure: Failure | None) -> Failure:
 
 def _broken_off(run: Run) -> Answer:
     """Return the answer with its totals, in doubt where any call is."""
+    settle = run.settling()
     with run.ctx.db.write() as tx:
+        settle(tx)
         calls = _ended(tx, run)
     doubtful = any(call.state is CallState.IN_DOUBT for call in calls)
     status = AnswerStatus.IN_DOUBT if doubtful else run.answer.status
@@ -328,7 +342,9 @@ def _conclude(run: Run, ended: Answer) -> None:
     Who is told that an answer is done and looks it up must find it done.
     """
     ended = replace(ended, finished_at=run.ctx.now())
+    settle = run.settling()
     with run.ctx.db.write() as tx:
+        settle(tx)
         if ended.status is AnswerStatus.DONE:
             calls = _ended(tx, run)
             ended = replace(_totals(run, ended, calls), cache=explain_cache(tx, run, calls))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, cast
@@ -24,8 +24,44 @@ from service.usecases.observe_call import heed_refusal, observe
 from service.usecases.running import IN_DOUBT, Run, Stopped
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A paid call that has ended, with all that is recorded of it.
+
+    Attributes:
+        call: with what it used and cost.
+        reply: as it came.
+        limit_tokens: a minute, as the provider told with it.
+    """
+
+    run: Run
+    call: Call
+    reply: dict[str, Any] | None
+    limit_tokens: int | None = None
+
+    def keep(self, tx: Transaction) -> None:
+        """Record it; an unknown price takes the whole reservation from the budgets: it may have been all.
+
+        Where the reservation has ended already, the user decided what became of the call, and that stays.
+        """
+        call, at = self.call, self.run.ctx.now()
+        known = call.actual_usd
+        micros = call.reserved_micros if known is None else pricing.to_micros_up(known)
+        if ledger.settle(tx, call.id, actual_micros=micros, actual_usd=known, at=at):
+            answers.close_call(tx, call, reply=self.reply, at=at)
+            observe(tx, self.run, call, self.limit_tokens)
+
+
 def settle(run: Run, call: Call, request: ChatRequest, reply: Reply) -> Call:
     """Keep the reply, and settle the reservation to what it cost."""
+    ended = settled(run, call, request, reply)
+    with run.ctx.db.write() as tx:
+        ended.keep(tx)
+    return ended.call
+
+
+def settled(run: Run, call: Call, request: ChatRequest, reply: Reply) -> Settled:
+    """Return what the reply cost, still to be kept."""
     usage = reply.usage or _reasoned(run, call, _counted(run, call, request, reply.text))
     usage, actual = _actual(run, call, usage, reply)
     done = replace(
@@ -38,9 +74,8 @@ def settle(run: Run, call: Call, request: ChatRequest, reply: Reply) -> Call:
         service_tier=reply.service_tier,
         actual_usd=actual,
     )
-    told = rates.told(reply.rate_limits)
-    _close_settled(run, done, reply={**reply.raw, "request_id": reply.request_id}, limit_tokens=told)
-    return done
+    raw = {**reply.raw, "request_id": reply.request_id}
+    return Settled(run, done, raw, rates.told(reply.rate_limits))
 
 
 def settle_cancelled(run: Run, call: Call, request: ChatRequest | None) -> None:
@@ -67,7 +102,8 @@ def settle_cancelled(run: Run, call: Call, request: ChatRequest | None) -> None:
         actual_usd=actual,
         finish_reason=CANCELLED,
     )
-    _close_settled(run, ended, reply=None)
+    with run.ctx.db.write() as tx:
+        Settled(run, ended, None).keep(tx)
 
 
 def close_failed(run: Run, call: Call, error: ProviderError | Invalid) -> Stopped:
@@ -95,21 +131,6 @@ def doubt(run: Run, call: Call, detail: str) -> None:
     with run.ctx.db.write() as tx:
         if ledger.is_held(tx, call.id):
             answers.close_call(tx, in_doubt, reply=None, at=run.ctx.now())
-
-
-def _close_settled(
-    run: Run, call: Call, *, reply: dict[str, Any] | None, limit_tokens: int | None = None
-) -> None:
-    """An unknown price takes the whole reservation from the budgets: it may have cost that much.
-
-    Where the reservation has ended already, the user decided what became of the call, and that stays.
-    """
-    known = call.actual_usd
-    micros = call.reserved_micros if known is None else pricing.to_micros_up(known)
-    with run.ctx.db.write() as tx:
-        if ledger.settle(tx, call.id, actual_micros=micros, actual_usd=call.actual_usd, at=run.ctx.now()):
-            answers.close_call(tx, call, reply=reply, at=run.ctx.now())
-            observe(tx, run, call, limit_tokens)
 
 
 def _counted(run: Run, call: Call, request: ChatRequest, text: str) -> Usage:
