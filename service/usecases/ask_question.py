@@ -229,10 +229,15 @@ def get_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
         NotFound: there is none.
     """
     with ctx.db.read() as tx:
-        answer = answers.get(tx, tenant, answer_id)
-        if answer is None:
-            raise NotFound(f"There is no answer {answer_id}.")
-        return _told_what_is_gone(tx, [answer])[0]
+        return found_answer(tx, tenant, answer_id)
+
+
+def found_answer(tx: Transaction, tenant: str, answer_id: str) -> Answer:
+    """Return the same within the caller's transaction."""
+    answer = answers.get(tx, tenant, answer_id)
+    if answer is None:
+        raise NotFound(f"There is no answer {answer_id}.")
+    return _told_what_is_gone(tx, [answer])[0]
 
 
 def list_answers(

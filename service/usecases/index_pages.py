@@ -64,7 +64,7 @@ def make_searchable(
     if question.strategies and "ranked" not in question.strategies:
         return
     with ctx.db.read() as tx:
-        mine = corpora.get(tx, tenant, corpus_id) is not None
+        mine = corpora.is_of(tx, tenant, corpus_id)
         entries = entries_of(corpora.members_of(tx, corpus_id)) if mine else []
     if is_worth_it(entries) or (entries and question.budget_tokens is not None):
         catch_up(ctx, corpus_id, patient=patient)

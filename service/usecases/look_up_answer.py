@@ -43,8 +43,8 @@ def look_up_answer(ctx: Context, tenant: str, answer_id: str) -> LookedUp:
     Raises:
         NotFound: there is none.
     """
-    answer = ask_question.get_answer(ctx, tenant, answer_id)
     with ctx.db.read() as tx:
+        answer = ask_question.found_answer(tx, tenant, answer_id)
         tiers = [call.service_tier for call in answers.calls_of(tx, answer_id) if call.service_tier]
     return LookedUp(answer, _marks(ctx, tenant, answer), tiers[-1] if tiers else None)
 
