@@ -254,7 +254,7 @@ class Worker:
 
     async def take_on(self, accept: Callable[[Begin], T]) -> T:
         """Accept a question in a thread, and begin its answer here and now; what runs already is left."""
-        return await asyncio.to_thread(self.jobs.runner.take_on, accept, asyncio.get_running_loop())
+        return await self.jobs.runner.take_on(accept)
 
     async def start_batch(self, batch_id: str) -> None:
         """Mind a batch here, unless another living process does."""

@@ -10,14 +10,14 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import timedelta
-from functools import partial
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 
 from service.domain.answers import Answer, Call
-from service.errors import StoreUnavailable
+from service.errors import StoreUnavailable, UnabridgedError
 from service.store import answers
 from service.store.session import Transaction
 from service.usecases.context import Context
@@ -37,8 +37,6 @@ CONCLUDE_SECONDS = 5.0
 
 T = TypeVar("T", Answer, Answer | None)
 
-_Rest = Callable[[], Coroutine[Any, Any, None]]
-
 log = logging.getLogger(__name__)
 
 
@@ -52,64 +50,37 @@ class Runner:
     """
 
     def __init__(self, ctx: Context, seat: str, *, serving: bool) -> None:
-        self._ctx = ctx
-        self._seat = seat
+        self.ctx = ctx
+        self.seat = seat
         self._serving = serving
         self._under_way: set[asyncio.Task[None] | Future[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def take_on(self, accept: Callable[[Begin], T], loop: asyncio.AbstractEventLoop) -> T:
-        """Accept a question and take its answer up in the same turn of a thread; the loop does the rest.
+    async def take_on(self, accept: Callable[[Begin], T]) -> T:
+        """Accept a question and take its answer up in the same turn of a thread; this loop does the rest.
 
         What both write, mostly in one transaction, is flushed once, before anything of it is told or sent.
 
         Args:
             accept: accepts it, and has it taken up before it is recorded; where it returns no answer, nothing
                 is run.
-            loop: where the answer runs.
 
         Raises:
             UnabridgedError: whatever `accept` does.
             StoreUnavailable: nobody knows whether it was accepted.
         """
-        rest: _Rest | None = None
-        turn: Future[None] = Future()
-        self._note(turn)  # whoever closes waits for it
-        taking = _Taking(self._ctx, self._seat)
+        taking = _Taking(self, accept)
+        self._note(taking.over)  # whoever closes waits for it
         try:
-            with self._ctx.db.flushed_once():
-                accepted = accept(taking.begin)
-                if accepted is not None:
-                    rest = self._taken_up(accepted, taking.run)
-        except StoreUnavailable:  # nobody knows what is kept of it
-            if taking.run is not None:
-                rest = self._again(taking.run.answer.id)
-            elif rest is not None and accepted is not None:
-                rest = self._again(accepted.id)
+            return await self.ctx.writes.do(self.ctx.db, taking.turn, taking.end)
+        except asyncio.CancelledError:
+            taking.is_left = True
             raise
-        finally:
-            if rest is not None:
-                loop.call_soon_threadsafe(self._go, rest)
-            elif taking.run is not None:
-                self._ctx.feed.close(taking.run.answer.id)  # it was refused in the end
-            loop.call_soon_threadsafe(turn.set_result, None)
-        return accepted
 
-    def _taken_up(self, answer: Answer, run: Run | None) -> _Rest | None:
-        """Return what runs an accepted answer to its end; None where it runs already, or has ended."""
-        try:
-            begun = run or begin_answer(self._ctx, answer, seat=self._seat)
-        except StoreUnavailable:
-            return partial(self.run, answer.id, may_send=True)
-        return None if begun is None else partial(self.run, answer.id, may_send=True, begun=begun)
-
-    def _again(self, answer_id: str) -> _Rest:
-        self._ctx.feed.pause(answer_id)
-        return partial(self.run, answer_id, may_send=True)
-
-    def _go(self, rest: _Rest) -> None:
-        self._note(asyncio.create_task(rest()))
+    def go(self, answer_id: str, begun: Run | None = None) -> None:
+        """Run an answer that was accepted here to its end; to be called on its loop."""
+        self._note(asyncio.create_task(self.run(answer_id, may_send=True, begun=begun)))
 
     def take_up(self, free: Sequence[str]) -> None:
         """Run answers that dead processes left, on a loop of its own; a service also those nobody has begun.
@@ -118,10 +89,10 @@ class Runner:
             free: the seats of those processes. The caller holds them, so that nobody sits down on one before
                 its answers are this process's.
         """
-        with self._ctx.db.write() as tx:
-            answers.reseat(tx, free, self._seat)
-            lost = self._ctx.now() - LOST
-            left = answers.unfinished(tx, seat=self._seat, unseated=self._serving, lost_before=lost)
+        with self.ctx.db.write() as tx:
+            answers.reseat(tx, free, self.seat)
+            lost = self.ctx.now() - LOST
+            left = answers.unfinished(tx, seat=self.seat, unseated=self._serving, lost_before=lost)
         for answer_id in left:
             running = self.run(answer_id, may_send=self._serving)
             self._note(asyncio.run_coroutine_threadsafe(running, self._own_loop()))
@@ -133,7 +104,7 @@ class Runner:
                 if begun is not None:
                     await finish_answer(begun)
                 else:
-                    await run_answer(self._ctx, answer_id, may_send=may_send, seat=self._seat)
+                    await run_answer(self.ctx, answer_id, may_send=may_send, seat=self.seat)
             except StoreUnavailable:
                 log.exception("answer %s waits for the store", answer_id)
                 begun = None
@@ -174,21 +145,61 @@ class Runner:
             log.error("an answer broke off", exc_info=error)
 
 
-class _Taking:
-    """A question on its way: what was begun of its answer in the transaction that accepts it."""
+class _Taking(Generic[T]):
+    """A question on its way to an answer that runs.
 
-    def __init__(self, ctx: Context, seat: str) -> None:
-        self._ctx = ctx
-        self._seat = seat
-        self.run: Run | None = None
+    Attributes:
+        over: done when it is.
+        is_left: whoever asked went away; it is not accepted any more.
+    """
 
-    def begin(self, tx: Transaction, answer: Answer, calls: Sequence[Call]) -> Begun | None:
-        """Take the answer up, if that is done in a moment."""
-        found = begin_within(tx, self._ctx, answer, calls, seat=self._seat)
+    def __init__(self, runner: Runner, accept: Callable[[Begin], T]) -> None:
+        self.over: Future[None] = Future()
+        self.is_left = False
+        self._runner = runner
+        self._accept: Callable[[Begin], T] = accept
+        self._taken: Answer | None = None
+        self._run: Run | None = None
+
+    def turn(self) -> T:
+        """Accept it, and take its answer up; what it has come to by then is noted."""
+        if self.is_left:
+            raise asyncio.CancelledError
+        accepted = self._accept(self._begin)
+        if accepted is not None and self._run is None:
+            self._take_up(accepted)
+        return accepted
+
+    def _begin(self, tx: Transaction, answer: Answer, calls: Sequence[Call]) -> Begun | None:
+        """Take the answer up within the transaction that accepts it, if that is done in a moment."""
+        found = begin_within(tx, self._runner.ctx, answer, calls, seat=self._runner.seat)
         if found is None:
             return None
-        self.run, begun = found
+        self._taken = answer
+        self._run, begun = found
         return begun
+
+    def _take_up(self, accepted: Answer) -> None:
+        """Take an accepted answer up, unless it runs already or has ended; without the store, later."""
+        with suppress(StoreUnavailable):
+            self._run = begin_answer(self._runner.ctx, accepted, seat=self._runner.seat)
+            if self._run is None:
+                return
+        self._taken = accepted
+
+    def end(self, error: BaseException | None) -> None:
+        """Have the answer run; where it was refused in the end, forget it."""
+        self.over.set_result(None)
+        if self._taken is None:
+            return
+        feed, answer_id = self._runner.ctx.feed, self._taken.id
+        if error is None:
+            self._runner.go(answer_id, self._run)
+        elif isinstance(error, UnabridgedError) and not isinstance(error, StoreUnavailable):
+            feed.close(answer_id)
+        else:  # nobody knows what is kept of it
+            feed.pause(answer_id)
+            self._runner.go(answer_id)
 
 
 def _work(loop: asyncio.AbstractEventLoop) -> None:

@@ -141,6 +141,8 @@ BROAD_EXCEPTS = {
     ("service.usecases.make_call", "_kept"): "keeps it, and it is raised where the call is made",
     ("service.cli", "main"): "the command line's last word",
     ("service.mcp.protocol", "_called"): "a tool's boundary: the caller gets a result, the log the traceback",
+    ("service.usecases.run_answer", "_run_to_the_end"): "books what was paid for, and raises it again",
+    ("service.store.write_queue", "_carry_out"): "keeps it, and it is raised where it is waited for",
     ("service.store.blobs", "__anext__"): "keeps the reason of a broken upload, and raises it again",
     ("ingest.reader", "serve"): "the child process ends there, and its parent must learn why",
     ("ingest.zygote", "_load_frame"): "a caller's module may raise anything; its reading reports it",

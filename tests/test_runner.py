@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -117,7 +119,7 @@ def taken_on(ctx: Context, accept: Callable[[Begin], Answer], *, seat: str = SEA
 
     async def go() -> Answer:
         running = Runner(ctx, seat, serving=True)
-        answer = await asyncio.to_thread(running.take_on, accept, asyncio.get_running_loop())
+        answer = await running.take_on(accept)
         return await wait_for_answer(ctx, LOCAL, answer.id)
 
     return asyncio.run(asyncio.wait_for(go(), 60))
@@ -147,8 +149,8 @@ def test_a_repeated_question_is_the_answer_that_runs(ctx: Context, corpus: str, 
 
     async def go() -> list[Answer]:
         running = Runner(ctx, SEAT, serving=True)
-        loop, accept = asyncio.get_running_loop(), asking(ctx, corpus, key="once")
-        taken = [asyncio.to_thread(running.take_on, accept, loop) for _ in range(5)]
+        accept = asking(ctx, corpus, key="once")
+        taken = [running.take_on(accept) for _ in range(5)]
         return [await wait_for_answer(ctx, LOCAL, answer.id) for answer in await asyncio.gather(*taken)]
 
     ended = asyncio.run(asyncio.wait_for(go(), 60))
@@ -166,11 +168,32 @@ def test_a_repeated_question_is_left_to_the_process_that_runs_it(
 
     async def go() -> None:
         running = Runner(ctx, SEAT, serving=True)
-        again = await asyncio.to_thread(running.take_on, accept, asyncio.get_running_loop())
+        again = await running.take_on(accept)
         assert again.id == answer.id
         assert ctx.feed.get(answer.id) is None
 
     asyncio.run(go())
+    assert upstream.requests == []
+
+
+def test_a_question_whose_asker_left_in_the_queue_is_not_accepted(
+    ctx: Context, corpus: str, upstream: Upstream
+) -> None:
+    go_on = threading.Event()
+
+    async def go() -> None:
+        running = Runner(ctx, SEAT, serving=True)
+        before = ctx.writes.do(ctx.db, partial(go_on.wait, 30))
+        asker = asyncio.create_task(running.take_on(asking(ctx, corpus)))
+        await asyncio.sleep(0)
+        asker.cancel()
+        await asyncio.gather(asker, return_exceptions=True)
+        go_on.set()
+        await before
+        await asyncio.to_thread(running.close, seconds=5)
+
+    asyncio.run(asyncio.wait_for(go(), 60))
+    assert list_answers(ctx, LOCAL, corpus_id=corpus, after=None, limit=10) == []
     assert upstream.requests == []
 
 
@@ -224,7 +247,7 @@ def test_what_the_disk_did_not_take_is_never_sent(
     async def go() -> Answer:
         running = Runner(ctx, SEAT, serving=True)
         with pytest.raises(StoreUnavailable):
-            await asyncio.to_thread(running.take_on, noted, asyncio.get_running_loop())
+            await running.take_on(noted)
         return await wait_for_answer(ctx, LOCAL, accepted[0].id)
 
     monkeypatch.setattr(Flushes, "wait", failing)
@@ -293,7 +316,7 @@ def test_a_store_that_takes_no_acceptance_leaves_nothing_running(
     async def go() -> None:
         running = Runner(ctx, SEAT, serving=True)
         with pytest.raises(StoreUnavailable):
-            await asyncio.to_thread(running.take_on, asking(ctx, corpus), asyncio.get_running_loop())
+            await running.take_on(asking(ctx, corpus))
         db.full = False
         await asyncio.to_thread(running.close, seconds=5)
 
@@ -352,7 +375,7 @@ def test_what_was_paid_for_is_booked_though_its_stream_cannot_be_saved(
 
     async def go() -> Answer:
         running = Runner(ctx, SEAT, serving=True)
-        answer = await asyncio.to_thread(running.take_on, asking(ctx, corpus), asyncio.get_running_loop())
+        answer = await running.take_on(asking(ctx, corpus))
         await asyncio.to_thread(running.close, seconds=5)
         return answer
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -138,11 +139,17 @@ def is_made(url: str) -> bool:
     return parts.get_backend_name() != "sqlite" or Path(parts.database or "").is_file()
 
 
-class _Here(threading.local):
-    """What one thread is doing: whether it flushes once, later."""
+@dataclass(slots=True)
+class Written:
+    """Whether anything was written that is still to be flushed."""
 
-    flushes_later = False
-    has_written = False
+    anything: bool = False
+
+
+class _Here(threading.local):
+    """What one thread is doing: what it writes that it flushes later."""
+
+    later: Written | None = None
 
 
 class Database:
@@ -150,6 +157,9 @@ class Database:
 
     `read` and `write` are the only ways in; both commit at the end of the block, and roll back on an
     exception.
+
+    Attributes:
+        writers: so many can write at once.
     """
 
     def __init__(self, url: str) -> None:
@@ -158,7 +168,9 @@ class Database:
         self._turn: AbstractContextManager[object] = nullcontext()
         self._flushes: Flushes | None = None
         self._here = _Here()
+        self.writers = 8
         if self._engine.dialect.name == "sqlite":
+            self.writers = 1
             self._turn = threading.Lock()
             self._flushes = Flushes(Path(f"{self._engine.url.database}-wal"))
 
@@ -180,9 +192,10 @@ class Database:
         with _unavailable_is_said(), self._turn, self._engine.begin() as connection:
             _begin(connection, "BEGIN IMMEDIATE")
             yield connection
-        self._here.has_written = True
-        if not self._here.flushes_later:
-            self._flush()
+        if self._here.later is None:
+            self.flush()
+        else:
+            self._here.later.anything = True
 
     @contextmanager
     def flushed_once(self) -> Iterator[None]:
@@ -190,18 +203,32 @@ class Database:
 
         A power cut within it may undo what was committed, though never out of order.
         """
-        if self._here.flushes_later:
+        if self._here.later is not None:
             yield
             return
-        self._here.flushes_later, self._here.has_written = True, False
+        written = Written()
         try:
-            yield
+            with self.flushed_later() as written:
+                yield
         finally:
-            self._here.flushes_later = False
-            if self._here.has_written:
-                self._flush()
+            if written.anything:
+                self.flush()
 
-    def _flush(self) -> None:
+    @contextmanager
+    def flushed_later(self) -> Iterator[Written]:
+        """Have nothing flushed that this thread writes in the block; who opens it has to call `flush`."""
+        self._here.later = written = Written()
+        try:
+            yield written
+        finally:
+            self._here.later = None
+
+    def flush(self) -> None:
+        """Return once all that was committed before is on the disk.
+
+        Raises:
+            StoreUnavailable: the disk did not take it.
+        """
         if self._flushes is None:
             return
         try:

@@ -15,6 +15,7 @@ from service.provider import Provider
 from service.store.blobs import Blobs
 from service.store.search import PageIndex
 from service.store.session import Database, Transaction
+from service.store.write_queue import WriteQueue
 from service.usecases.feed import Feed
 from service.usecases.indexing import Indexer
 from service.usecases.save_streams import Saver
@@ -77,6 +78,7 @@ class Context:
     index: PageIndex
     indexer: Indexer = field(default_factory=Indexer)
     saver: Saver = field(default_factory=Saver)
+    writes: WriteQueue = field(default_factory=WriteQueue)
     terms: Terms = field(default_factory=Terms)
     limits: Limits = field(default_factory=Limits)
 
@@ -84,6 +86,7 @@ class Context:
         """Give all connections back."""
         self.indexer.close()
         self.queue.close()
+        self.writes.close()
         self.db.close()
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from service.domain.answers import CANCELLED, AnswerStatus, Call, CallState
@@ -182,11 +183,11 @@ def _says_nothing_to_check(reply: Reply, question: Question) -> bool:
     return len(reply.text) <= SHORT_CHARS and not (question.citations and find_claims(reply.text))
 
 
-async def recorded(record: Callable[..., T], *what: object) -> T:
+async def recorded(record: Callable[..., T], run: Run, *what: object) -> T:
     """Record a call's end, however long the store is out of reach: it is all there is of what was paid."""
     while True:
         try:
-            return await asyncio.to_thread(record, *what)
+            return await run.ctx.writes.do(run.ctx.db, partial(record, run, *what))
         except StoreUnavailable:
             log.exception("a call's end waits for the store")
             await asyncio.sleep(STORE_SECONDS)

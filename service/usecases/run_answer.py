@@ -11,6 +11,7 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from service.domain import progress
@@ -132,8 +133,12 @@ async def _run_to_the_end(run: Run) -> None:
         if run.unsettled is not None:
             await recorded(_settle, run)
         raise
-    conclude = asyncio.to_thread if run.unsettled is None else recorded  # what is paid for is here alone
-    await conclude(_conclude, run, outcome)
+    if run.unsettled is not None:  # what was paid for is here alone
+        last = await recorded(_conclude, run, outcome)
+    else:
+        last = await run.ctx.writes.do(run.ctx.db, partial(_conclude, run, outcome))
+    for name, data in last:
+        run.channel.publish(name, data)
 
 
 def _settle(run: Run) -> None:
@@ -336,8 +341,8 @@ def _ended(tx: Transaction, run: Run) -> list[Call]:
     return answers.calls_of(tx, run.answer.id) if open_ else calls
 
 
-def _conclude(run: Run, ended: Answer) -> None:
-    """Write the end and its last events in one transaction, and only then tell of them.
+def _conclude(run: Run, ended: Answer) -> list[tuple[str, dict[str, Any]]]:
+    """Write the end and its last events in one transaction; return these, to be told when that is kept.
 
     Who is told that an answer is done and looks it up must find it done.
     """
@@ -350,7 +355,6 @@ def _conclude(run: Run, ended: Answer) -> None:
             ended = replace(_totals(run, ended, calls), cache=explain_cache(tx, run, calls))
         last = last_words(ended)
         if not answers.conclude(tx, ended):
-            return  # decided meanwhile, and the stream has had its last event
+            return []  # decided meanwhile, and the stream has had its last event
         answers.add_events(tx, ended.id, [*run.channel.unsaved(), *run.channel.to_follow(last)])
-    for name, data in last:
-        run.channel.publish(name, data)
+    return last

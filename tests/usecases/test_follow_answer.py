@@ -42,6 +42,9 @@ class Full:
         self._full = full
         self.read = db.read
         self.flushed_once = db.flushed_once
+        self.flushed_later = db.flushed_later
+        self.flush = db.flush
+        self.writers = db.writers
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
