@@ -76,6 +76,7 @@ class Runner:
             return await self.ctx.writes.do(self.ctx.db, taking.turn, taking.end)
         except asyncio.CancelledError:
             taking.is_left = True
+            await asyncio.shield(asyncio.wrap_future(taking.over))  # a loop may not end before
             raise
 
     def go(self, answer_id: str, begun: Run | None = None) -> None:
@@ -166,6 +167,9 @@ class _Taking(Generic[T]):
         if self.is_left:
             raise asyncio.CancelledError
         accepted = self._accept(self._begin)
+        if self._taken is not None and (accepted is None or accepted.id != self._taken.id):
+            self._runner.ctx.feed.close(self._taken.id)  # it was begun, and another is the answer after all
+            self._taken = self._run = None
         if accepted is not None and self._run is None:
             self._take_up(accepted)
         return accepted
@@ -189,10 +193,14 @@ class _Taking(Generic[T]):
 
     def end(self, error: BaseException | None) -> None:
         """Have the answer run; where it was refused in the end, forget it."""
-        self.over.set_result(None)
-        if self._taken is None:
-            return
-        feed, answer_id = self._runner.ctx.feed, self._taken.id
+        try:
+            if self._taken is not None:
+                self._end(self._taken.id, error)
+        finally:
+            self.over.set_result(None)
+
+    def _end(self, answer_id: str, error: BaseException | None) -> None:
+        feed = self._runner.ctx.feed
         if error is None:
             self._runner.go(answer_id, self._run)
         elif isinstance(error, UnabridgedError) and not isinstance(error, StoreUnavailable):

@@ -141,7 +141,14 @@ BROAD_EXCEPTS = {
     ("service.usecases.make_call", "_kept"): "keeps it, and it is raised where the call is made",
     ("service.cli", "main"): "the command line's last word",
     ("service.mcp.protocol", "_called"): "a tool's boundary: the caller gets a result, the log the traceback",
-    ("service.usecases.run_answer", "_run_to_the_end"): "books what was paid for, and raises it again",
+    (
+        "service.usecases.run_answer",
+        "_run_to_the_end",
+    ): "what was paid for is booked, and the answer ends",
+    (
+        "service.usecases.run_answer",
+        "_ended_all_the_same",
+    ): "what can not be booked is in doubt, and ends",
     ("service.store.write_queue", "_carry_out"): "keeps it, and it is raised where it is waited for",
     ("service.store.blobs", "__anext__"): "keeps the reason of a broken upload, and raises it again",
     ("ingest.reader", "serve"): "the child process ends there, and its parent must learn why",

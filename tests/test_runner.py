@@ -23,10 +23,10 @@ from service.factory import open_context
 from service.provider import ChatRequest
 from service.runner import Runner
 from service.settings import Settings
-from service.store import answers
+from service.store import answers, ledger
 from service.store.flushing import Flushes
 from service.store.session import Database, Transaction
-from service.usecases import arrange_corpus, make_call, run_answer, save_streams
+from service.usecases import arrange_corpus, make_call, run_answer, save_streams, settle_call
 from service.usecases.ask_question import Request, ask_question, list_answers
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context
@@ -372,15 +372,53 @@ def test_what_was_paid_for_is_booked_though_its_stream_cannot_be_saved(
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("service.usecases.save_streams._Round.leave", broken)
+    ended = taken_on(ctx, asking(ctx, corpus))
+    assert (ended.status, ended.text) == (AnswerStatus.FAILED, PLAIN)
+    assert booked(ctx, ended) == [("done", 1, upstream.invoice[0].usd)]
 
-    async def go() -> Answer:
+
+def test_what_cannot_be_booked_is_in_doubt_and_ends(
+    ctx: Context, corpus: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream.script.append(Act(text=PLAIN))
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(settle_call, "observe", broken)
+    ended = taken_on(ctx, asking(ctx, corpus))
+    assert (ended.status, ended.text) == (AnswerStatus.IN_DOUBT, PLAIN)
+    assert booked(ctx, ended) == [("in_doubt", 1, None)]
+    with ctx.db.read() as tx:
+        assert ledger.is_held(tx, f"{ended.id}.0")
+
+
+def test_a_loop_does_not_end_before_what_it_took_on_runs(
+    ctx: Context, corpus: str, upstream: Upstream
+) -> None:
+    """Its asker leaves while the question is being accepted: it is paid for, and brought to its end."""
+    accepting, go_on = threading.Event(), threading.Event()
+    accept = asking(ctx, corpus)
+
+    def slowly(begin: Begin) -> Answer:
+        accepting.set()
+        assert go_on.wait(30)
+        return accept(begin)
+
+    async def go() -> None:
         running = Runner(ctx, SEAT, serving=True)
-        answer = await running.take_on(asking(ctx, corpus))
-        await asyncio.to_thread(running.close, seconds=5)
-        return answer
+        asker = asyncio.create_task(running.take_on(slowly))
+        assert await asyncio.to_thread(accepting.wait, 30)
+        asker.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(asker, return_exceptions=True)
+        await asyncio.to_thread(running.close, seconds=10)
 
-    answer = asyncio.run(asyncio.wait_for(go(), 60))
-    assert booked(ctx, answer) == [("done", 1, upstream.invoice[0].usd)]
+    asyncio.run(asyncio.wait_for(go(), 60))
+    (answer,) = list_answers(ctx, LOCAL, corpus_id=corpus, after=None, limit=10)
+    assert answer.status is AnswerStatus.DONE
+    assert len(upstream.requests) == 1
 
 
 def booked(ctx: Context, answer: Answer) -> list[tuple[str, int, Decimal | None]]:

@@ -11,19 +11,15 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import (
     Engine,
     Select,
-    Update,
-    and_,
     bindparam,
     delete,
-    insert,
     or_,
     select,
-    update,
 )
 
 from service.domain.caching import NO_TALK, Chain, Named, Sent
 from service.store.session import Transaction
-from service.store.spelled import Spelled, at_most
+from service.store.spelled import Spelled, at_most, put
 from service.store.tables import prefixes
 
 MOST = 32
@@ -56,8 +52,7 @@ def remember(
         "talk": None if sent.talk == NO_TALK else sent.talk.boundaries,
         "strategy": sent.strategy,
     }
-    if not _SENT_AGAIN.on(tx, {f"of_{name}": value for name, value in named.items()} | row):
-        _SENT_FIRST.on(tx, named | row)
+    _SENT.on(tx, named | row)
 
 
 def _sweep(tx: Transaction, oldest: datetime) -> None:
@@ -67,12 +62,7 @@ def _sweep(tx: Transaction, oldest: datetime) -> None:
         _SWEPT[tx.engine] = oldest
 
 
-def _sent_again() -> Update:
-    named = ("tenant", "engine", "model", "prefix_sha256")
-    return update(prefixes).where(and_(*(prefixes.c[name] == bindparam(f"of_{name}") for name in named)))
-
-
-_SENT_AGAIN, _SENT_FIRST = Spelled(_sent_again), Spelled(lambda: insert(prefixes).inline())
+_SENT = Spelled(lambda: put(prefixes))
 _SWEPT: WeakKeyDictionary[Engine, datetime] = WeakKeyDictionary()
 """Up to when packs were forgotten last, by this process."""
 

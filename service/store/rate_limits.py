@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete
 
 from service.domain.catalog import Band
 from service.store.session import Transaction
+from service.store.spelled import Spelled, put
 from service.store.tables import rate_limits
 
 
@@ -15,13 +16,11 @@ def remember(
     tx: Transaction, limit_tokens: int, *, engine: str, model: str, band: Band, at: datetime
 ) -> None:
     """Keep what a provider told of a band; what it told last holds."""
-    tx.execute(
-        delete(rate_limits).where(
-            rate_limits.c.engine == engine, rate_limits.c.model == model, rate_limits.c.band == band
-        )
-    )
     row = {"engine": engine, "model": model, "band": band, "limit_tokens": limit_tokens, "seen_at": at}
-    tx.execute(insert(rate_limits).values(row))
+    _TOLD.on(tx, row)
+
+
+_TOLD = Spelled(lambda: put(rate_limits))
 
 
 def forget(tx: Transaction, *, engine: str, model: str) -> None:

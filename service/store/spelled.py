@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter, methodcaller
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, Dialect, Float, Integer, literal_column
+from sqlalchemy import BindParameter, ColumnElement, Dialect, Float, Integer, Table, literal_column
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -27,6 +28,16 @@ Row = Mapping[str, Any]
 def at_most(rows: int) -> ColumnElement[int]:
     """Return a limit that stands in the statement: told as a value, SQLite prepares it anew each time."""
     return literal_column(str(rows), Integer)
+
+
+def put(table: Table) -> Insert:
+    """Return what writes whole rows, those that are there already too: many may at the same time.
+
+    The words are PostgreSQL's, which SQLite took over.
+    """
+    made = insert(table).inline()
+    values = {column.name: made.excluded[column.name] for column in table.c if not column.primary_key}
+    return made.on_conflict_do_update(index_elements=list(table.primary_key), set_=values)
 
 
 class Spelled:

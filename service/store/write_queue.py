@@ -37,6 +37,7 @@ class WriteQueue:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(THREADS, "write")
         self._lines: dict[tuple[asyncio.AbstractEventLoop, Database], _Line] = {}
+        self._lock = threading.Lock()
 
     def do(self, db: Database, turn: Callable[[], T], then: Then | None = None) -> asyncio.Future[T]:
         """Have a function carried out, in the order of the asking; to be called on a running loop.
@@ -52,17 +53,17 @@ class WriteQueue:
             the disk did not take it.
         """
         loop = asyncio.get_running_loop()
-        self._lines = {key: line for key, line in self._lines.items() if not key[0].is_closed()}
-        line = self._lines.get((loop, db))
-        if line is None:
-            line = self._lines[loop, db] = _Line(loop, db, self._pool)
         told: asyncio.Future[T] = loop.create_future()
-        line.add(_Turn(turn, told, then))
+        self._line(loop, db).add(_Turn(turn, told, then))
         return told
 
-    def close(self) -> None:
-        """End the threads that have nothing to do."""
-        self._pool.shutdown(wait=False)
+    def _line(self, loop: asyncio.AbstractEventLoop, db: Database) -> _Line:
+        with self._lock:
+            line = self._lines.get((loop, db))
+            if line is None:
+                self._lines = {key: one for key, one in self._lines.items() if not key[0].is_closed()}
+                line = self._lines[loop, db] = _Line(loop, db, self._pool)
+            return line
 
 
 @dataclass(slots=True, eq=False)
@@ -76,12 +77,19 @@ class _Turn:
     error: BaseException | None = None
 
     def tell(self) -> None:
-        if self.then is not None:
-            self.then(self.error)
+        try:
+            if self.then is not None:
+                self.then(self.error)
+        finally:
+            self._answer()
+
+    def _answer(self) -> None:
         if self.told.done():
             return
         if self.error is None:
             self.told.set_result(self.result)
+        elif isinstance(self.error, StopIteration):  # no future takes that
+            self.told.set_exception(RuntimeError(repr(self.error)))
         else:
             self.told.set_exception(self.error)
 
@@ -147,10 +155,10 @@ class _Line:
                 turn.result = turn.do()
             except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
                 turn.error = error
-        if not written.anything:
+        if turn.error is not None and not written.anything:
             self._tell([turn])
             return
-        with self._lock:
+        with self._lock:  # what it found another may have written a moment ago
             self._written.append(turn)
 
     def _flush(self) -> None:
@@ -168,9 +176,8 @@ class _Line:
 
     def _tell(self, turns: Sequence[_Turn]) -> None:
         with suppress(RuntimeError):  # the loop is closed, and nobody waits on it
-            self._loop.call_soon_threadsafe(_tell_all, turns)
+            self._loop.call_soon_threadsafe(self._tell_each, turns)
 
-
-def _tell_all(turns: Sequence[_Turn]) -> None:
-    for turn in turns:
-        turn.tell()
+    def _tell_each(self, turns: Sequence[_Turn]) -> None:
+        for turn in turns:
+            self._loop.call_soon(turn.tell)

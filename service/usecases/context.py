@@ -86,7 +86,6 @@ class Context:
         """Give all connections back."""
         self.indexer.close()
         self.queue.close()
-        self.writes.close()
         self.db.close()
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from service.domain.answers import CANCELLED, AnswerStatus, Call, CallState
 from service.domain.citations import find_claims
 from service.domain.questions import Question
-from service.errors import Conflict, Invalid, ProviderError, StoreUnavailable
+from service.errors import Conflict, Invalid, ProviderError, StoreUnavailable, UnabridgedError
 from service.provider import ChatRequest, OnWire, Reply
 from service.store import answers
 from service.store.session import Transaction
@@ -83,10 +83,15 @@ def take_alone(tx: Transaction, run: Run, call: Call) -> tuple[Future[Prepared],
     Returns:
         What came of it, and the call as it is to be recorded: as sent, or as it was where it can't be sent.
     """
-    packed = _kept(lambda: _ready(run, call, (), threading.Event(), tx=tx))
-    if packed.exception() is not None:
+    packed: Future[Prepared] = Future()
+    try:
+        ready, request = _ready(run, call, (), threading.Event(), tx=tx)
+    except StoreUnavailable:
+        raise
+    except (UnabridgedError, Cancelled, Stopped) as error:  # raised where the call is made
+        packed.set_exception(error)
         return packed, call
-    ready, _ = packed.result()
+    packed.set_result((ready, request))
     return packed, replace(ready, state=CallState.SENT, attempts=ready.attempts + 1)
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from service.domain import progress
 from service.domain.answers import Answer, AnswerStatus, Call, CallState, totalled
@@ -37,6 +38,10 @@ from service.usecases.recall_conversation import history_for
 from service.usecases.repair_citations import STRUCTURED, check_and_repair
 from service.usecases.running import IN_DOUBT, Begun, Cancelled, Run, Stopped
 from service.usecases.settle_call import release
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 QUICK_TOKENS = 32_000
 """A prompt of so many is made in about a millisecond: while the transaction is open that accepts it."""
@@ -94,7 +99,8 @@ def begin_within(
 
 
 def _is_quick(planned: PlannedCall) -> bool:
-    return planned.kind == "answer" and planned.input_tokens <= QUICK_TOKENS and not planned.pictures.pages
+    shows_nothing = not planned.pictures.tokens_max
+    return planned.kind == "answer" and planned.input_tokens <= QUICK_TOKENS and shows_nothing
 
 
 def begin_answer(ctx: Context, answer: Answer, *, seat: str) -> Run | None:
@@ -129,14 +135,16 @@ async def _run_to_the_end(run: Run) -> None:
     try:
         async with run.ctx.saver.keeping(run.ctx.db, run.answer.id, run.channel):
             outcome = await _outcome(run)
-    except BaseException:
+        last = await _kept(run, _conclude, outcome)
+    except asyncio.CancelledError:
         if run.unsettled is not None:
-            await recorded(_settle, run)
+            await run.ctx.writes.do(run.ctx.db, partial(_settle, run))
         raise
-    if run.unsettled is not None:  # what was paid for is here alone
-        last = await recorded(_conclude, run, outcome)
-    else:
-        last = await run.ctx.writes.do(run.ctx.db, partial(_conclude, run, outcome))
+    except Exception as error:
+        if run.unsettled is None:
+            raise
+        log.exception("answer %s broke at its end", run.answer.id)
+        last = await _ended_all_the_same(run, _internal(error))
     for name, data in last:
         run.channel.publish(name, data)
 
@@ -145,6 +153,27 @@ def _settle(run: Run) -> None:
     settle = run.settling()
     with run.ctx.db.write() as tx:
         settle(tx)
+
+
+async def _kept(run: Run, record: Callable[..., T], *what: object) -> T:
+    """Carry out what records; where a reply is here alone, however long the store is out of reach."""
+    if run.unsettled is not None:
+        return await recorded(record, run, *what)
+    return await run.ctx.writes.do(run.ctx.db, partial(record, run, *what))
+
+
+async def _ended_all_the_same(run: Run, failure: Failure) -> list[tuple[str, dict[str, Any]]]:
+    """End an answer that broke when its call had its reply: settled, or in doubt where that can't be done."""
+    try:
+        return await _kept(run, _conclude, await _broken(run, AnswerStatus.FAILED, failure))
+    except Exception:
+        log.exception("what answer %s cost could not be recorded", run.answer.id)
+        run.unsettled = None
+        return await _kept(run, _conclude, await _broken(run, AnswerStatus.FAILED, failure))
+
+
+def _internal(error: Exception) -> Failure:
+    return Failure("internal_error", f"The answer stopped on an internal error ({type(error).__name__}).")
 
 
 def _begun(
@@ -239,10 +268,7 @@ async def _outcome(run: Run) -> Answer:
     except UnabridgedError as error:
         return await _broken(run, AnswerStatus.FAILED, Failure(error.code, error.detail))
     except Exception as error:  # noqa: BLE001 - the stream boundary: whatever it was, the answer must end
-        failure = Failure(
-            "internal_error", f"The answer stopped on an internal error ({type(error).__name__})."
-        )
-        return await _broken(run, AnswerStatus.FAILED, failure)
+        return await _broken(run, AnswerStatus.FAILED, _internal(error))
     return replace(
         run.answer,
         status=AnswerStatus.DONE,
@@ -293,7 +319,7 @@ def _check_engine(run: Run) -> None:
 
 async def _broken(run: Run, status: AnswerStatus, failure: Failure | None) -> Answer:
     """Return the answer as it ended without being done, with the text that had come."""
-    ended = await asyncio.to_thread(_broken_off, run)
+    ended = await _kept(run, _broken_off)
     cited = tuple(run.citations)
     ended = replace(ended, citations=cited, citation_precision=precision(cited))
     if ended.status is AnswerStatus.IN_DOUBT:

@@ -31,10 +31,8 @@ def db(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def queue() -> Iterator[WriteQueue]:
-    made = WriteQueue()
-    yield made
-    made.close()
+def queue() -> WriteQueue:
+    return WriteQueue()
 
 
 @pytest.fixture
@@ -142,12 +140,11 @@ def test_a_disk_that_takes_nothing_fails_all_that_wrote(
 
     async def asked() -> list[object]:
         turns = [queue.do(db, keep(db, word), noted.append) for word in range(3)]
-        return await asyncio.gather(*turns, queue.do(db, lambda: 3), return_exceptions=True)
+        return await asyncio.gather(*turns, return_exceptions=True)
 
-    *failed, read = waited(asked)
+    failed = waited(asked)
     assert [type(one) for one in failed] == [StoreUnavailable] * 3
     assert failed == noted
-    assert read == 3
 
 
 def test_nobody_waits_behind_a_turn_that_is_held_up(
@@ -187,6 +184,35 @@ def test_a_turn_takes_place_though_whoever_asked_has_left(db: Database, queue: W
 
     assert waited(asked) is None
     assert kept(db) == [1]
+
+
+def test_a_turn_that_breaks_as_it_is_told_keeps_the_others(db: Database, queue: WriteQueue) -> None:
+    def broken(_: BaseException | None) -> None:
+        raise StopAsyncIteration("a bug")
+
+    def stopped() -> None:
+        raise StopIteration
+
+    async def asked() -> list[object]:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        turns = [(keep(db, 1), broken), (stopped, None), (keep(db, 3), None)]
+        return await asyncio.gather(*(queue.do(db, *one) for one in turns), return_exceptions=True)
+
+    first, second, third = waited(asked)
+    assert (first, third, kept(db)) == (1, 3, [1, 3])
+    assert isinstance(second, RuntimeError)
+
+
+def test_what_a_turn_found_is_told_only_once_it_is_flushed(
+    db: Database, queue: WriteQueue, flushes: list[int]
+) -> None:
+    """Another may have written it, and wait for that."""
+
+    async def asked() -> list[int]:
+        return await queue.do(db, lambda: kept(db))
+
+    assert waited(asked) == []
+    assert flushes == [1]
 
 
 def test_several_loops_wait_in_lines_of_their_own(db: Database, queue: WriteQueue) -> None:
