@@ -30,7 +30,7 @@ MAX_HEAD_BYTES = 256 * 1024
 UNHURRIED = 20
 """Replies at once that are all read as they come."""
 
-BREATH_S, MOST_BREATH_S = 0.0025, 0.25
+BREATH_S, MOST_BREATH_S = 0.0015, 0.25
 """Of more replies, what comes of each is gathered so long, times their number, before it is read on."""
 
 SLOT_S = 0.05
