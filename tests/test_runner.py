@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -108,8 +109,8 @@ def flushes(monkeypatch: pytest.MonkeyPatch, upstream: Upstream) -> list[int]:
     return noted
 
 
-def asking(ctx: Context, corpus_id: str, *, key: str | None = None) -> Accept:
-    question = Question(text="What is there?", model="gpt-5.5", strategies=("whole",))
+def asking(ctx: Context, corpus_id: str, *, key: str | None = None, text: str = "What is there?") -> Accept:
+    question = Question(text=text, model="gpt-5.5", strategies=("whole",))
     request = Request(question=question, idempotency_key=key)
     return lambda begin=None: ask_question(ctx, LOCAL, corpus_id, request, begin)
 
@@ -133,6 +134,32 @@ def test_what_accepts_and_what_takes_up_is_flushed_once_before_anything_is_sent(
     assert flushes.count(0) == 1
     assert (ended.status, len(upstream.requests)) == (AnswerStatus.DONE, 1)
     assert ended.actual_usd == upstream.invoice[0].usd
+
+
+def test_nothing_of_an_answer_that_has_ended_waits_for_garbage_to_be_looked_for(
+    ctx: Context, corpus: str, upstream: Upstream
+) -> None:
+    upstream.script.append(Act(text=PLAIN))
+    text = "Which prompt is held?"
+
+    def held() -> int:
+        prompts = [one for one in gc.get_objects() if isinstance(one, ChatRequest)]
+        return sum(text in one.messages[-1].text for one in prompts)
+
+    async def go() -> tuple[int, int]:
+        running = Runner(ctx, SEAT, serving=True)
+        answer = await running.take_on(asking(ctx, corpus, text=text))
+        under_way = held()
+        await wait_for_answer(ctx, LOCAL, answer.id)
+        await asyncio.to_thread(running.close, seconds=10)
+        return under_way, held()
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert asyncio.run(asyncio.wait_for(go(), 60)) == (1, 0)
+    finally:
+        gc.enable()
 
 
 def test_a_refused_question_flushes_and_runs_nothing(

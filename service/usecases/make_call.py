@@ -176,7 +176,7 @@ async def _send(run: Run, call: Call, request: ChatRequest, *, aloud: bool) -> C
     if reply is None:
         raise Conflict("The provider's stream ended without a reply.")
     if aloud and _says_nothing_to_check(reply, run.question):
-        run.unsettled = lambda: settled(run, call, request, reply).keep
+        run.unsettled = lambda ended: settled(ended, call, request, reply).keep
         return replace(call, text=reply.text, finish_reason=reply.finish_reason, refusal=reply.refusal)
     return await recorded(settle, run, call, request, reply)
 

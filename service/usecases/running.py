@@ -93,8 +93,9 @@ class Run:
         repair_shown: whether they have seen what became of the repair.
         citations: as they are known by now.
         prepared: its call, where it has one alone and that was taken when the answer was taken up.
-        unsettled: works out what its last call cost, where that is recorded together with the answer's end;
-            what it returns records it.
+        unsettled: works out what the last call of this running cost, where that is recorded together with the
+            answer's end; what it returns records it. It is told the running, since holding it would keep both
+            and their prompt until garbage is looked for.
     """
 
     ctx: Context
@@ -111,12 +112,12 @@ class Run:
     first_token_at: datetime | None = None
     citations: list[dict[str, Any]] = field(default_factory=list)
     prepared: Future[Prepared] | None = None
-    unsettled: Callable[[], Callable[[Transaction], None]] | None = None
+    unsettled: Callable[[Run], Callable[[Transaction], None]] | None = None
     _cited: int = 0
 
     def settling(self) -> Callable[[Transaction], None]:
         """Return what records the call that is unsettled, if one is; a second time it changes nothing."""
-        return self.unsettled() if self.unsettled is not None else lambda _: None
+        return self.unsettled(self) if self.unsettled is not None else lambda _: None
 
     def say(self, text: str) -> None:
         """Show a piece of the answer's text."""
