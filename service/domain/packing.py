@@ -94,13 +94,18 @@ def wrapper(ordinal: int, filename: str) -> str:
 
 def task_text(question: str, *, instructions: str | None = None, reminder: str = prompts.REMINDER) -> str:
     """Return the last message: the reminder, the caller's own instructions, the question."""
-    return f"{reminder}{_own(instructions)}{question_block(question)}"
+    return f"{reminder}{asked_text(question, instructions=instructions)}"
 
 
-def list_task_text(questions: Sequence[str], *, instructions: str | None = None, reminder: str) -> str:
-    """Return the last message for questions asked together: each is a block of its own, numbered from 1."""
+def asked_text(question: str, *, instructions: str | None) -> str:
+    """Return what is asked in any call of a question, behind the reminder: a chain of blocks."""
+    return f"{_own(instructions)}{question_block(question)}"
+
+
+def list_asked_text(questions: Sequence[str], *, instructions: str | None) -> str:
+    """Return the same of questions asked together: each is a block of its own, numbered from 1."""
     asked = "".join(question_block(question, number) for number, question in enumerate(questions, 1))
-    return f"{reminder}{_own(instructions)}{asked}"
+    return f"{_own(instructions)}{asked}"
 
 
 def question_block(question: str, number: int | None = None) -> str:

@@ -22,32 +22,39 @@ Count = Callable[[str], int]
 
 def task_of(question: Question, kind: CallKind) -> str:
     """Return the last message of a call of that kind."""
-    own = question.system_prompt
-    if not question.questions:
-        return packing.task_text(question.text, instructions=own, reminder=prompts.REMINDERS[kind])
-    return packing.list_task_text(
-        question.questions, instructions=own, reminder=prompts.SEVERAL_REMINDERS[kind]
-    )
+    return _reminder(question, kind) + _asked(question)
 
 
 def counts_of(question: Question, count: Count) -> PromptCounts:
-    """Count the texts around the documents, exactly."""
-    instructions, merge_instructions, repair_task = _constant(count)
+    """Count the texts around the documents, exactly: what is asked once, since a task's blocks add up."""
+    asked = count(_asked(question))
     return PromptCounts(
-        instructions=instructions,
-        task=count(task_of(question, "answer")),
-        part_task=count(task_of(question, "part")),
-        merge_instructions=merge_instructions,
-        merge_task=count(task_of(question, "merge")),
-        repair_task=repair_task,
+        instructions=_counted(count, prompts.ANSWERING),
+        task=_counted(count, _reminder(question, "answer")) + asked,
+        part_task=_counted(count, _reminder(question, "part")) + asked,
+        merge_instructions=_counted(count, prompts.MERGING),
+        merge_task=_counted(count, _reminder(question, "merge")) + asked,
+        repair_task=_counted(count, repairs.task(())),
         images=shown_images.images_of(question.images),
     )
 
 
-@lru_cache(maxsize=8)
-def _constant(count: Count) -> tuple[int, int, int]:
-    """What is the same for every question: both instructions, and the repair's task around the quotes."""
-    return count(prompts.ANSWERING), count(prompts.MERGING), count(repairs.task(()))
+def _reminder(question: Question, kind: CallKind) -> str:
+    return (prompts.SEVERAL_REMINDERS if question.questions else prompts.REMINDERS)[kind]
+
+
+def _asked(question: Question) -> str:
+    """Return the task behind its reminder: the same in every call."""
+    own = question.system_prompt
+    if question.questions:
+        return packing.list_asked_text(question.questions, instructions=own)
+    return packing.asked_text(question.text, instructions=own)
+
+
+@lru_cache(maxsize=64)
+def _counted(count: Count, text: str) -> int:
+    """Count a text of ours once: it is the same for every question."""
+    return count(text)
 
 
 @dataclass(frozen=True, slots=True)

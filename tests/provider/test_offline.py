@@ -251,7 +251,7 @@ def test_nothing_alike_is_said_and_cites_nothing() -> None:
 def test_each_question_of_a_list_gets_its_own_quotes_under_its_number() -> None:
     asked = ["When was the Kestrel Bridge opened?", "Xylophones?", "When was the light automated?"]
     before, material, _ = packed(LIBRARY, "")
-    task = packing.list_task_text(asked, reminder=prompts.SEVERAL_REMINDERS["answer"])
+    task = prompts.SEVERAL_REMINDERS["answer"] + packing.list_asked_text(asked, instructions=None)
     text = "".join(answer((before, material, Message("user", (task,)))))
     assert text.startswith(NO_MODEL)
     first, third = text.index("1.\n"), text.index("3.\n")
