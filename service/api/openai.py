@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from service.api.openai_replies import Face
 from service.api.openai_requests import ChatRequest, split_model
 from service.api.schemas import Parameters
 from service.api.wiring import TakeOn, context, take_on
-from service.domain.answers import Answer, AnswerStatus
+from service.domain.answers import Answer, AnswerStatus, Ended
 from service.domain.documents import Failure
 from service.domain.keys import Caller
 from service.errors import Conflict, NotFound
@@ -31,9 +30,9 @@ from service.usecases import arrange_corpus, preview_question
 from service.usecases.ask_question import Request, ask_question
 from service.usecases.check_parameters import SAMPLING
 from service.usecases.context import Context
-from service.usecases.follow_answer import follow_together, wait_for_answer
+from service.usecases.follow_answer import follow_together, wait_for_end
 from service.usecases.gather_corpus import gather_corpus
-from service.usecases.look_up_answer import look_up_answer
+from service.usecases.look_up_answer import look_up_ended
 from service.usecases.running import Begin
 
 router = APIRouter(prefix="/v1/chat", tags=["openai"])
@@ -80,7 +79,7 @@ async def complete(
         streamed = events.stream(_chunks(ctx, owner, answer, face))
         streamed.headers.update(headers)
         return streamed
-    return await _whole(ctx, owner, await wait_for_answer(ctx, owner, answer.id), face, headers)
+    return await _whole(ctx, owner, answer.id, face, headers)
 
 
 def _accepted(
@@ -91,11 +90,12 @@ def _accepted(
 
 
 async def _whole(
-    ctx: Context, owner: str, answer: Answer, face: Face, headers: dict[str, str]
+    ctx: Context, owner: str, answer_id: str, face: Face, headers: dict[str, str]
 ) -> JSONResponse:
-    if trouble := _trouble(answer):
+    ended = await wait_for_end(ctx, owner, answer_id)
+    found = await look_up_ended(ctx, owner, answer_id, ended)
+    if trouble := _trouble(found.answer):
         return openai_errors.response(trouble, headers)
-    found = await asyncio.to_thread(look_up_answer, ctx, owner, answer.id)
     return JSONResponse(openai_replies.completion(found, face), headers=headers)
 
 
@@ -104,12 +104,14 @@ async def _chunks(ctx: Context, owner: str, answer: Answer, face: Face) -> Async
     opening = {"role": "assistant", "content": "", "refusal": None}
     yield openai_replies.data(openai_replies.chunk(answer, opening, face))
     written = openai_replies.text_chunks(answer, face)
+    ended: Ended | None = None
     async with aclosing(follow_together(ctx, owner, answer.id, accepted=True)) as news:
         async for told in news:
             piece = b"".join([written(event.data["text"]) for event in told if event.name == "delta"])
             if piece or not told:
                 yield piece or events.BEAT
-    found = await asyncio.to_thread(look_up_answer, ctx, owner, answer.id)
+            ended = told[-1].ended if told else ended
+    found = await look_up_ended(ctx, owner, answer.id, ended)
     if trouble := _trouble(found.answer):
         yield events.Last(openai_replies.data(openai_errors.envelope(trouble)))
         return

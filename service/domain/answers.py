@@ -138,6 +138,20 @@ class Answer:
     warnings: tuple[dict[str, Any], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An answer as it ended, and the tier that was billed (None: not told)."""
+
+    answer: Answer
+    billed_tier: str | None
+
+
+def billed_tier(calls: Sequence[Call]) -> str | None:
+    """Return the tier that the last of an answer's calls was billed at; None where none was told."""
+    tiers = [call.service_tier for call in calls if call.service_tier]
+    return tiers[-1] if tiers else None
+
+
 def totalled(answer: Answer, calls: Sequence[Call]) -> Answer:
     """Return the answer with what all its calls used and cost."""
     used = [call.usage for call in calls if call.usage]

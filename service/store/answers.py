@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, Update, bindparam, false, func, insert, or_, select, true, update
 
-from service.domain.answers import Answer, AnswerStatus, Call, CallState
+from service.domain.answers import Answer, AnswerStatus, Call, CallState, Ended
 from service.domain.documents import Failure
 from service.domain.usage import Usage
 from service.store.session import Transaction
@@ -26,11 +26,19 @@ RESUMED = "resumed"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened to an answer, as clients see it."""
+    """One thing that happened to an answer, as clients see it.
+
+    Attributes:
+        number: its place in the stream.
+        name: what happened.
+        data: JSON-ready.
+        ended: the answer, where this is its end and comes from its running; it is not stored.
+    """
 
     number: int
     name: str
     data: dict[str, Any]
+    ended: Ended | None = field(default=None, compare=False, repr=False)
 
 
 _NAME_CHARS = 200

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
+from service.domain.answers import Ended
 from service.errors import StoreUnavailable
-from service.store.answers import Event
+from service.store.answers import TERMINAL, Event
 
 
 class Channel:
@@ -33,10 +35,10 @@ class Channel:
             self._numbered = True
         self._ring()
 
-    def publish(self, name: str, data: dict[str, Any]) -> None:
+    def publish(self, name: str, data: dict[str, Any], ended: Ended | None = None) -> None:
         """Append an event and wake the followers."""
         with self._lock:
-            self._events.append(Event(self._after + len(self._events) + 1, name, data))
+            self._events.append(Event(self._after + len(self._events) + 1, name, data, ended))
         self._ring()
 
     def close(self) -> None:
@@ -48,6 +50,17 @@ class Channel:
         """Return the events behind that number which this channel has seen."""
         with self._lock:
             return self._events[max(0, number - self._after) :]
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more comes from here."""
+        return self._closed
+
+    @property
+    def has_end(self) -> bool:
+        """Whether the event is here that ends the stream."""
+        with self._lock:
+            return bool(self._events) and self._events[-1].name in TERMINAL
 
     @property
     def is_open(self) -> bool:
@@ -70,11 +83,12 @@ class Channel:
             with self._lock:
                 self._saved = max(self._saved, events[-1].number - self._after)
 
-    def to_follow(self, said: Sequence[tuple[str, dict[str, Any]]]) -> list[Event]:
-        """Return as events what will be published next, to be saved before anyone sees it."""
+    def to_follow(self, said: Sequence[tuple[str, dict[str, Any]]], ended: Ended | None) -> list[Event]:
+        """Return as events what will be published at last, to be saved before anyone sees it."""
         with self._lock:
             first = self._after + len(self._events) + 1
-        return [Event(first + n, name, data) for n, (name, data) in enumerate(said)]
+        *before, last = (Event(first + n, name, data) for n, (name, data) in enumerate(said))
+        return [*before, replace(last, ended=ended)]
 
     async def wait(self, number: int, *, seconds: float) -> None:
         """Wait until something follows that number, something happens, or the time is over."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from service.domain.answers import Answer
+from service.domain.answers import Answer, Ended
 from service.errors import NotFound
 from service.store import answers
 from service.store.answers import RESUMED, TERMINAL, Event
@@ -49,8 +49,9 @@ async def follow_together(
     if not accepted:
         await asyncio.to_thread(_require_one, ctx, tenant, answer_id)
     told_at = time.monotonic()
+    with_end: Channel | None = None
     while True:
-        channel = ctx.feed.get(answer_id)
+        channel = ctx.feed.get(answer_id) or with_end
         events, end = await _looked_up(ctx, answer_id, after, channel)
         if events:
             ends = [event.number for event in events if event.name in TERMINAL]
@@ -65,7 +66,9 @@ async def follow_together(
             if end.number < after:
                 yield [end]
             return
-        await _wait(ctx, answer_id, channel, after, seconds=told_at + BEAT_SECONDS - time.monotonic())
+        with_end = await _wait(
+            ctx, answer_id, channel, after, seconds=told_at + BEAT_SECONDS - time.monotonic()
+        )
         if time.monotonic() - told_at >= BEAT_SECONDS:
             yield []
             told_at = time.monotonic()
@@ -80,9 +83,16 @@ def _is_told(event: Event, last: int | None) -> bool:
 
 async def wait_for_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
     """Return an answer once it has ended."""
-    async for _ in follow_answer(ctx, tenant, answer_id, accepted=True):
-        pass
-    return await asyncio.to_thread(_require, ctx, tenant, answer_id)
+    ended = await wait_for_end(ctx, tenant, answer_id)
+    return ended.answer if ended else await asyncio.to_thread(_require, ctx, tenant, answer_id)
+
+
+async def wait_for_end(ctx: Context, tenant: str, answer_id: str) -> Ended | None:
+    """Wait until an answer has ended; return how, where its running in this process told it just now."""
+    ended: Ended | None = None
+    async for event in follow_answer(ctx, tenant, answer_id, accepted=True):
+        ended = event.ended if event else ended
+    return ended
 
 
 async def _looked_up(
@@ -103,12 +113,19 @@ async def _looked_up(
     return [known[number] for number in sorted(known)], end
 
 
-async def _wait(ctx: Context, answer_id: str, channel: Channel | None, after: int, *, seconds: float) -> None:
-    """Wait until there may be news."""
+async def _wait(
+    ctx: Context, answer_id: str, channel: Channel | None, after: int, *, seconds: float
+) -> Channel | None:
+    """Wait until there may be news; return the channel where its end came meanwhile.
+
+    One that was closed before is as old as its follower is slow: the end may have been decided anew since.
+    """
     if channel is None:
         await ctx.feed.expect(answer_id, seconds=POLL_SECONDS)
-    else:
+    elif not channel.is_closed:
         await channel.wait(after, seconds=max(0.0, seconds))
+        return channel if channel.has_end else None
+    return None
 
 
 def _require_one(ctx: Context, tenant: str, answer_id: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from service.domain.answers import Answer
+from service.domain.answers import Answer, Ended, billed_tier
 from service.domain.citations import find_claims
 from service.domain.documents import Document
 from service.store import answers
@@ -45,8 +46,22 @@ def look_up_answer(ctx: Context, tenant: str, answer_id: str) -> LookedUp:
     """
     with ctx.db.read() as tx:
         answer = ask_question.found_answer(tx, tenant, answer_id)
-        tiers = [call.service_tier for call in answers.calls_of(tx, answer_id) if call.service_tier]
-    return LookedUp(answer, _marks(ctx, tenant, answer), tiers[-1] if tiers else None)
+        tier = billed_tier(answers.calls_of(tx, answer_id))
+    return LookedUp(answer, _marks(ctx, tenant, answer), tier)
+
+
+async def look_up_ended(ctx: Context, tenant: str, answer_id: str, ended: Ended | None) -> LookedUp:
+    """Return the same of an answer that has ended.
+
+    Args:
+        ctx: what it works in.
+        tenant: whose answer it is.
+        answer_id: the answer.
+        ended: as its running told it, if that is known. Where it cites nothing, nothing is looked up.
+    """
+    if ended is None or ended.answer.citations:
+        return await asyncio.to_thread(look_up_answer, ctx, tenant, answer_id)
+    return LookedUp(ended.answer, (), ended.billed_tier)
 
 
 def _marks(ctx: Context, tenant: str, answer: Answer) -> tuple[Mark, ...]:

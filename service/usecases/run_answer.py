@@ -12,11 +12,12 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from service.domain import progress
-from service.domain.answers import Answer, AnswerStatus, Call, CallState, totalled
+from service.domain.answers import Answer, AnswerStatus, Call, CallState, Ended, billed_tier, totalled
 from service.domain.conversations import History
 from service.domain.documents import Failure
 from service.domain.planner import PlannedCall
@@ -87,7 +88,7 @@ def begin_within(
     Returns:
         None where it has several calls, or its prompt is not made in a moment: then `begin_answer` has to.
     """
-    run = _run(ctx, answer, Channel(), history_for(tx, answer))
+    run = _run(ctx, answer, Channel(), history_for(tx, answer), at=ctx.now())
     if not (calls and _is_alone(run) and _is_quick(run.planned[calls[0].part])):
         return None
     run.prepared, first = take_alone(tx, run, calls[0])
@@ -135,7 +136,7 @@ async def _run_to_the_end(run: Run) -> None:
     try:
         async with run.ctx.saver.keeping(run.ctx.db, run.answer.id, run.channel):
             outcome = await _outcome(run)
-        last = await _kept(run, _conclude, outcome)
+        ending = await _kept(run, _conclude, outcome)
     except asyncio.CancelledError:
         if run.unsettled is not None:
             await run.ctx.writes.do(run.ctx.db, partial(_settle, run))
@@ -144,9 +145,9 @@ async def _run_to_the_end(run: Run) -> None:
         if run.unsettled is None:
             raise
         log.exception("answer %s broke at its end", run.answer.id)
-        last = await _ended_all_the_same(run, _internal(error))
-    for name, data in last:
-        run.channel.publish(name, data)
+        ending = await _ended_all_the_same(run, _internal(error))
+    for event in ending:
+        run.channel.publish(event.name, event.data, event.ended)
 
 
 def _settle(run: Run) -> None:
@@ -162,7 +163,7 @@ async def _kept(run: Run, record: Callable[..., T], *what: object) -> T:
     return await run.ctx.writes.do(run.ctx.db, partial(record, run, *what))
 
 
-async def _ended_all_the_same(run: Run, failure: Failure) -> list[tuple[str, dict[str, Any]]]:
+async def _ended_all_the_same(run: Run, failure: Failure) -> list[Event]:
     """End an answer that broke when its call had its reply: settled, or in doubt where that can't be done."""
     try:
         return await _kept(run, _conclude, await _broken(run, AnswerStatus.FAILED, failure))
@@ -207,8 +208,8 @@ def _begun(
 def _begin(ctx: Context, answer_id: str, channel: Channel, seat: str | None) -> Run | None:
     """Take the answer up; None where it has ended or runs elsewhere."""
     with ctx.db.write() as tx:
-        answer = answers.get_any(tx, answer_id)
-        if answer is None or not answers.begin(tx, answer_id, ctx.now(), seat=seat):
+        answer, now = answers.get_any(tx, answer_id), ctx.now()
+        if answer is None or not answers.begin(tx, answer_id, now, seat=seat):
             return None
         is_new = answer.status is AnswerStatus.QUEUED
         saved = [] if is_new else answers.events_after(tx, answer_id, 0)
@@ -220,7 +221,7 @@ def _begin(ctx: Context, answer_id: str, channel: Channel, seat: str | None) -> 
     told = [*saved, *channel.unsaved()]
     if to_stop:
         channel.cancelled.set()
-    run = _run(ctx, answer, channel, history)
+    run = _run(ctx, answer, channel, history, at=now)
     run.shown = "".join(event.data["text"] for event in told if event.name == "delta")
     run.citations_shown = sum(event.name == "citation" for event in told)
     run.repair_shown = any(event.name == "repair" for event in told)
@@ -228,10 +229,10 @@ def _begin(ctx: Context, answer_id: str, channel: Channel, seat: str | None) -> 
     return run
 
 
-def _run(ctx: Context, answer: Answer, channel: Channel, history: History) -> Run:
+def _run(ctx: Context, answer: Answer, channel: Channel, history: History, *, at: datetime) -> Run:
     return Run(
         ctx=ctx,
-        answer=replace(answer, status=AnswerStatus.RUNNING, started_at=answer.started_at or ctx.now()),
+        answer=replace(answer, status=AnswerStatus.RUNNING, started_at=answer.started_at or at),
         channel=channel,
         planned=calls_of(answer.plan),
         question=Question.from_dict(answer.request),
@@ -367,20 +368,21 @@ def _ended(tx: Transaction, run: Run) -> list[Call]:
     return answers.calls_of(tx, run.answer.id) if open_ else calls
 
 
-def _conclude(run: Run, ended: Answer) -> list[tuple[str, dict[str, Any]]]:
+def _conclude(run: Run, ended: Answer) -> list[Event]:
     """Write the end and its last events in one transaction; return these, to be told when that is kept.
 
     Who is told that an answer is done and looks it up must find it done.
     """
-    ended = replace(ended, finished_at=run.ctx.now())
+    ended, as_told = replace(ended, finished_at=run.ctx.now()), None
     settle = run.settling()
     with run.ctx.db.write() as tx:
         settle(tx)
         if ended.status is AnswerStatus.DONE:
             calls = _ended(tx, run)
             ended = replace(_totals(run, ended, calls), cache=explain_cache(tx, run, calls))
-        last = last_words(ended)
+            as_told = Ended(ended, billed_tier(calls))
         if not answers.conclude(tx, ended):
             return []  # decided meanwhile, and the stream has had its last event
-        answers.add_events(tx, ended.id, [*run.channel.unsaved(), *run.channel.to_follow(last)])
+        last = run.channel.to_follow(last_words(ended), as_told)
+        answers.add_events(tx, ended.id, [*run.channel.unsaved(), *last])
     return last

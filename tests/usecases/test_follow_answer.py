@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from service.domain.answers import Answer, AnswerStatus
+from service.domain.answers import Answer, AnswerStatus, Ended
 from service.errors import StoreUnavailable
 from service.settings import Settings
 from service.store import answers
@@ -18,11 +19,15 @@ from service.store.answers import RESUMED, TERMINAL, Event
 from service.store.session import Database, Transaction
 from service.usecases import follow_answer as following
 from service.usecases import save_streams
+from service.usecases.bill_verdict import Verdict
 from service.usecases.context import LOCAL, Context
+from service.usecases.describe_answer import describe_answer
 from service.usecases.feed import Feed
-from service.usecases.follow_answer import follow_answer, follow_together, wait_for_answer
+from service.usecases.follow_answer import follow_answer, follow_together, wait_for_answer, wait_for_end
+from service.usecases.look_up_answer import LookedUp, look_up_answer, look_up_ended
+from service.usecases.resolve_answer import resolve_answer
 from service.usecases.run_answer import FIRST_NUMBERS, run_answer
-from tests.support.upstream import Upstream, slow, stall_after
+from tests.support.upstream import Act, Upstream, slow, stall_after
 from tests.usecases.test_run_answer import after, after_events, asked, process, run
 
 SOON = 10.0
@@ -249,6 +254,57 @@ def test_who_waits_gets_the_answer(settings: Settings, upstream: Upstream) -> No
         ended = asyncio.run(both(ctx, asked(ctx)))
     assert ended.status is AnswerStatus.DONE
     assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "act",
+    [Act(), Act(text="It opened."), Act(usage=False), Act(refusal="No.")],
+    ids=["", "plain", "at most", "no"],
+)
+def test_what_is_told_of_an_end_is_what_is_stored_and_is_not_looked_up(
+    settings: Settings, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, act: Act
+) -> None:
+    upstream.script.append(replace(act, between_s=0.01))
+    looked_up: list[str] = []
+
+    async def both(ctx: Context, answer: Answer) -> tuple[Ended | None, LookedUp]:
+        work = asyncio.create_task(run_answer(ctx, answer.id))
+        await ctx.feed.expect(answer.id, seconds=SOON)
+        for name in ("_saved", "_require"):
+            monkeypatch.setattr(following, name, lambda *_: looked_up.append("store"))
+        ended = await wait_for_end(ctx, LOCAL, answer.id)
+        await work
+        return ended, await look_up_ended(ctx, LOCAL, answer.id, ended)
+
+    with process(settings) as ctx:
+        answer = asked(ctx)
+        ended, found = asyncio.run(both(ctx, answer))
+        stored = look_up_answer(ctx, LOCAL, answer.id)
+    assert ended is not None
+    assert looked_up == []
+    assert (found, ended.billed_tier) == (stored, stored.billed_tier)
+    assert describe_answer(ended.answer) == describe_answer(stored.answer)
+
+
+def test_a_slow_client_is_told_how_it_ended_by_now(settings: Settings, upstream: Upstream) -> None:
+    """The answer ends, and what it cost is put right, while what came before is on its way to the client."""
+    upstream.script.append(Act(usage=False, between_s=0.05))
+
+    async def slowly(ctx: Context, answer: Answer) -> list[Event]:
+        work = asyncio.create_task(run_answer(ctx, answer.id))
+        seen: list[Event] = []
+        async with asyncio.timeout(SOON), aclosing(_following(ctx, answer)) as events:
+            async for event in events:
+                if not work.done() and event.name == "delta":
+                    await work
+                    resolve_answer(ctx, LOCAL, answer.id, Verdict(billed=True, amount_usd=Decimal("1.25")))
+                seen.append(event)
+        return seen
+
+    with process(settings) as ctx:
+        seen = asyncio.run(slowly(ctx, asked(ctx)))
+    assert [event.name in TERMINAL for event in seen].count(True) == 1
+    assert seen[-1].data["cost"]["actual_usd"] == "1.25"
 
 
 def test_paused_channel_goes_on_with_its_numbers() -> None:
