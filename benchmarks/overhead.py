@@ -237,7 +237,7 @@ async def streams(target: Target, number: int, upstream_port: int) -> list[Line]
         Line("all over after", took, "s", 3 if few else None),
         Line("first word, median", statistics.median(one.first for one in times), "s"),
         Line("first word, the last", max(one.first for one in times), "s"),
-        Line("processor time a stream", used / number * 1000, "ms", 10),
+        Line("processor time a stream", used / number * 1000, "ms", 10 if few else None),
         Line("memory at most", peak_megabytes(target.pid), "MB", 250 if few else None),
         Line("missing of so many open at once", number - _held(upstream_port), "", None if few else 0),
     ]
