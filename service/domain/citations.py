@@ -8,14 +8,19 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from itertools import islice
 
 from service.domain.alignment import Edit, align
-from service.domain.quote_places import MOST_ANCHORS
-from service.domain.quotes import FoldedDocument, Place, fold, search
+from service.domain.quote_places import MOST_ANCHORS, sought
+from service.domain.quotes import FoldedDocument, Place, beginnings, fold, search
+from service.domain.shelf import Shelf
 
 _FEW_ANCHORS = 8
 """Stretches of a quote that are looked up in each document other than the cited one, and in a long one."""
+
+_SHORT = 20_000
+"""Characters, about ten pages, up to which a document is looked through together with others."""
 
 _LONG = 1_000_000
 """Folded letters, about 250,000 tokens, above which a cited document is long."""
@@ -161,9 +166,17 @@ class Index:
             self._folded[source.ordinal] = FoldedDocument([page.text for page in source.pages])
         return self._folded[source.ordinal]
 
-    def others(self, ordinal: int) -> Iterator[Source]:
-        """All documents but that one, in order."""
-        return (source for key, source in self._sources.items() if key != ordinal)
+    def others(self, ordinal: int, pieces: Sequence[str]) -> Iterator[Source]:
+        """All documents but that one, in order; short ones only if they hold one of these folded pieces."""
+        passed_over = {ordinal, *self._shelf.without(pieces)}
+        return (source for key, source in self._sources.items() if key not in passed_over)
+
+    @cached_property
+    def _shelf(self) -> Shelf:
+        """The short documents: for each of many by itself a search takes longer than the searching."""
+        sizes = {key: sum(len(page.text) for page in source.pages) for key, source in self._sources.items()}
+        short = {key: self._sources[key] for key, size in sizes.items() if size <= _SHORT}
+        return Shelf({key: self.folded(source).folded for key, source in short.items()})
 
 
 def find_claims(answer: str) -> tuple[Claim, ...]:
@@ -207,7 +220,6 @@ def _candidates(claim: Claim, quote: str, index: Index) -> Iterator[_Candidate]:
     """Places from the most to the least wanted, each worked out only when asked for."""
     cited = index.source(claim.document)
     pages = _cited_pages(claim, cited) if cited else range(0)
-    others = list(index.others(claim.document))
     likeness = best = 0.0
     if cited and pages:
         yield from _letter_for_letter(quote, cited, index, pages)
@@ -215,13 +227,19 @@ def _candidates(claim: Claim, quote: str, index: Index) -> Iterator[_Candidate]:
             likeness = best = candidate.score
             yield candidate
     left = [cited] if cited and len(pages) < len(cited.pages) else []
-    for source in (*left, *others):
+    for source in (*left, *index.others(claim.document, beginnings(quote))):
         yield from _letter_for_letter(quote, source, index)
-    for source in (*left, *others) if likeness < _SURELY_MEANT else left:
+    others = index.others(claim.document, _stretches(quote)) if likeness < _SURELY_MEANT else ()
+    for source in (*left, *others):
         named = pages if source is cited else range(0)
         for candidate in _laid_beside(quote, source, index, named, floor=best):
             best = max(best, candidate.score)
             yield candidate
+
+
+def _stretches(quote: str) -> list[str]:
+    """Those of a quote of which a document that it isn't said to stand in must hold one, folded."""
+    return [stretch for _, stretch in sought(quote).anchors(_FEW_ANCHORS)]
 
 
 def _letter_for_letter(

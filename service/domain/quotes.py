@@ -199,6 +199,11 @@ def search(quote: str, document: FoldedDocument, pages: range | None = None) -> 
     return None
 
 
+def beginnings(quote: str) -> list[str]:
+    """What a document must hold one of for `search` to find the quote in it, folded."""
+    return [way[0][1] for way in _ways(quote)]
+
+
 def agrees(quote: str, source: str) -> bool:
     """Whether two texts that fold alike also agree in signs, comparisons and currencies."""
     quoted, stored = _currencies(quote), _currencies(source)
