@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 
 from service.domain.alignment import Edit, align
 from service.domain.quote_places import MOST_ANCHORS, sought
@@ -169,7 +169,7 @@ class Index:
     def others(self, ordinal: int, pieces: Sequence[str]) -> Iterator[Source]:
         """All documents but that one, in order; short ones only if they hold one of these folded pieces."""
         passed_over = {ordinal, *self._shelf.without(pieces)}
-        return (source for key, source in self._sources.items() if key not in passed_over)
+        yield from (source for key, source in self._sources.items() if key not in passed_over)
 
     @cached_property
     def _shelf(self) -> Shelf:
@@ -227,10 +227,10 @@ def _candidates(claim: Claim, quote: str, index: Index) -> Iterator[_Candidate]:
             likeness = best = candidate.score
             yield candidate
     left = [cited] if cited and len(pages) < len(cited.pages) else []
-    for source in (*left, *index.others(claim.document, beginnings(quote))):
+    for source in chain(left, index.others(claim.document, beginnings(quote))):
         yield from _letter_for_letter(quote, source, index)
     others = index.others(claim.document, _stretches(quote)) if likeness < _SURELY_MEANT else ()
-    for source in (*left, *others):
+    for source in chain(left, others):
         named = pages if source is cited else range(0)
         for candidate in _laid_beside(quote, source, index, named, floor=best):
             best = max(best, candidate.score)

@@ -26,6 +26,14 @@ def test_a_piece_is_found_in_each_text_that_holds_it_and_across_none() -> None:
     assert Shelf({}).without(["thepier"]) == set()
 
 
+def test_other_documents_are_not_looked_at_where_the_cited_one_has_the_quote() -> None:
+    pages = [SourcePage(1, "The harbour opened in 1871."), SourcePage(2, "The pier was rebuilt in 1903.")]
+    index = Index([Source(f"doc-{number}", number, "", pages) for number in range(1, 10)])
+    citation = verify(Claim("[D3 p.1]", 3, 1, "The pier was rebuilt in 1903.", 0, 1), index)
+    assert (citation.verdict, citation.found and citation.found.document_id) == ("elsewhere", "doc-3")
+    assert list(index._folded) == [3]  # noqa: SLF001 - what the search has cost
+
+
 @given(text=st.text())
 def test_no_folded_text_holds_what_stands_between_two(text: str) -> None:
     assert "\n" not in fold(text)
