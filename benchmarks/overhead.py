@@ -176,7 +176,7 @@ def ours(server: ServiceProcess, large: str, short: str) -> list[Target]:
     def chat(number: int) -> dict[str, Any]:
         return {
             "model": "gpt-5.5",
-            "messages": [{"role": "user", "content": f"{QUESTION} ({number})"}],
+            "messages": [{"role": "user", "content": f"{QUESTION} [{number}]"}],
             "corpus_id": short,
             "stream": True,
         }
@@ -238,7 +238,7 @@ async def streams(target: Target, number: int, upstream_port: int, rounds: int =
     await asyncio.gather(*(target.once(-n) for n in range(10)))
     _held(upstream_port)
     _forget_peak(target.pid)
-    made = [await _round(target, number) for _ in range(rounds)]
+    made = [await _round(target, range(n * number, (n + 1) * number)) for n in range(rounds)]
     print(
         f"{target.name}: {number:,} streams of {paced.EVENTS} events"
         + (f", median of {rounds} rounds" if rounds > 1 else "")
@@ -254,14 +254,15 @@ async def streams(target: Target, number: int, upstream_port: int, rounds: int =
     ]
 
 
-async def _round(target: Target, number: int) -> Round:
+async def _round(target: Target, numbers: range) -> Round:
+    """Ask so many questions, each of them for the first time."""
     before, began = cpu_seconds(target.pid), time.perf_counter()
-    times = await asyncio.gather(*(target.once(n) for n in range(number)))
+    times = await asyncio.gather(*(target.once(n) for n in numbers))
     whole = time.perf_counter() - began
     await asyncio.sleep(1)
     used = cpu_seconds(target.pid) - before
     first = [one.first for one in times]
-    return Round(whole, statistics.median(first), max(first), used / number * 1000)
+    return Round(whole, statistics.median(first), max(first), used / len(numbers) * 1000)
 
 
 def _median(made: Sequence[Round], what: str) -> float:
