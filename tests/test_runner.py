@@ -28,9 +28,10 @@ from service.store import answers, ledger
 from service.store.flushing import Flushes
 from service.store.session import Database, Transaction
 from service.usecases import arrange_corpus, make_call, run_answer, save_streams, settle_call
-from service.usecases.ask_question import Request, ask_question, list_answers
+from service.usecases.ask_question import Request, ask_question, get_answer, list_answers
 from service.usecases.cancel_answer import cancel_answer
 from service.usecases.context import LOCAL, Context
+from service.usecases.describe_answer import describe_answer
 from service.usecases.follow_answer import wait_for_answer
 from service.usecases.manage_budgets import Limit, set_budget
 from service.usecases.pack_prompt import pack_prompt
@@ -160,6 +161,16 @@ def test_nothing_of_an_answer_that_has_ended_waits_for_garbage_to_be_looked_for(
         assert asyncio.run(asyncio.wait_for(go(), 60)) == (1, 0)
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("text", [None, PLAIN], ids=["quoted", "plain"])
+def test_what_is_told_of_an_end_is_what_is_stored(
+    ctx: Context, corpus: str, upstream: Upstream, text: str | None
+) -> None:
+    upstream.script.append(Act(text=text, between_s=0.01))
+    told = taken_on(ctx, asking(ctx, corpus))
+    assert told.status is AnswerStatus.DONE
+    assert describe_answer(told) == describe_answer(get_answer(ctx, LOCAL, told.id))
 
 
 def test_a_refused_question_flushes_and_runs_nothing(

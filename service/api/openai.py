@@ -110,7 +110,7 @@ async def _chunks(ctx: Context, owner: str, answer: Answer, face: Face) -> Async
             piece = b"".join([written(event.data["text"]) for event in told if event.name == "delta"])
             if piece or not told:
                 yield piece or events.BEAT
-            ended = told[-1].ended if told else ended
+            ended = told[-1].ended if told and not piece else None  # what is slow to take may be decided anew
     found = await look_up_ended(ctx, owner, answer.id, ended)
     if trouble := _trouble(found.answer):
         yield events.Last(openai_replies.data(openai_errors.envelope(trouble)))

@@ -32,7 +32,7 @@ class Event:
         number: its place in the stream.
         name: what happened.
         data: JSON-ready.
-        ended: the answer, where this is its end and comes from its running; it is not stored.
+        ended: the answer, where this comes from its running and is the end of one that is done; not stored.
     """
 
     number: int

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Self
 
 from service.domain.answers import Ended
@@ -35,10 +34,16 @@ class Channel:
             self._numbered = True
         self._ring()
 
-    def publish(self, name: str, data: dict[str, Any], ended: Ended | None = None) -> None:
+    def publish(self, name: str, data: dict[str, Any]) -> None:
         """Append an event and wake the followers."""
         with self._lock:
-            self._events.append(Event(self._after + len(self._events) + 1, name, data, ended))
+            self._events.append(Event(self._after + len(self._events) + 1, name, data))
+        self._ring()
+
+    def end(self, last: Sequence[Event]) -> None:
+        """Append what `to_follow` numbered, and wake the followers."""
+        with self._lock:
+            self._events.extend(last)
         self._ring()
 
     def close(self) -> None:
@@ -84,11 +89,13 @@ class Channel:
                 self._saved = max(self._saved, events[-1].number - self._after)
 
     def to_follow(self, said: Sequence[tuple[str, dict[str, Any]]], ended: Ended | None) -> list[Event]:
-        """Return as events what will be published at last, to be saved before anyone sees it."""
+        """Return as events what ends the stream, to be saved before anyone sees it."""
         with self._lock:
             first = self._after + len(self._events) + 1
-        *before, last = (Event(first + n, name, data) for n, (name, data) in enumerate(said))
-        return [*before, replace(last, ended=ended)]
+        return [
+            Event(first + n, name, data, ended if name in TERMINAL else None)
+            for n, (name, data) in enumerate(said)
+        ]
 
     async def wait(self, number: int, *, seconds: float) -> None:
         """Wait until something follows that number, something happens, or the time is over."""

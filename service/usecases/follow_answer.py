@@ -69,7 +69,7 @@ async def follow_together(
         with_end = await _wait(
             ctx, answer_id, channel, after, seconds=told_at + BEAT_SECONDS - time.monotonic()
         )
-        if time.monotonic() - told_at >= BEAT_SECONDS:
+        if with_end is None and time.monotonic() - told_at >= BEAT_SECONDS:
             yield []
             told_at = time.monotonic()
 
@@ -82,13 +82,13 @@ def _is_told(event: Event, last: int | None) -> bool:
 
 
 async def wait_for_answer(ctx: Context, tenant: str, answer_id: str) -> Answer:
-    """Return an answer once it has ended."""
+    """Return an answer, which was accepted for this tenant, once it has ended."""
     ended = await wait_for_end(ctx, tenant, answer_id)
     return ended.answer if ended else await asyncio.to_thread(_require, ctx, tenant, answer_id)
 
 
 async def wait_for_end(ctx: Context, tenant: str, answer_id: str) -> Ended | None:
-    """Wait until an answer has ended; return how, where its running in this process told it just now."""
+    """Wait until such an answer has ended; return how, if it is done and its running here told it now."""
     ended: Ended | None = None
     async for event in follow_answer(ctx, tenant, answer_id, accepted=True):
         ended = event.ended if event else ended

@@ -146,8 +146,7 @@ async def _run_to_the_end(run: Run) -> None:
             raise
         log.exception("answer %s broke at its end", run.answer.id)
         ending = await _ended_all_the_same(run, _internal(error))
-    for event in ending:
-        run.channel.publish(event.name, event.data, event.ended)
+    run.channel.end(ending)
 
 
 def _settle(run: Run) -> None:
@@ -373,7 +372,8 @@ def _conclude(run: Run, ended: Answer) -> list[Event]:
 
     Who is told that an answer is done and looks it up must find it done.
     """
-    ended, as_told = replace(ended, finished_at=run.ctx.now()), None
+    ended = replace(ended, finished_at=run.ctx.now())
+    as_told: Ended | None = None
     settle = run.settling()
     with run.ctx.db.write() as tx:
         settle(tx)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from service.api import openai
+from service.api.openai_replies import Face
 from service.domain.answers import Answer, AnswerStatus, Ended
 from service.errors import StoreUnavailable
 from service.settings import Settings
@@ -305,6 +307,54 @@ def test_a_slow_client_is_told_how_it_ended_by_now(settings: Settings, upstream:
         seen = asyncio.run(slowly(ctx, asked(ctx)))
     assert [event.name in TERMINAL for event in seen].count(True) == 1
     assert seen[-1].data["cost"]["actual_usd"] == "1.25"
+
+
+def test_openais_face_looks_an_end_up_again_that_came_with_words(
+    settings: Settings, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client may be slow to take the words, and what the answer cost be put right meanwhile."""
+    upstream.script.append(Act(text="It opened."))  # and cites nothing
+
+    async def chunks(ctx: Context, answer: Answer) -> list[bytes]:
+        before = replace(after(ctx, answer)[0], actual_usd=Decimal("1.25"))
+
+        async def together(*_: object, **__: object) -> AsyncGenerator[list[Event], None]:
+            yield [Event(2, "delta", {"text": "Yes."}), Event(3, "done", {}, Ended(before, None))]
+
+        monkeypatch.setattr(openai, "follow_together", together)
+        face = Face("http://127.0.0.1/", include_usage=True)
+        return [chunk async for chunk in openai._chunks(ctx, LOCAL, answer, face)]  # noqa: SLF001 - its stream
+
+    with process(settings) as ctx:
+        answer = asked(ctx)
+        run(ctx, answer)
+        said = b"".join(asyncio.run(chunks(ctx, answer)))
+        cost = describe_answer(after(ctx, answer)[0])["cost"]
+    assert b'"1.25"' not in said
+    assert f'"actual_usd": "{cost["actual_usd"]}"'.encode() in said
+
+
+def test_no_beat_stands_before_an_end_that_is_known(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is slow to take it would be told the end as it was."""
+    monkeypatch.setattr(following, "BEAT_SECONDS", 0.0)
+
+    async def told(ctx: Context) -> list[list[Event]]:
+        channel = ctx.feed.open("ans_1")
+        assert channel is not None
+        channel.open(Event(1, "plan", {}))
+        found: list[list[Event]] = []
+        async with aclosing(follow_together(ctx, LOCAL, "ans_1", accepted=True)) as news:
+            async for events in news:
+                found.append(events)
+                if len(found) == 1:
+                    channel.publish("done", {})
+        return found
+
+    with process(settings) as ctx:
+        found = asyncio.run(told(ctx))
+    assert [[event.name for event in events] for events in found] == [["plan"], ["done"]]
 
 
 def test_paused_channel_goes_on_with_its_numbers() -> None:
