@@ -22,7 +22,10 @@ _MARKS: Final = (
 )
 _SHIFTED: Final = "iso2022_jp_2"
 _SHIFTED_WITHIN: Final = 65_536
-_ESCAPED_BYTE: Final = re.compile("[\udc80-\udcff]")
+_ESCAPED_BYTE: Final = re.compile("[\udc00-\udcff]")
+_ESCAPED: Final = "unabridged.escaped"
+_SHIFTS: Final = re.compile(rb"\x1b(?:\$[@AB]|\$[()][A-Z]|\([A-Z])")
+"""What chooses the letters that follow, in ISO-2022's Japanese (RFC 1468, 1554) and Korean (RFC 1557)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +102,40 @@ def decode(path: Path, encoding: Encoding) -> Iterator[str]:
 
 def _decoded(path: Path, name: str, *, skip: int) -> Iterator[str]:
     """Pieces of text in which each undecodable byte is a lone surrogate (in UTF-16 U+FFFD)."""
-    decoder = codecs.getincrementaldecoder(name)("replace" if _is_utf16(name) else "surrogateescape")
+    if codecs.lookup(name).name.startswith("iso2022"):
+        yield from _shifted(path, name, skip=skip)
+        return
+    decoder = codecs.getincrementaldecoder(name)("replace" if _is_utf16(name) else _ESCAPED)
     with path.open("rb") as file:
         file.seek(skip)
         while chunk := file.read(_CHUNK_BYTES):
             yield decoder.decode(chunk)
         yield decoder.decode(b"", final=True)
+
+
+def _shifted(path: Path, name: str, *, skip: int) -> Iterator[str]:
+    """The same of text whose letters are shifted by escape sequences, which Python reads whole only.
+
+    Its decoder of pieces gives up on a broken sequence. Here each line is one, behind what the lines before
+    it have shifted to.
+    """
+    shifted_to = b""
+    with path.open("rb") as file:
+        file.seek(skip)
+        while line := file.readline(_CHUNK_BYTES):
+            yield (shifted_to + line).decode(name, _ESCAPED)
+            shifted_to = next(reversed(_SHIFTS.findall(line)), shifted_to)
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Escape as `surrogateescape` does, and bytes of ASCII too: behind a shift they are letters."""
+    if isinstance(error, UnicodeDecodeError) and error.object[error.start] < 0x80:  # noqa: PLR2004 - ASCII's end
+        return chr(0xDC00 + error.object[error.start]), error.start + 1
+    text, end = codecs.lookup_error("surrogateescape")(error)
+    return str(text), end
+
+
+codecs.register_error(_ESCAPED, _escape)
 
 
 def _count(path: Path, name: str, *, skip: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.formats.plain import decode, find_encoding
+from ingest.formats.plain import checked, decode, find_encoding
 
 POLISH = "Spółka ogłosiła wyniki; sprzedaż w Łodzi i Gdańsku przewyższyła oczekiwania zarządu."
 CZECH = "Společnost oznámila výsledky; tržby vzrostly a prodej v Brně předčil očekávání. Žádný dluh."
@@ -95,8 +95,35 @@ def test_a_cut_off_last_character_does_not_mislead(tmp_path: Path) -> None:
     assert told == ["encoding_guessed", "undecodable_bytes"]
 
 
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"\x1b$B~~\x1b(Bend", "\ufffd\ufffdend"),
+        (b"\x1b$BF|!\x1b(Bend", "日\ufffdend"),
+        (b"\x1b$BF|\x1b(Bend\x1b(", "日end\ufffd("),
+        (b"\x1b$BF|\x1b(Bend\x1b(Z", "日end\ufffd(Z"),
+    ],
+    ids=["no letters", "half a letter", "cut off", "unknown shift"],
+)
+def test_broken_letters_of_a_shifted_text_are_replaced(tmp_path: Path, data: bytes, text: str) -> None:
+    assert read(tmp_path / "a.txt", data) == (text, ["encoding_guessed", "undecodable_bytes"])
+
+
+@pytest.mark.parametrize("codec", ["iso2022_jp", "iso2022_jp_2", "iso2022_kr"])
+def test_a_shift_lasts_over_lines(tmp_path: Path, codec: str) -> None:
+    text = (KOREAN if codec == "iso2022_kr" else JAPANESE) * 40
+    (tmp_path / "a.txt").write_bytes(text.encode(codec))
+    encoding = checked(tmp_path / "a.txt", codec)
+    assert ("".join(decode(tmp_path / "a.txt", encoding)), encoding.undecodable) == (text, 0)
+    (tmp_path / "b.txt").write_bytes(b"\x1b$BF|\nK\\\x1b(Bend")
+    assert "".join(decode(tmp_path / "b.txt", checked(tmp_path / "b.txt", "iso2022_jp"))) == "日\n本end"
+
+
+STARTS = (b"", b"\x1b$B", b"\x1b$B\x1b(", b"\xff\xfe", b"\xef\xbb\xbf", b"caf\xe9 ")
+
+
 @settings(deadline=None)
-@given(st.binary(max_size=300), st.sampled_from([b"", b"\x1b$B", b"\xff\xfe", b"\xef\xbb\xbf", b"caf\xe9 "]))
+@given(st.binary(max_size=300), st.sampled_from(STARTS))
 def test_any_bytes_become_text(tmp_path_factory: pytest.TempPathFactory, data: bytes, start: bytes) -> None:
     text, _ = read(tmp_path_factory.getbasetemp() / "any", start + data)
     text.encode()
