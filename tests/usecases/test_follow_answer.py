@@ -41,6 +41,20 @@ async def followed(ctx: Context, answer: Answer, *, behind: int = 0) -> list[Eve
         return [event async for event in follow_answer(ctx, LOCAL, answer.id, after=behind) if event]
 
 
+async def told_until_done(ctx: Context, is_done: Callable[[list[list[Event]]], bool]) -> list[list[Event]]:
+    """What a follower is told of an answer that is done once that holds of what he was told."""
+    channel = ctx.feed.open("ans_1")
+    assert channel is not None
+    channel.open(Event(1, "plan", {}))
+    told: list[list[Event]] = []
+    async with aclosing(follow_together(ctx, LOCAL, "ans_1", accepted=True)) as news:
+        async for events in news:
+            told.append(events)
+            if is_done(told):
+                channel.publish("done", {})
+    return told
+
+
 class Full:
     """A database whose disk is full while `full` says so."""
 
@@ -146,20 +160,8 @@ def test_a_quiet_stream_tells_of_nothing_now_and_then(
 ) -> None:
     monkeypatch.setattr(following, "BEAT_SECONDS", 0.01)
 
-    async def told(ctx: Context) -> list[list[Event]]:
-        channel = ctx.feed.open("ans_1")
-        assert channel is not None
-        channel.open(Event(1, "plan", {}))
-        found = []
-        async with aclosing(follow_together(ctx, LOCAL, "ans_1", accepted=True)) as news:
-            async for events in news:
-                found.append(events)
-                if not events:
-                    channel.publish("done", {})
-        return found
-
     with process(settings) as ctx:
-        first, *beats, last = asyncio.run(told(ctx))
+        first, *beats, last = asyncio.run(told_until_done(ctx, lambda told: not told[-1]))
     assert [event.name for event in (*first, *last)] == ["plan", "done"]
     assert beats == [[]]
 
@@ -340,20 +342,8 @@ def test_no_beat_stands_before_an_end_that_is_known(
     """Who is slow to take it would be told the end as it was."""
     monkeypatch.setattr(following, "BEAT_SECONDS", 0.0)
 
-    async def told(ctx: Context) -> list[list[Event]]:
-        channel = ctx.feed.open("ans_1")
-        assert channel is not None
-        channel.open(Event(1, "plan", {}))
-        found: list[list[Event]] = []
-        async with aclosing(follow_together(ctx, LOCAL, "ans_1", accepted=True)) as news:
-            async for events in news:
-                found.append(events)
-                if len(found) == 1:
-                    channel.publish("done", {})
-        return found
-
     with process(settings) as ctx:
-        found = asyncio.run(told(ctx))
+        found = asyncio.run(told_until_done(ctx, lambda told: len(told) == 1))
     assert [[event.name for event in events] for events in found] == [["plan"], ["done"]]
 
 
