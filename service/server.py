@@ -14,6 +14,11 @@ from service.errors import Fix, NotAllowed
 from service.settings import Settings
 from service.store import keys
 
+KEPT_ALIVE_S = 75
+"""So long an idle connection stays open: longer than clients keep theirs for the next request, by which who
+closes is the client, and no request meets a connection that is closing. httpx keeps for 5 seconds, which is
+uvicorn's own, fetch in Node for 4, load balancers for 60; 75 is nginx's."""
+
 YOUNG_OBJECTS = 10_000
 """So many more than before, and Python looks for garbage that refers to itself: at its own 700, hundreds of
 answers under way were looked through again and again, for a twelfth of all their processor time."""
@@ -58,7 +63,12 @@ def run(settings: Settings, *, host: str, port: int, work: bool) -> None:
     require_key(settings, host)
     listening = listen(host, port)
     app = create_app(settings, work=work, exposed=not is_loopback(host))
-    config = uvicorn.Config(app, log_level="info", timeout_graceful_shutdown=jobs.SHUTDOWN_SECONDS)
+    config = uvicorn.Config(
+        app,
+        log_level="info",
+        timeout_keep_alive=KEPT_ALIVE_S,
+        timeout_graceful_shutdown=jobs.SHUTDOWN_SECONDS,
+    )
     gc.freeze()  # the libraries stay: looking through them for garbage took a tenth of every preview
     gc.set_threshold(YOUNG_OBJECTS)
     uvicorn.Server(config).run(sockets=[listening])

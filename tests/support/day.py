@@ -30,8 +30,6 @@ from tests.support.simulated import question
 AT_ONCE = 50
 WAIT_S = 120.0
 MOMENT_S = 0.3
-KEPT_S = 1.0
-"""A connection is not used again when the server may be about to close it, which it does after 5 seconds."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 Json = dict[str, Any]
 
@@ -167,8 +165,7 @@ class Day:
         self.outcomes: list[Outcome] = []
         self.caps: list[Cap] = []
         self.changes: Counter[str] = Counter()
-        limits = httpx.Limits(keepalive_expiry=KEPT_S)
-        self.client = httpx.Client(base_url=url, timeout=WAIT_S, limits=limits, trust_env=False)
+        self.client = httpx.Client(base_url=url, timeout=WAIT_S, trust_env=False)
         self._database = database
         self._askings = list(askings)
         self._draw = random.Random(f"{seed} changes")  # noqa: S311 - made up

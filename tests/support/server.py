@@ -30,6 +30,7 @@ from service.app import create_app
 from service.domain.answers import Call
 from service.domain.documents import Document, DocumentStatus, PageCount, Progress
 from service.domain.pricing import from_micros
+from service.server import KEPT_ALIVE_S
 from service.settings import Settings
 from service.store import answers, documents, ledger
 from service.store.ledger import Entry, StoredBudget
@@ -66,7 +67,9 @@ def serving(settings: Settings, *, exposed: bool = False) -> Iterator[Server]:
     """Serve until the block ends; on loopback in any case."""
     listening = socket.create_server(("127.0.0.1", 0))
     app = create_app(settings, exposed=exposed)
-    config = uvicorn.Config(app, access_log=False, log_config=None, log_level="error")
+    config = uvicorn.Config(
+        app, access_log=False, log_config=None, log_level="error", timeout_keep_alive=KEPT_ALIVE_S
+    )
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, args=([listening],), daemon=True)
     thread.start()

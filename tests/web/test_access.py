@@ -124,6 +124,7 @@ def test_the_keyboard_alone_is_enough(page: Page) -> None:
     expect(rows.nth(2).get_by_role("switch")).not_to_be_checked()
     expect(rows.nth(2).get_by_role("switch")).to_be_focused()
     page.keyboard.press("Space")
+    expect(rows.nth(2).get_by_role("switch")).to_be_checked()
     page.keyboard.press("Tab")  # take it out
     page.keyboard.press("Tab")
     expect(page.get_by_role("textbox", name="Your question")).to_be_focused()

@@ -133,3 +133,21 @@ def test_four_files_travel_at_once_at_most(page: Page, client: httpx.Client) -> 
             sent += 1
     assert most == AT_ONCE
     expect(page.get_by_role("switch", name="Read part")).to_have_count(10)
+
+
+def test_what_is_pressed_stays_until_it_is_let_go(page: Page, client: httpx.Client) -> None:
+    """Rows are rebuilt as documents come: a press that began on a row before must count."""
+    open_corpus(page, corpus_of(client, {"first.txt": 500}, name="Pressed"))
+    first = page.get_by_role("switch", name="Read first.txt")
+    told = page.locator(".documents > [role=status]")
+    for n, by in enumerate(("key", "mouse")):
+        first.focus()
+        first.hover()
+        was_on = first.is_checked()
+        page.keyboard.down("Space") if by == "key" else page.mouse.down()
+        page.evaluate(_DROP, [[f"further {n}.txt", f"Further {n}."]])
+        expect(told).to_contain_text(f"of {n + 2} on")
+        expect(first).to_be_checked(checked=was_on)
+        page.keyboard.up("Space") if by == "key" else page.mouse.up()
+        expect(first).to_be_checked(checked=not was_on)
+        expect(page.get_by_role("switch", name="Read")).to_have_count(n + 2)

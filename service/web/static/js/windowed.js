@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 
 const SPARE = 6;
+const RELEASES = ["keyup", "pointerup", "pointercancel", "contextmenu", "blur"];
 
 /**
  * Return a list as `{element, show(items)}`.
@@ -13,13 +14,32 @@ const SPARE = 6;
  */
 export function windowedList({ label, row, rowHeight }) {
   const ground = h("ul", { class: "windowed-ground", "aria-label": label });
-  const element = h("div", { class: "windowed", onscroll: () => schedule(), onkeydown: moved, onfocusin: entered }, ground);
+  const element = h("div", { class: "windowed", onscroll: () => schedule(), onkeydown: keyed, onpointerdown: (event) => { if (event.button === 0) pressed(event); }, onfocusin: entered }, ground);
   let items = [];
   let current = 0;
   let asked = 0;
+  let press = null;
 
   function schedule() {
-    asked ||= requestAnimationFrame(() => { asked = 0; draw(); });
+    asked ||= requestAnimationFrame(() => { asked = 0; if (!press) draw(); });
+  }
+
+  /** While a key or a button is down on a row, no row is rebuilt: what is let go of where nothing was pressed is no click. */
+  function pressed(event) {
+    if (press || !event.target.closest(".windowed-row")) return;
+    press = new AbortController();
+    for (const end of RELEASES) window.addEventListener(end, released, { signal: press.signal });
+  }
+
+  function released() {
+    press.abort();
+    press = null;
+    schedule();
+  }
+
+  function keyed(event) {
+    pressed(event);
+    moved(event);
   }
 
   function draw() {
