@@ -93,7 +93,14 @@ def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) 
         fragments,
     ):
         app.include_router(module.router)
+    _build_routes(app)
     return app
+
+
+def _build_routes(app: FastAPI) -> None:
+    """Build every route before requests come: FastAPI does it at the first of them, in the event loop."""
+    for route in app.routes:
+        route.matches({"type": "http", "method": "GET", "path": ""})
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -161,6 +161,10 @@ def test_a_note_on_a_document_is_read_by_key(page: Page, desk: Desk, tmp_path: P
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_contain_text("An annex was not read.")
     assert violations(page) == []
+    page.set_viewport_size(
+        {"width": 1180, "height": 800}
+    )  # has the list drawn anew, as documents that come do
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(note).to_be_focused()

@@ -19,12 +19,22 @@ export function windowedList({ label, row, rowHeight }) {
   let current = 0;
   let asked = 0;
   let press = null;
+  let isDue = false;
 
   function schedule() {
-    asked ||= requestAnimationFrame(() => { asked = 0; if (!press) draw(); });
+    asked ||= requestAnimationFrame(() => { asked = 0; isDue = isHeld(); if (!isDue) draw(); });
   }
 
-  /** While a key or a button is down on a row, no row is rebuilt: what is let go of where nothing was pressed is no click. */
+  /**
+   * While a key or a button is down on a row, no row is rebuilt: what is let go of where nothing was pressed is no click.
+   * Nor while a dialog is open: the focus comes back to where it was opened.
+   */
+  function isHeld() {
+    const dialog = document.querySelector("dialog:modal");
+    dialog?.addEventListener("close", schedule, { once: true });
+    return Boolean(press || dialog);
+  }
+
   function pressed(event) {
     if (press || !event.target.closest(".windowed-row")) return;
     press = new AbortController();
@@ -34,7 +44,7 @@ export function windowedList({ label, row, rowHeight }) {
   function released() {
     press.abort();
     press = null;
-    schedule();
+    if (isDue) schedule();
   }
 
   function keyed(event) {
