@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, overload
 
-from service.domain import prompts
 from service.domain.prompts import ImagePart, Message, Part
 
 FORMAT = "1"
@@ -92,29 +91,29 @@ def wrapper(ordinal: int, filename: str) -> str:
     return open_document(ordinal, filename) + CLOSE
 
 
-def task_text(question: str, *, instructions: str | None = None, reminder: str = prompts.REMINDER) -> str:
-    """Return the last message: the reminder, the caller's own instructions, the question."""
-    return f"{reminder}{asked_text(question, instructions=instructions)}"
-
-
 def asked_text(question: str, *, instructions: str | None) -> str:
     """Return what is asked in any call of a question, behind the reminder: a chain of blocks."""
-    return f"{_own(instructions)}{question_block(question)}"
+    return f"{own_block(instructions)}{question_block(question)}"
 
 
 def list_asked_text(questions: Sequence[str], *, instructions: str | None) -> str:
     """Return the same of questions asked together: each is a block of its own, numbered from 1."""
     asked = "".join(question_block(question, number) for number, question in enumerate(questions, 1))
-    return f"{_own(instructions)}{asked}"
+    return f"{own_block(instructions)}{asked}"
 
 
 def question_block(question: str, number: int | None = None) -> str:
     """Return one question's block, with its number in a list."""
-    numbered = "" if number is None else f' n="{number}"'
-    return f"<question{numbered}>\n{defuse(question)}\n</question>\n"
+    return f"{question_opening(number)}{defuse(question)}\n</question>\n"
 
 
-def _own(instructions: str | None) -> str:
+def question_opening(number: int | None = None) -> str:
+    """Return what a question's block begins with."""
+    return "<question>\n" if number is None else f'<question n="{number}">\n'
+
+
+def own_block(instructions: str | None) -> str:
+    """Return the block of the caller's own instructions; nothing where there are none."""
     return f"<instructions>\n{defuse(instructions)}\n</instructions>\n" if instructions else ""
 
 

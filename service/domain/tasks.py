@@ -22,25 +22,32 @@ Count = Callable[[str], int]
 
 def task_of(question: Question, kind: CallKind) -> str:
     """Return the last message of a call of that kind."""
-    return _reminder(question, kind) + _asked(question)
+    return _reminder(kind, is_list=bool(question.questions)) + _asked(question)
+
+
+@lru_cache(maxsize=16)
+def opening_of(kind: CallKind, system_prompt: str | None, *, is_list: bool) -> str:
+    """Return what the last message begins with whatever is asked: up to the words of the first question."""
+    own = packing.own_block(system_prompt)
+    return _reminder(kind, is_list=is_list) + own + packing.question_opening(1 if is_list else None)
 
 
 def counts_of(question: Question, count: Count) -> PromptCounts:
     """Count the texts around the documents, exactly: what is asked once, since a task's blocks add up."""
-    asked = count(_asked(question))
+    asked, is_list = count(_asked(question)), bool(question.questions)
     return PromptCounts(
         instructions=_counted(count, prompts.ANSWERING),
-        task=_counted(count, _reminder(question, "answer")) + asked,
-        part_task=_counted(count, _reminder(question, "part")) + asked,
+        task=_counted(count, _reminder("answer", is_list=is_list)) + asked,
+        part_task=_counted(count, _reminder("part", is_list=is_list)) + asked,
         merge_instructions=_counted(count, prompts.MERGING),
-        merge_task=_counted(count, _reminder(question, "merge")) + asked,
+        merge_task=_counted(count, _reminder("merge", is_list=is_list)) + asked,
         repair_task=_counted(count, repairs.task(())),
         images=shown_images.images_of(question.images),
     )
 
 
-def _reminder(question: Question, kind: CallKind) -> str:
-    return (prompts.SEVERAL_REMINDERS if question.questions else prompts.REMINDERS)[kind]
+def _reminder(kind: CallKind, *, is_list: bool) -> str:
+    return (prompts.SEVERAL_REMINDERS if is_list else prompts.REMINDERS)[kind]
 
 
 def _asked(question: Question) -> str:

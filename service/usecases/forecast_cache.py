@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from ingest import count_tokens
-from service.domain import caching, packing, pricing, prompts
+from service.domain import caching, packing, pricing, tasks
 from service.domain.caching import NO_TALK, Block, Chain, Change, Code, Held, Lead, Named, Pack, Sent
 from service.domain.catalog import Model
 from service.domain.corpora import Member
@@ -72,6 +72,7 @@ class Asking:
     Attributes:
         system_prompt: the caller's own instructions, which stand between the documents and the question.
         talk: of the conversation before the question.
+        is_list: whether several questions are asked together.
     """
 
     tenant: str
@@ -79,6 +80,7 @@ class Asking:
     model: Model
     system_prompt: str | None = None
     talk: Chain = NO_TALK
+    is_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,7 @@ def pack_of(call: PlannedCall, asking: Asking, *, compared: bool) -> Pack:
     return Pack(
         chain=chain_over(call.slices if compared else call.slices[:1]),
         prefix_tokens=call.prefix_tokens,
-        lead=lead_of(call.kind, asking.system_prompt),
+        lead=lead_of(call.kind, asking.system_prompt, is_list=asking.is_list),
         talk=asking.talk,
     )
 
@@ -254,16 +256,10 @@ def names_of(call: PlannedCall) -> list[Named]:
     return [(one.document_id, one.filename) for one in call.slices]
 
 
-def lead_of(kind: CallKind, system_prompt: str | None) -> Lead:
-    """Return what stands between the documents and the question of such a call."""
-    return _lead(prompts.PART_REMINDER if kind == "part" else prompts.REMINDER, system_prompt)
-
-
 @lru_cache(maxsize=16)
-def _lead(reminder: str, system_prompt: str | None) -> Lead:
-    text = packing.task_text("", instructions=system_prompt, reminder=reminder).removesuffix(
-        "\n</question>\n"
-    )
+def lead_of(kind: CallKind, system_prompt: str | None, *, is_list: bool) -> Lead:
+    """Return what stands between the documents and the question of such a call."""
+    text = tasks.opening_of(kind, system_prompt, is_list=is_list)
     return caching.lead_of(text, count_tokens(text))
 
 

@@ -56,7 +56,7 @@ def _forecast(
     pack = Pack(
         chain=chain_over(members if sent else members[:1]),
         prefix_tokens=prefix_tokens,
-        lead=lead_of("answer", asking.system_prompt),
+        lead=lead_of("answer", asking.system_prompt, is_list=asking.is_list),
     )
     names = [(one.document_id, one.filename) for one in members]
     return look(tx, holder, pack, names, sent, strategy="whole")[0]

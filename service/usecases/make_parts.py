@@ -93,6 +93,7 @@ def _awaited(run: Run, parts: Sequence[int]) -> dict[int, int | None]:
         run.ctx.catalog.model(answer.model),
         run.question.system_prompt,
         run.history.chain(),
+        is_list=bool(run.question.questions),
     )
     holder = holder_of(run.ctx, asking)
     missing = [part for part in parts if not run.planned[part].kept]

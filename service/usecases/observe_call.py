@@ -74,11 +74,13 @@ def _remember(tx: Transaction, run: Run, call: Call, planned: PlannedCall) -> No
         talk = run.history.chain(own)
         told = own.text + shown_images.identity_of(own.images)
         prefix_sha256 = hashlib.sha256(f"{prefix_sha256}\n{told}".encode()).hexdigest()
+    question = run.question
+    lead = lead_of(planned.kind, question.system_prompt, is_list=bool(question.questions))
     sent = Sent(
         prefix_sha256=prefix_sha256,
         corpus_id=run.answer.corpus_id,
         used_at=call.sent_at or now,
-        lead=lead_of(planned.kind, run.question.system_prompt).identity,
+        lead=lead.identity,
         chain=chain_of(planned),
         talk=talk,
         strategy=run.answer.plan["strategy"],

@@ -376,7 +376,8 @@ def _held(tx: Transaction, ctx: Context, before: _Before, question: Question, pl
     made = replace(plan, calls=tuple(call for call in plan.calls if not call.kept))
     if plan.calls and not any(call.slices for call in made.calls):
         return Forecasts(of={plan.key: _ALL_KEPT})
-    asking = Asking(before.answer.tenant, before.answer.corpus_id, model, question.system_prompt, talk)
+    tenant, corpus_id, is_list = before.answer.tenant, before.answer.corpus_id, bool(question.questions)
+    asking = Asking(tenant, corpus_id, model, question.system_prompt, talk, is_list=is_list)
     return forecast(tx, ctx, asking, [made])
 
 

@@ -140,7 +140,9 @@ def preview_in(
     asked = replace(asked, hints=ranked.hints(question))
     drafts = _drafts(tx, asked.members, terms, question, ranked, limits=learnt.limits)
     talk = found.history.chain() if found else NO_TALK
-    held = forecast(tx, ctx, Asking(tenant, corpus_id, model, question.system_prompt, talk), drafts)
+    is_list = bool(question.questions)
+    asking = Asking(tenant, corpus_id, model, question.system_prompt, talk, is_list=is_list)
+    held = forecast(tx, ctx, asking, drafts)
     if any(held.cached.values()) and terms.tier != "batch":  # nobody knows what is held by then
         terms = replace(terms, cached=held.cached)
         drafts = [planner.warmed(draft, terms) for draft in drafts]

@@ -12,8 +12,8 @@ from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel
 
-from service.domain import packing
 from tests.api.conftest import prose
+from tests.support.asking import task_text
 from tests.support.face import Watch, watched
 from tests.support.pdfs import text_pdf
 from tests.support.server import Server
@@ -321,7 +321,7 @@ def test_history_stands_before_the_question(client: OpenAI, server: Server, upst
         "Speak like a clerk.\n\nBe brief.\n\nWhat was said before the question, for reference:\n\n"
         "User (Ann):\nWhen did the harbour open?\n\nAssistant:\nIn 1871."
     )
-    assert second[-1]["content"] == packing.task_text("And when\nnot?", instructions=instructions)
+    assert second[-1]["content"] == task_text("And when\nnot?", own=instructions)
     answer = server.client.get(f"/v1/answers/{extra(done)['answer_id']}").json()
     assert answer["question"] == "And when\nnot?"
     plan = server.client.get(f"/v1/plans/{answer['plan_id']}").json()

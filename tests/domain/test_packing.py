@@ -19,6 +19,7 @@ from service.domain.documents import DocumentStatus
 from service.domain.prompt_counts import PromptCounts
 from service.domain.prompts import ImagePart, Message
 from service.domain.quotes import FoldedDocument, fold, search
+from tests.support.asking import task_text
 
 TAGS = ("document", "page", "findings", "task", "question", "instructions")
 OUR_TAG = re.compile(r"<\s*/?\s*(?:" + "|".join(TAGS) + r")(?:\s[^<>]*)?>|<\|", re.IGNORECASE)
@@ -156,19 +157,17 @@ def assembled(
     return packing.messages(
         instructions=prompts.ANSWERING,
         parts=list(packing.parts_of(blocks, max_chars=max_chars)),
-        task=packing.task_text(question, instructions=own),
+        task=task_text(question, own=own),
     )
 
 
 def counts_of(question: str, *, own: str | None = None) -> PromptCounts:
     return PromptCounts(
         instructions=count_tokens(prompts.ANSWERING),
-        task=count_tokens(packing.task_text(question, instructions=own)),
-        part_task=count_tokens(packing.task_text(question, instructions=own, reminder=prompts.PART_REMINDER)),
+        task=count_tokens(task_text(question, own=own)),
+        part_task=count_tokens(task_text(question, own=own, kind="part")),
         merge_instructions=count_tokens(prompts.MERGING),
-        merge_task=count_tokens(
-            packing.task_text(question, instructions=own, reminder=prompts.MERGE_REMINDER)
-        ),
+        merge_task=count_tokens(task_text(question, own=own, kind="merge")),
     )
 
 
@@ -479,7 +478,7 @@ def test_the_hash_is_the_same_in_every_process_and_version() -> None:
 @given(question=cleaned, own=st.none() | cleaned)
 @settings(deadline=None)  # the encoder loads at the first count
 def test_the_question_stands_last_and_alone(question: str, own: str | None) -> None:
-    task = packing.task_text(question, instructions=own)
+    task = task_text(question, own=own)
     assert task.startswith(prompts.REMINDER)
     assert task.endswith(f"<question>\n{packing.defuse(question)}\n</question>\n")
     assert task.count("<question>") == task.count("</question>") == 1

@@ -91,7 +91,24 @@ def test_each_question_stands_under_its_number_in_order(asked: list[str], own: s
 def test_one_question_is_asked_as_ever(kind: CallKind) -> None:
     task = tasks.task_of(question_of("Who?", own="Be brief."), kind)
     reminder = prompts.REMINDERS[kind]
-    assert task == packing.task_text("Who?", instructions="Be brief.", reminder=reminder)
+    own = "<instructions>\nBe brief.\n</instructions>\n"
+    assert task == f"{reminder}{own}<question>\nWho?\n</question>\n"
+
+
+@given(asked=lists, other=lists, own=st.none() | cleaned)
+@settings(deadline=None)
+def test_a_task_begins_the_same_whatever_is_asked(
+    asked: list[str], other: list[str], own: str | None
+) -> None:
+    for kind in KINDS:
+        opening = tasks.opening_of(kind, own, is_list=True)
+        for texts in (asked, other):
+            task = tasks.task_of(list_of(texts, own), kind)
+            assert task.startswith(opening + packing.defuse(texts[0]))
+        alone = tasks.opening_of(kind, own, is_list=False)
+        assert tasks.task_of(question_of(asked[0], own=own), kind).startswith(
+            alone + packing.defuse(asked[0])
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -24,6 +24,7 @@ from service.provider import ChatRequest, Delta, Provider, Reply
 from service.provider.closest import LONGEST
 from service.provider.offline import NO_MATCH, NO_MODEL, NO_PASSAGE, UNSEEN, OfflineProvider, answer
 from tests.support import quoting
+from tests.support.asking import task_text
 
 SAMPLES = Path(__file__).resolve().parents[2] / "../shared/samples"
 
@@ -127,12 +128,12 @@ def packed(documents: Documents, question: str) -> tuple[Message, ...]:
         blocks.extend(packing.frame(SourcePage(number, text)) for number, text in enumerate(pages, 1))
         blocks.append(packing.CLOSE)
     parts = list(packing.parts_of(blocks))
-    return packing.messages(instructions=prompts.ANSWERING, parts=parts, task=packing.task_text(question))
+    return packing.messages(instructions=prompts.ANSWERING, parts=parts, task=task_text(question))
 
 
 def merging(findings: Sequence[str], question: str) -> tuple[Message, ...]:
     blocks = [packing.findings_block(part, text) for part, text in enumerate(findings, 1)]
-    task = packing.task_text(question, reminder=prompts.MERGE_REMINDER)
+    task = task_text(question, kind="merge")
     return packing.messages(instructions=prompts.MERGING, parts=blocks, task=task)
 
 

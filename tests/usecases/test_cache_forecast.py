@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.questions import Question
+from service.domain.questions import Question, numbered
 from service.errors import PlanChanged, RequestExceedsProviderRate
 from service.factory import open_context
 from service.settings import Settings
@@ -413,3 +413,16 @@ def test_a_loss_is_told_against_what_was_sent_whole(ctx: Context, upstream: Upst
     arrange_corpus.take_out(ctx, LOCAL, corpus, ids[1])
     meter = preview_question.meter(ctx, LOCAL, corpus, model_name=None)
     assert meter["cache"]["lost_tokens"] == meter["documents"][1]["tokens"]
+
+
+@pytest.mark.parametrize("words", range(1_300, 1_400, 14))
+def test_a_list_of_questions_shares_no_more_than_the_documents(ctx: Context, words: int) -> None:
+    """What stands before a list's first question is its own, and the same before every list."""
+    corpus, _ = corpus_of(ctx, words)
+    ask(ctx, corpus)
+    asked = [
+        ask(ctx, corpus, questions=questions, text=numbered(questions))
+        for questions in (("What came?", "And when?"), ("By which pilot?", "And where to?", "Why?"))
+    ]
+    first, second = (one["cache"]["difference"] for one in asked)
+    assert (first in {0, STEP}, second) == (True, 0), (first, second)

@@ -26,6 +26,7 @@ from service.usecases.add_document import add_document
 from service.usecases.context import LOCAL, Context
 from service.usecases.render_pictures import render_pictures
 from tests.support import pdfs, seen
+from tests.support.asking import task_text
 from tests.support.upstream import Upstream
 from tests.usecases.test_extract_document import Kept, pieces
 
@@ -100,7 +101,7 @@ def _text_tokens(blocks: list[str | ImagePart]) -> int:
 def _billed(ctx: Context, upstream: Upstream, blocks: list[str | ImagePart]) -> int:
     """Ask over the blocks; the prompt's tokens on the invoice."""
     parts = list(packing.parts_of(blocks)) or [packing.CLOSE]
-    messages = packing.messages(instructions=prompts.ANSWERING, parts=parts, task=packing.task_text("What?"))
+    messages = packing.messages(instructions=prompts.ANSWERING, parts=parts, task=task_text("What?"))
     asyncio.run(_asked(ctx, ChatRequest("gpt-5.5", messages, 500, prompt_cache_key="scan")))
     return upstream.invoice[-1].prompt_tokens - (0 if blocks else count_tokens(packing.CLOSE))
 
