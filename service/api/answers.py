@@ -22,7 +22,7 @@ from service.api.wiring import StartBatch, TakeOn, context, start_batch, take_on
 from service.domain.answers import Answer, AnswerStatus
 from service.domain.documents import Failure
 from service.domain.keys import Caller
-from service.domain.questions import Question
+from service.domain.questions import Question, cited
 from service.domain.usage import Usage
 from service.errors import Invalid
 from service.store.answers import TERMINAL, Event
@@ -197,14 +197,14 @@ def request_of(body: AnswerRequest, idempotency_key: str | None, *, model: str) 
     """
     if (body.plan_id is None) == (body.question is None and body.questions is None):
         raise Invalid("Say what to ask: either `question` or `questions`, or the `plan_id` of a plan.")
-    named = body.model_fields_set & Parameters.model_fields.keys() if body.plan_id is not None else set()
-    if named:
-        raise Invalid(f"The plan has said how it is asked: leave out {', '.join(sorted(named))}.")
+    if body.plan_id is not None:
+        body.check_beside_plan()
     return Request(
         question=_question(body, model) if body.plan_id is None else None,
         plan_id=body.plan_id,
         allow_long_context=body.allow_long_context,
         max_cost_usd=body.max_cost_usd,
+        citations=body.citations_beside_plan if body.plan_id is not None else None,
         idempotency_key=idempotency_key or None,
     )
 
@@ -217,9 +217,7 @@ def with_pictures(ctx: Context, request: Request, body: Parameters) -> Request:
 
 
 def _question(body: AnswerRequest, model: str) -> Question:
-    if body.repair and not body.citations:
-        raise Invalid("A repair needs `citations`: leave out one of `repair: true` and `citations: false`.")
-    question = replace(body.as_question(model), citations=body.citations)
+    question = cited(body.as_question(model), citations=body.citations)
     return replace(question, strategies=(body.strategy,)) if body.strategy else question
 
 

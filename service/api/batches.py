@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
@@ -14,12 +13,11 @@ from pydantic import Field
 from service.api import events
 from service.api.access import caller, tenant
 from service.api.paging import AfterBatch, Size
-from service.api.schemas import Amount, Listing, Parameters
+from service.api.schemas import Amount, Asked, Listing
 from service.api.wiring import StartBatch, context, start_batch
 from service.domain.batches import MAX_QUESTIONS
 from service.domain.keys import Caller
-from service.domain.planner import Strategy
-from service.domain.questions import MAX_QUESTION_CHARS
+from service.domain.questions import MAX_QUESTION_CHARS, cited
 from service.errors import Invalid
 from service.usecases.ask_question import Request
 from service.usecases.context import Context
@@ -36,17 +34,14 @@ Start = Annotated[StartBatch, Depends(start_batch)]
 OneQuestion = Annotated[str, Field(max_length=MAX_QUESTION_CHARS)]
 
 
-class BatchRequest(Parameters):
+class BatchRequest(Asked):
     """What is put together: questions that share their parameters, or plans that were offered."""
 
     questions: list[OneQuestion] | None = Field(
         default=None, max_length=MAX_QUESTIONS, description="Each an answer of its own."
     )
     plan_ids: list[str] = Field(default=[], max_length=MAX_QUESTIONS)
-    strategy: Strategy | None = None
-    allow_long_context: bool = False
     max_cost_usd: Amount | None = Field(default=None, description="For all of them together.")
-    citations: bool = True
 
     def requests(self, model: str, key_id: str | None) -> tuple[Request, ...]:
         """Return each question or plan by itself.
@@ -57,15 +52,19 @@ class BatchRequest(Parameters):
         said = [one for one in (self.question, *(self.questions or ())) if one is not None]
         if bool(said) == bool(self.plan_ids):
             raise Invalid("Say what to put in: either `questions`, or the `plan_ids` of plans.")
-        named = self.model_fields_set & Parameters.model_fields.keys() if self.plan_ids else set()
-        if named:
-            raise Invalid(f"The plans have said how they are asked: leave out {', '.join(sorted(named))}.")
+        if self.plan_ids:
+            self.check_beside_plan()
         if self.service_tier not in {None, "batch"}:
             raise Invalid("A batch has a tier of its own: leave service_tier out, or say batch.")
         if self.plan_ids:
-            long = self.allow_long_context
             return tuple(
-                Request(plan_id=one, key_id=key_id, allow_long_context=long) for one in self.plan_ids
+                Request(
+                    plan_id=one,
+                    key_id=key_id,
+                    allow_long_context=self.allow_long_context,
+                    citations=self.citations_beside_plan,
+                )
+                for one in self.plan_ids
             )
         return tuple(self._request(one, model, key_id) for one in said)
 
@@ -75,7 +74,7 @@ class BatchRequest(Parameters):
             | ({"strategies": [self.strategy]} if self.strategy else {})
         )
         return Request(
-            question=replace(alone.as_question(model), citations=self.citations),
+            question=cited(alone.as_question(model), citations=self.citations),
             key_id=key_id,
             allow_long_context=self.allow_long_context,
         )

@@ -16,6 +16,7 @@ from service.store import told
 from service.usecases import arrange_corpus, preview_question
 from service.usecases.context import Context
 from service.usecases.report_waste import report_waste
+from service.usecases.show_receipt import show_receipt
 from service.usecases.take_images import showing
 
 router = APIRouter(prefix="/v1", tags=["corpora"])
@@ -125,8 +126,9 @@ def get_plan(ctx: Ctx, owner: Tenant, plan_id: str) -> dict[str, Any]:
 @router.get("/plans/{plan_id}/pages")
 def receipt(ctx: Ctx, owner: Tenant, plan_id: str, after: Place = 0, limit: Part = None) -> Receipt:
     """Return the receipt in full: every page that is read, in packed order, and the question's pictures."""
-    shown = preview_question.get_plan(ctx, owner, plan_id).plan.get("question_images", [])
-    pages, following = paging.part(preview_question.receipt(ctx, owner, plan_id), after, limit)
+    plan = preview_question.get_plan(ctx, owner, plan_id).plan
+    shown = plan.get("question_images", [])
+    pages, following = paging.part(show_receipt(ctx, plan), after, limit)
     return Receipt(data=pages, has_more=following is not None, next=following, question_images=shown)
 
 

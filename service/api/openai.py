@@ -19,7 +19,6 @@ from service.api.openai_errors import Unfit, UnknownModel
 from service.api.openai_files import document_id_of
 from service.api.openai_replies import Face
 from service.api.openai_requests import ChatRequest, split_model
-from service.api.schemas import Parameters
 from service.api.wiring import TakeOn, context, take_on
 from service.domain.answers import Answer, AnswerStatus, Ended
 from service.domain.documents import Failure
@@ -171,7 +170,7 @@ def _check_engine(provider: Provider, body: ChatRequest) -> None:
 def _check_plan(ctx: Context, owner: str, body: ChatRequest, model: str) -> None:
     """Hold the request against the plan's own question: a plan's price is of that one alone."""
     planned = preview_question.get_plan(ctx, owner, str(body.plan_id)).request
-    named = sorted(body.model_fields_set & Parameters.model_fields.keys() - {"model"})
+    named = [name for name in body.named_by_plan if name != "model"]
     if named or body.file_ids_named:
         said = ", ".join(named or ["file_ids"])
         raise Unfit(f"The plan has said how it is asked: leave out {said}.", param=(named or ["file_ids"])[0])

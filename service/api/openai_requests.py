@@ -214,7 +214,13 @@ class ChatRequest(AnswerRequest):
             Unfit: the messages ask nothing, or too much.
         """
         if self.plan_id is not None:
-            named = {"plan_id", "allow_long_context", "max_cost_usd", "stream"} & self.model_fields_set
+            named = {
+                "plan_id",
+                "allow_long_context",
+                "max_cost_usd",
+                "stream",
+                "citations",
+            } & self.model_fields_set
             return AnswerRequest(**{name: getattr(self, name) for name in named})
         folded = self.folded()
         known = self.model_fields_set & AnswerRequest.model_fields.keys()

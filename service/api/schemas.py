@@ -395,16 +395,40 @@ class PlanRequest(Parameters):
     """What is to be priced."""
 
 
-class AnswerRequest(Parameters):
+class Asked(Parameters):
+    """A question that is asked now, or plans that were offered for it and have said how."""
+
+    strategy: Strategy | None = None
+    allow_long_context: bool = False
+    citations: bool = True
+
+    @property
+    def named_by_plan(self) -> list[str]:
+        """What is named here, and would be said by a plan already."""
+        return sorted(self.model_fields_set & {*Parameters.model_fields, "strategy"})
+
+    def check_beside_plan(self) -> None:
+        """Refuse what a plan has said already.
+
+        Raises:
+            Invalid: something of it is named.
+        """
+        if self.named_by_plan:
+            raise Invalid(f"The plan has said how it is asked: leave out {', '.join(self.named_by_plan)}.")
+
+    @property
+    def citations_beside_plan(self) -> bool | None:
+        """Whether quotes are checked; None where it is left to the plan."""
+        return self.citations if "citations" in self.model_fields_set else None
+
+
+class AnswerRequest(Asked):
     """What is to be answered: a plan that was offered, or a question."""
 
     plan_id: str | None = None
-    strategy: Strategy | None = None
-    allow_long_context: bool = False
     max_cost_usd: Amount | None = None
     stream: bool = False
     wait: bool = True
-    citations: bool = True
 
 
 class Spending(Body):

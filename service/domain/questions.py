@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from service.domain import shown_images
@@ -148,6 +148,17 @@ _TUPLES = ("strategies", "document_ids", "leave_out", "questions", "stop")
 def numbered(questions: Sequence[str]) -> str:
     """Return questions asked together as one text: `1. …`, each on lines of its own."""
     return "\n".join(f"{number}. {question.strip()}" for number, question in enumerate(questions, 1))
+
+
+def cited(question: Question, *, citations: bool) -> Question:
+    """Return a question whose quotes are checked, or not.
+
+    Raises:
+        Invalid: it wants failed quotes repaired, which then nobody finds.
+    """
+    if question.repair and not citations:
+        raise Invalid("A repair needs `citations`: leave out one of `repair: true` and `citations: false`.")
+    return replace(question, citations=citations)
 
 
 def check_together(questions: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from service.domain.corpora import Corpus, Member
 from service.store.rosters import Rosters
 from service.store.session import Transaction
 from service.store.spelled import Spelled
-from service.store.tables import corpora, documents, members
+from service.store.tables import answers, corpora, documents, members, plans
 
 _ROSTERS = Rosters()
 
@@ -76,7 +76,9 @@ def rename(tx: Transaction, corpus_id: str, name: str) -> None:
 
 
 def remove(tx: Transaction, corpus_id: str) -> None:
-    """Forget a corpus; its documents stay."""
+    """Forget a corpus; its documents stay, and so do the plans that answers were made from."""
+    answered = select(answers.c.plan_id).where(answers.c.corpus_id == corpus_id)
+    tx.execute(delete(plans).where(plans.c.corpus_id == corpus_id, plans.c.id.not_in(answered)))
     tx.execute(delete(corpora).where(corpora.c.id == corpus_id))
 
 

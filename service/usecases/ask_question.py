@@ -18,7 +18,7 @@ from service.domain.answers import Answer, AnswerStatus
 from service.domain.conversations import title_of
 from service.domain.kept import KeptObject
 from service.domain.planner import Plan
-from service.domain.questions import Question
+from service.domain.questions import Question, cited
 from service.domain.ranked import INDEX_BUILDING
 from service.errors import (
     Conflict,
@@ -61,6 +61,7 @@ class Request:
         plan_id: a plan that was offered; then the question and its parameters are the plan's.
         allow_long_context: accept the price above the threshold.
         max_cost_usd: refuse where the ceiling is above.
+        citations: check quotes or don't, whatever the plan's question said of it.
         idempotency_key: the same key never pays twice.
         key_id: the key it is asked with; its budget is held too.
     """
@@ -69,6 +70,7 @@ class Request:
     plan_id: str | None = None
     allow_long_context: bool = False
     max_cost_usd: Decimal | None = None
+    citations: bool | None = None
     idempotency_key: str | None = None
     key_id: str | None = None
 
@@ -280,6 +282,7 @@ def _fingerprint(corpus_id: str, request: Request, question: dict[str, Any] | No
         "question": question,
         "long": request.allow_long_context,
         "max": str(request.max_cost_usd),
+        **({} if request.citations is None else {"citations": request.citations}),
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
@@ -311,7 +314,8 @@ def _stored_plan(
 
 def _question(request: Request, stored: StoredPlan | None) -> Question:
     if stored is not None:
-        return Question.from_dict(stored.request)
+        asked = Question.from_dict(stored.request)
+        return asked if request.citations is None else cited(asked, citations=request.citations)
     if request.question is None or not request.question.text.strip():
         raise Invalid("Say what to ask: `question`, or the `plan_id` of a plan.")
     return request.question

@@ -12,10 +12,11 @@ from service.domain.answers import Answer
 from service.domain.documents import Document
 from service.errors import Conflict, Fix
 from service.store import corpora
-from service.usecases import ask_question, preview_question, read_document
+from service.usecases import ask_question, read_document
 from service.usecases.context import Context
 from service.usecases.describe_answer import describe_answer
 from service.usecases.look_up_answer import look_up_answer
+from service.usecases.show_receipt import show_receipt
 
 _WORDS, _LONGEST = 8, 80
 """Words of a question in a file's name, and its characters."""
@@ -77,7 +78,7 @@ def export_answer(ctx: Context, tenant: str, answer_id: str) -> Exported:
         )
     described = describe_answer(answer)
     documents = read_document.get_documents(ctx, tenant, _named(described, answer.plan))
-    packed = _packed(ctx, tenant, answer, documents)
+    packed = show_receipt(ctx, answer.plan)
     with ctx.db.read() as tx:
         corpus = corpora.get(tx, tenant, answer.corpus_id)
     return Exported(
@@ -134,33 +135,6 @@ def _named(described: dict[str, Any], plan: dict[str, Any]) -> list[str]:
     for citation in described["citations"]:
         named += [citation["document_id"], (citation["found"] or {}).get("document_id")]
     return list(dict.fromkeys(one for one in named if one))
-
-
-def _packed(
-    ctx: Context, tenant: str, answer: Answer, documents: dict[str, Document]
-) -> list[dict[str, Any]]:
-    """Return the receipt; of a document that is gone, only what its plan still says of it."""
-    receipt = preview_question.receipt(ctx, tenant, answer.plan_id)  # kept as long as its answer
-    gone = [
-        {
-            "call": number,
-            "document_id": part["document_id"],
-            "page": None,
-            "page_runs": _runs(part),
-            "tokens": part["tokens"],
-            "source_gone": True,
-        }
-        for number, call in enumerate(answer.plan.get("calls", ()))
-        if call.get("kind") != "repair"
-        for part in call["documents"]
-        if part["document_id"] not in documents
-    ]
-    return receipt + gone
-
-
-def _runs(part: dict[str, Any]) -> list[list[int]]:
-    """Return first and last page of each stretch of a document that a plan reads."""
-    return [list(run) for run in part.get("page_runs") or [(part["first_page"], part["last_page"])]]
 
 
 def _parts(plan: dict[str, Any], packed: Sequence[dict[str, Any]]) -> tuple[Part, ...]:

@@ -13,7 +13,7 @@ from service.domain import advice, planner, pricing, repairs, tasks, waste
 from service.domain.caching import NO_TALK
 from service.domain.catalog import Model
 from service.domain.corpora import Member
-from service.domain.documents import DocumentStatus, PageCount
+from service.domain.documents import DocumentStatus
 from service.domain.enclosures import in_order
 from service.domain.manner import Manner
 from service.domain.planner import Plan, Strategy, Terms
@@ -27,7 +27,7 @@ from service.store.session import Transaction
 from service.usecases.bind_terms import as_offered
 from service.usecases.check_parameters import check_parameters, tier_of
 from service.usecases.context import Context, new_id
-from service.usecases.describe_plan import Asked, Frame, calls_of, describe, window_of
+from service.usecases.describe_plan import Asked, Frame, describe, window_of
 from service.usecases.forecast_cache import Asking, Forecasts, forecast
 from service.usecases.gauge_cache import gauge_cache
 from service.usecases.index_pages import catch_up
@@ -187,35 +187,6 @@ def get_plan(ctx: Context, tenant: str, plan_id: str) -> StoredPlan:
     if plan is None:
         raise NotFound(f"There is no plan {plan_id}.")
     return plan
-
-
-def receipt(ctx: Context, tenant: str, plan_id: str) -> list[dict[str, Any]]:
-    """Return every page that the plan reads, in packed order, with its tokens and its call; no repair's.
-
-    What of a page its header and footer would count is told where they are left out.
-    """
-    stored = get_plan(ctx, tenant, plan_id)
-    with ctx.db.read() as tx:
-        return [
-            {
-                "call": number,
-                "document_id": piece.document_id,
-                "page": page.number,
-                "tokens": piece.manner.tokens(page),
-                "repeated_tokens_out": page.repeated_tokens if piece.manner.trims(page) else 0,
-                "image_tokens": _image_tokens(piece.manner, page),
-            }
-            for number, call in enumerate(calls_of(stored.plan))
-            if call.kind != "repair"
-            for piece in call.slices
-            for page in documents.page_counts(tx, piece.document_id)
-            if piece.reads(page.number) and piece.manner.packs(page)
-        ]
-
-
-def _image_tokens(manner: Manner, page: PageCount) -> dict[str, int] | None:
-    images = manner.images_of([page], source="")
-    return {"min": images.tokens_min, "max": images.tokens_max} if images.pages else None
 
 
 def meter(ctx: Context, tenant: str, corpus_id: str, *, model_name: str | None) -> dict[str, Any]:

@@ -132,7 +132,10 @@ def _fingerprint(corpus_id: str, order: Order) -> str:
     said = {
         "corpus": corpus_id,
         "asked": [
-            (one.plan_id, one.question.said() if one.question else None, one.allow_long_context)
+            (
+                *(one.plan_id, one.question.said() if one.question else None, one.allow_long_context),
+                *([] if one.citations is None else [one.citations]),
+            )
             for one in order.requests
         ],
         "max": str(order.max_cost_usd),

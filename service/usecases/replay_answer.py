@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from service.domain.answers import Answer
-from service.domain.questions import Question, check_together, numbered
+from service.domain.questions import Question, check_together, cited, numbered
 from service.errors import Fix, Invalid, NotFound, OverThreshold
 from service.store import answers, plans
 from service.usecases.ask_question import Request, ask_question
@@ -132,9 +132,7 @@ def _changed(before: Answer, changes: Mapping[str, Any]) -> Question:
     question = replace(Question.from_dict(before.request), conversation_id=None)
     told = {name: value for name, value in changes.items() if name not in {"question", "questions"}}
     question = replace(_asking(question, changes), **told)
-    if question.repair and not question.citations:
-        raise Invalid("A repair needs citations: leave out one of the two.")
-    return question
+    return cited(question, citations=question.citations)
 
 
 def _asking(question: Question, changes: Mapping[str, Any]) -> Question:

@@ -186,3 +186,29 @@ def test_openai_clients_may_ask_for_it(server: Server, corpus: str, upstream: Up
     assert annotation["unabridged"]["verdict"] == "exact"
     place = annotation["url_citation"]
     assert message["content"][place["start_index"] : place["end_index"]] == "[D1 p.1]"
+
+
+def test_a_plan_is_asked_without_checking_quotes(server: Server, corpus: str, upstream: Upstream) -> None:
+    """Whether quotes are checked stands beside a plan, as the contract has it; nothing else that it said does."""
+    plan = server.plans(corpus, question="When did it open?")["whole"]["id"]
+    for said, shown in (({"citations": False}, 0), ({"citations": True}, 1), ({}, 1)):
+        answer = server.ask(corpus, plan_id=plan, **said).json()
+        assert (answer["status"], len(answer["citations"])) == ("done", shown)
+    repaired = server.plans(corpus, question="When did it open?", repair=True)["whole"]["id"]
+    refused = server.ask(corpus, plan_id=repaired, citations=False)
+    assert (refused.status_code, "repair" in refused.json()["detail"]) == (422, True)
+    for more in ({"strategy": "whole"}, {"strategy": "split"}, {"reasoning_effort": "low"}):
+        refused = server.ask(corpus, plan_id=plan, **more)
+        assert (refused.status_code, next(iter(more)) in refused.json()["detail"]) == (422, True)
+    assert len(upstream.requests) == 3
+
+
+def test_the_same_key_with_and_without_checking_is_another_request(server: Server, corpus: str) -> None:
+    plan = server.plans(corpus, question="When did it open?")["whole"]["id"]
+    key = {"Idempotency-Key": "checked or not"}
+    path = f"/v1/corpora/{corpus}/answers"
+    first = server.client.post(path, json={"plan_id": plan, "citations": False}, headers=key)
+    again = server.client.post(path, json={"plan_id": plan, "citations": False}, headers=key)
+    assert first.json()["id"] == again.json()["id"]
+    other = server.client.post(path, json={"plan_id": plan, "citations": True}, headers=key)
+    assert (other.status_code, "used for another request" in other.json()["detail"]) == (422, True)

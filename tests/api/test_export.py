@@ -15,7 +15,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from tests.support import pdfs
+from tests.support import pdfs, pictures
 from tests.support.server import WAIT_S, Server
 from tests.support.upstream import Upstream, slow, status
 
@@ -203,9 +203,12 @@ def test_the_words_of_a_deleted_document_are_kept(server: Server, upstream: Upst
     assert [one["source_gone"] for one in whole["documents"]] == [True, False]
     assert whole["citations"][0]["document"]["sha256"] is None
     assert [(one["document_id"], one["page"]) for one in whole["packed_pages"]] == [
-        (kept["id"], 1),
         (gone["id"], None),
+        (kept["id"], 1),
     ]
+    receipt = server.client.get(f"/v1/plans/{whole['plan_id']}/pages").json()["data"]
+    assert receipt == whole["packed_pages"]
+    assert (receipt[0]["page_runs"], receipt[0]["source_gone"]) == ([[1, 1]], True)
 
 
 def test_what_was_left_out_is_named_with_the_reason(server: Server, upstream: Upstream) -> None:
@@ -309,3 +312,27 @@ def test_an_export_holds_after_the_plan_is_over(server: Server, corpus: str, ups
         after = exported(server, answer_id, "json").json()
     assert before.pop("exported_at") < after.pop("exported_at")
     assert before == after
+
+
+def test_a_corpus_may_go_before_its_answers(server: Server, upstream: Upstream) -> None:
+    document = server.add("kept.txt", b"Ships were counted every day.")
+    corpus = server.corpus(document["id"], name="Soon forgotten")
+    with saying(upstream, '"Ships were counted every day." [D1 p.1]'):
+        answer = server.ask(
+            corpus, question="What was counted?", image_urls=[pictures.data_uri(64, 64)]
+        ).json()
+    offered = server.plans(corpus, question="And when?")["whole"]
+    before = exported(server, answer["id"], "json").json()
+    assert server.client.delete(f"/v1/corpora/{corpus}").status_code == 204
+    after = exported(server, answer["id"], "json").json()
+    assert (after["corpus"], before["corpus"]) == (None, "Soon forgotten")
+    for name in ("packed_pages", "documents", "citations", "plan"):
+        assert after[name] == before[name]
+    assert "# " in exported(server, answer["id"]).text
+    receipt = server.client.get(f"/v1/plans/{answer['plan_id']}/pages").json()
+    assert receipt["data"] == before["packed_pages"]
+    assert len(receipt["question_images"]) == 1
+    assert server.client.get(f"/v1/plans/{offered['id']}").status_code == 404
+    for plan, status_code in ((offered["id"], 404), (answer["plan_id"], 409)):
+        refused = server.ask(corpus, plan_id=plan)
+        assert (refused.status_code, "There is no" in refused.json()["detail"]) == (status_code, True)

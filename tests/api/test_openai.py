@@ -363,6 +363,16 @@ def test_a_plan_is_asked_as_it_was_priced(
     )
     assert (extra(done)["plan_id"], extra(done)["corpus_id"]) == (plan["id"], corpus)
     assert upstream.requests[0].body["reasoning_effort"] == "low"
+    assert done.choices[0].message.annotations
+    unchecked = client.chat.completions.create(
+        model="gpt-5.5", messages=QUESTION, extra_body={"plan_id": plan["id"], "citations": False}
+    )
+    assert not unchecked.choices[0].message.annotations
+    with pytest.raises(BadRequestError, match="leave out strategy"):
+        client.chat.completions.create(
+            model="gpt-5.5", messages=QUESTION, extra_body={"plan_id": plan["id"], "strategy": "whole"}
+        )
+    assert len(upstream.requests) == 2
 
 
 def test_a_client_that_goes_away_stops_nothing(server: Server, corpus: str, upstream: Upstream) -> None:

@@ -59,15 +59,17 @@ async function pages(answer, signal) {
   const names = new Map(plan.calls.flatMap((call) => call.documents).map((one) => [one.document_id, { name: one.filename, number: one.ordinal }]));
   const rows = new Map();
   for (const page of listed.data) {
-    const row = rows.get(page.document_id) ?? { pages: [], tokens: 0 };
+    const row = rows.get(page.document_id) ?? { pages: [], tokens: 0, isGone: false };
     if (page.page !== null) row.pages.push(page.page);
+    for (const [first, last] of page.page_runs ?? []) for (let number = first; number <= last; number += 1) row.pages.push(number);
+    row.isGone ||= Boolean(page.source_gone);
     row.tokens += page.tokens;
     rows.set(page.document_id, row);
   }
   return h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Every page that was read" }, h("table", null,
     h("thead", null, h("tr", null, h("th", { scope: "col" }, "Document"), h("th", { scope: "col" }, "Pages"), h("th", { scope: "col", class: "number" }, "Tokens"))),
     h("tbody", null, [...rows].map(([id, row]) => h("tr", null,
-      h("td", null, h("span", { class: "quiet" }, `D${names.get(id)?.number ?? "?"} `), h("bdi", null, names.get(id)?.name ?? id)),
+      h("td", null, h("span", { class: "quiet" }, `D${names.get(id)?.number ?? "?"} `), h("bdi", null, names.get(id)?.name ?? id), row.isGone ? h("span", { class: "quiet" }, " (deleted since)") : null),
       h("td", null, pageWords(row.pages)), h("td", { class: "number" }, count(row.tokens)))))));
 }
 
