@@ -40,6 +40,9 @@ from service.usecases.running import Begin
 from service.usecases.take_images import showing
 from service.usecases.write_markdown import write_markdown
 
+MOST_DIGITS = 9
+"""Of an event's number: no answer has a billion events."""
+
 router = APIRouter(prefix="/v1", tags=["answers"])
 
 Ctx = Annotated[Context, Depends(context)]
@@ -186,7 +189,7 @@ def _finished(answer: Answer) -> JSONResponse:
 def _number(last_event_id: str) -> int:
     """Return an event's number; 0, the start, for what cannot be one."""
     digits = last_event_id if last_event_id.isascii() and last_event_id.isdigit() else "0"
-    return int(digits) if len(digits) < 10 else 0  # noqa: PLR2004 - no answer has a billion events
+    return int(digits[:MOST_DIGITS])
 
 
 def request_of(body: AnswerRequest, idempotency_key: str | None, *, model: str) -> Request:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -65,10 +66,16 @@ def response(
     curable = problem["code"] in _CURABLE
     told = {"x-should-retry": "true" if curable else "false"}
     if curable:
-        told["retry-after"] = _RETRY_SECONDS
+        told |= {"Retry-After": _RETRY_SECONDS, **retry_after(problem)}
     return JSONResponse(
         envelope(problem, param=param), status_code=problem["status"], headers={**told, **(headers or {})}
     )
+
+
+def retry_after(problem: Mapping[str, Any]) -> dict[str, str]:
+    """Return the header that says how long to wait, where the problem knows it."""
+    waits = [fix["seconds"] for fix in problem["fixes"] if fix["do"] == "wait" and "seconds" in fix]
+    return {"Retry-After": str(math.ceil(waits[0]))} if waits else {}
 
 
 def param_of(error: Mapping[str, Any]) -> str | None:
@@ -84,8 +91,16 @@ def param_of(error: Mapping[str, Any]) -> str | None:
 
 def said_of(errors: Iterable[Mapping[str, Any]]) -> str:
     """Return validation errors in words."""
-    told = ((param_of(one), one["msg"].removeprefix("Value error, ")) for one in errors)
+    told = ((param_of(one), _said(one)) for one in errors)
     return "; ".join(f"{param}: {message}" if param else message for param, message in told)
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    if error["type"] == "json_invalid":
+        return f"The body is no JSON: {error['ctx']['error']} at character {error['loc'][-1]}."
+    if error["type"] == "missing" and not error["loc"][1:]:
+        return "The body is empty: send a JSON object, with `model` and `messages`."
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _ways_out(fixes: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from service.api import documents, uploads
 from service.api.access import tenant
 from service.api.openai_errors import Unfit
+from service.api.paging import AfterFile
 from service.api.wiring import context
 from service.domain.documents import Document, DocumentStatus
 from service.usecases import read_document
@@ -48,7 +49,7 @@ async def upload(request: Request, ctx: Ctx, owner: Tenant) -> dict[str, Any]:
 def list_files(
     ctx: Ctx,
     owner: Tenant,
-    after: str | None = None,
+    after: AfterFile = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
     order: Literal["asc", "desc"] = "desc",
     purpose: str | None = None,

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError
 
 from service.api.openai_errors import Unfit
-from service.api.schemas import AnswerRequest, checked_format
+from service.api.response_formats import checked_format
+from service.api.schemas import AnswerRequest
 from service.domain.dialogue import Folded, Speaker, Turn, fold
 from service.domain.questions import MAX_QUESTION_CHARS
 from service.domain.vision import Detail

@@ -23,27 +23,28 @@ Part = Annotated[int | None, Query(ge=1, le=MAX_PLACE, alias="limit", descriptio
 Place = Annotated[int, Query(ge=0, le=MAX_PLACE, alias="after", description="The `next` of the part before.")]
 
 
-def cursor(kind: str) -> Callable[[str | None], str | None]:
+def cursor(*beginnings: str) -> Callable[[str | None], str | None]:
     """Return what refuses the cursors of other lists.
 
     Args:
-        kind: what the ids of the list begin with, such as `doc`.
+        beginnings: of the ids in the list, such as `doc_`.
     """
 
     def checked(after: str | None) -> str | None:
-        if after and not after.startswith(f"{kind}_"):
+        if after and not after.startswith(beginnings):
             raise ValueError("this is no cursor of this list: send the `next` of the page before")
         return after
 
     return checked
 
 
-AfterDocument = Annotated[str | None, AfterValidator(cursor("doc"))]
-AfterCorpus = Annotated[str | None, AfterValidator(cursor("cor"))]
-AfterAnswer = Annotated[str | None, AfterValidator(cursor("ans"))]
-AfterConversation = Annotated[str | None, AfterValidator(cursor("cnv"))]
-AfterBatch = Annotated[str | None, AfterValidator(cursor("bat"))]
-AfterKey = Annotated[str | None, AfterValidator(cursor("key"))]
+AfterDocument = Annotated[str | None, AfterValidator(cursor("doc_"))]
+AfterCorpus = Annotated[str | None, AfterValidator(cursor("cor_"))]
+AfterAnswer = Annotated[str | None, AfterValidator(cursor("ans_"))]
+AfterConversation = Annotated[str | None, AfterValidator(cursor("cnv_"))]
+AfterBatch = Annotated[str | None, AfterValidator(cursor("bat_"))]
+AfterFile = Annotated[str | None, AfterValidator(cursor("file-", "doc_"))]
+AfterKey = Annotated[str | None, AfterValidator(cursor("key_"))]
 
 
 def part(rows: Sequence[T], after: int, limit: int | None) -> tuple[list[T], str | None]:

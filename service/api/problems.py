@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from service.api import fields, openai_errors
+from service.api.openai_errors import retry_after
 from service.api.wiring import refusals
 from service.domain.documents import Failure
 from service.errors import (
@@ -70,7 +71,14 @@ def problem_named(failure: Failure, **more: Any) -> dict[str, Any]:  # noqa: ANN
     known: dict[str, type[UnabridgedError]] = {**_by_code(UnabridgedError), "in_doubt": ProviderInDoubt}
     kind = known.get(failure.code)
     status, title = (kind.status, kind.title) if kind else (500, "Something went wrong here")
-    return {**problem(status=status, code=failure.code, title=title, detail=failure.detail), **more}
+    said = problem(
+        status=status,
+        code=failure.code,
+        title=title,
+        detail=failure.detail,
+        fixes=list(failure.fixes),
+    )
+    return {**said, **more}
 
 
 def _by_code(kind: type[UnabridgedError]) -> dict[str, type[UnabridgedError]]:
@@ -88,8 +96,9 @@ def install(app: FastAPI) -> None:
 
 
 def response(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
-    """Return a problem as an HTTP response."""
-    return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers)
+    """Return a problem as an HTTP response; how long to wait is told by a header too (RFC 9110, 10.2.3)."""
+    told = {**retry_after(body), **(headers or {})}
+    return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=told)
 
 
 def response_at(

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from service.api.response_formats import ResponseFormat
 from service.domain import corpora, documents
 from service.domain.manner import PageImages
 from service.domain.planner import Strategy
@@ -285,26 +286,6 @@ Stop = Annotated[
     BeforeValidator(_as_list),
 ]
 """One text, or a list of them."""
-
-
-def checked_format(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return an answer's form as it is.
-
-    Raises:
-        ValueError: it is none that a model knows.
-    """
-    if value is None:
-        return None
-    if value.get("type") not in FORMATS:
-        raise ValueError(f"its type is one of {', '.join(FORMATS)}")
-    schema = value.get("json_schema")
-    if value["type"] == "json_schema" and not (isinstance(schema, dict) and schema.get("name")):
-        raise ValueError("json_schema needs its json_schema, with a name")
-    return value
-
-
-FORMATS = ("text", "json_object", "json_schema")
-ResponseFormat = Annotated[dict[str, Any] | None, AfterValidator(checked_format)]
 
 
 class Parameters(Body):

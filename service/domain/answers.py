@@ -19,6 +19,10 @@ RESOLVED = "resolved"
 """The finish reason of a call whose bill was decided by the user."""
 
 
+PASSING = frozenset({"provider_unavailable", "rate_limited"})
+"""What a failure that may be over by now is called."""
+
+
 class AnswerStatus(StrEnum):
     """queued → running → done | failed | cancelled | in_doubt.
 
@@ -136,6 +140,12 @@ class Answer:
     batch_id: str | None = None
     batch_number: int | None = None
     warnings: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def may_be_asked_anew(self) -> bool:
+        """Whether it failed of what passes, before anything was billed: its key then stands for nothing."""
+        passes = self.error is not None and self.error.code in PASSING
+        return passes and self.status is AnswerStatus.FAILED and not self.actual_usd
 
 
 @dataclass(frozen=True, slots=True)

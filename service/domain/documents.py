@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class DocumentStatus(StrEnum):
@@ -36,10 +38,11 @@ class DocumentWarning:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why something did not work out: a stable code and a sentence."""
+    """Why something did not work out: a stable code, a sentence, and ways out (as `Fix.as_dict` has them)."""
 
     code: str
     detail: str
+    fixes: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,11 @@ def get_by_key(tx: Transaction, tenant: str, idempotency_key: str) -> tuple[Answ
     return None if row is None else (answer_of(row), row.request_sha256)
 
 
+def free_key(tx: Transaction, answer_id: str) -> None:
+    """Let an answer's key stand for another one."""
+    tx.execute(update(answers).where(answers.c.id == answer_id).values(idempotency_key=None))
+
+
 def page_through(
     tx: Transaction,
     tenant: str,

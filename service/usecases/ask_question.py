@@ -118,8 +118,10 @@ def ask_question(
 def _accepted(ctx: Context, tenant: str, corpus_id: str, request: Request, begin: Begin | None) -> Answer:
     with ctx.db.write() as tx:
         known = known_answer(tx, tenant, corpus_id, request)
-        if known is not None:
+        if known is not None and not known.may_be_asked_anew:
             return known
+        if known is not None:
+            answers.free_key(tx, known.id)
         stored = _stored_plan(tx, ctx, tenant, corpus_id, request)
         if (retried := gone_on_with(tx, tenant, stored)) is not None:
             return retried

@@ -27,6 +27,7 @@ def check_parameters(ctx: Context, model: Model, question: Question) -> None:
     Raises:
         UnsupportedParameter: one is known not to be taken; its fixes name the way out.
     """
+    _require_chat(ctx, model)
     if question.images or question.page_images != "none":
         require_sight(ctx.catalog, model, "image_urls" if question.images else "page_images")
     _check_sampling(ctx, model, question)
@@ -45,6 +46,18 @@ def check_parameters(ctx: Context, model: Model, question: Question) -> None:
             stop=question.stop,
             response_format=question.response_format,
         )
+    )
+
+
+def _require_chat(ctx: Context, model: Model) -> None:
+    """Refuse a model that its own vendor serves otherwise; another server may have its way with it."""
+    if model.takes_chat or model.provider != ctx.provider.name:
+        return
+    others = [one.id for one in ctx.catalog.models if one.provider == model.provider and one.takes_chat]
+    raise UnsupportedParameter(
+        f"{model.id} takes no chat completions, by which questions are asked: ask another model.",
+        param="model",
+        fixes=tuple(Fix("use_model", f"Ask {name}.", (("model", name),)) for name in others[:_NAMED]),
     )
 
 

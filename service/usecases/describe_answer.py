@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from service.domain.answers import Answer, AnswerStatus
+from service.domain.documents import Failure
 from service.domain.precision import precision
 from service.domain.pricing import from_micros, signed_usd, usd
 from service.domain.shown_images import from_dicts
@@ -117,12 +119,11 @@ def _band(plan: dict[str, Any]) -> str:
     return "long" if any(call["price_band"] == "long" for call in made) else "short"
 
 
-def _error(answer: Answer) -> dict[str, str] | None:
-    if answer.error is not None:
-        return {"code": answer.error.code, "detail": answer.error.detail}
-    if answer.status is AnswerStatus.CANCELLED:
-        return {"code": "cancelled", "detail": "Stopped on request."}
-    return None
+def _error(answer: Answer) -> dict[str, Any] | None:
+    failure = answer.error
+    if failure is None and answer.status is AnswerStatus.CANCELLED:
+        failure = Failure("cancelled", "Stopped on request.")
+    return None if failure is None else {**asdict(failure), "fixes": list(failure.fixes)}
 
 
 def _timings(answer: Answer) -> dict[str, Any]:

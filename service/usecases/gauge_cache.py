@@ -49,8 +49,10 @@ def gauge_cache(
 def _forecast(
     tx: Transaction, ctx: Context, asking: Asking, members: Sequence[Member], prefix_tokens: int
 ) -> Forecast:
-    if not ctx.provider.charges or not members:
+    if not ctx.provider.charges:
         return NOTHING_HELD
+    if not members:
+        return Forecast(because="Nothing here can be asked yet, so nothing is cached.")
     holder = holder_of(ctx, asking)
     sent = holder.sent(tx, [chain_over(members[:1]).head])
     pack = Pack(

@@ -37,7 +37,7 @@ from service.usecases.make_parts import make_merge, make_parts
 from service.usecases.name_models import model_warnings
 from service.usecases.recall_conversation import history_for
 from service.usecases.repair_citations import STRUCTURED, check_and_repair
-from service.usecases.running import IN_DOUBT, Begun, Cancelled, Run, Stopped
+from service.usecases.running import IN_DOUBT, Begun, Cancelled, Run, Stopped, failure_of, in_doubt_after
 from service.usecases.settle_call import release
 
 T = TypeVar("T")
@@ -266,7 +266,7 @@ async def _outcome(run: Run) -> Answer:
     except Stopped as stopped:
         return await _broken(run, stopped.status, stopped.failure)
     except UnabridgedError as error:
-        return await _broken(run, AnswerStatus.FAILED, Failure(error.code, error.detail))
+        return await _broken(run, AnswerStatus.FAILED, failure_of(error))
     except Exception as error:  # noqa: BLE001 - the stream boundary: whatever it was, the answer must end
         return await _broken(run, AnswerStatus.FAILED, _internal(error))
     return replace(
@@ -331,7 +331,7 @@ def _doubt(failure: Failure | None) -> Failure:
     """Return the failure of an answer in doubt: whatever else went wrong, that is what matters."""
     if failure is None or failure.code == IN_DOUBT.code:
         return failure or IN_DOUBT
-    return Failure(IN_DOUBT.code, f"{failure.detail} {IN_DOUBT.detail}")
+    return in_doubt_after(failure.detail)
 
 
 def _broken_off(run: Run) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from service.domain.conversations import NOTHING_SAID, History
 from service.domain.documents import Failure
 from service.domain.planner import PlannedCall
 from service.domain.questions import Question
+from service.errors import Fix, UnabridgedError
 from service.provider import ChatRequest
 from service.store.answers import Event
 from service.store.session import Transaction
@@ -24,6 +25,7 @@ IN_DOUBT = Failure(
     "in_doubt",
     "The reply never came whole: the call may have been billed. It is not repeated, "
     "and its price stays held until you resolve the answer as billed or not.",
+    (Fix("resolve", "Say whether it was billed.").as_dict(),),
 )
 
 
@@ -38,6 +40,16 @@ DEARER = Failure(
     "The price rose between the question and its sending: nothing more was sent, and what was held for it is "
     "free again. Ask again.",
 )
+
+
+def failure_of(error: UnabridgedError) -> Failure:
+    """Return an error as it is recorded."""
+    return Failure(error.code, error.detail, [fix.as_dict() for fix in error.fixes])
+
+
+def in_doubt_after(detail: str) -> Failure:
+    """Return the failure of what ended in doubt, by what was met last."""
+    return replace(IN_DOUBT, detail=f"{detail} {IN_DOUBT.detail}")
 
 
 Prepared = tuple[Call, ChatRequest | None]

@@ -34,7 +34,7 @@ from service.usecases.describe_plan import calls_of
 from service.usecases.feed import Channel
 from service.usecases.pack_prompt import pack_prompt
 from service.usecases.recall_conversation import history_for
-from service.usecases.running import DEARER, Run, Stopped
+from service.usecases.running import DEARER, Run, Stopped, failure_of
 from service.usecases.settle_call import ceiling_has_risen
 
 STOPPED = Failure(CANCELLED, "The batch was cancelled before this question was answered. It was not billed.")
@@ -189,7 +189,7 @@ def _packed(ctx: Context, offered: Batches, answer_id: str, part: int) -> tuple[
     except StoreUnavailable:
         raise
     except (Stopped, UnabridgedError) as error:
-        because = error.failure if isinstance(error, Stopped) else Failure(error.code, error.detail)
+        because = error.failure if isinstance(error, Stopped) else failure_of(error)
         with ctx.db.write() as tx:
             let_go(tx, ctx, call, because)
         return None
@@ -278,7 +278,7 @@ def _not_taken(ctx: Context, file: BatchFile, error: ProviderError) -> None:
             return
         for call in (call_named(tx, call_id) for call_id in call_ids):
             if call is not None and call.state is CallState.READY:
-                let_go(tx, ctx, call, Failure(error.code, error.detail))
+                let_go(tx, ctx, call, failure_of(error))
 
 
 async def tidy(offered: Batches, file: BatchFile) -> None:

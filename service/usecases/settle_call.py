@@ -21,7 +21,7 @@ from service.store.session import Transaction
 from service.usecases.learn_terms import effort_of
 from service.usecases.name_models import named_model
 from service.usecases.observe_call import heed_refusal, observe
-from service.usecases.running import IN_DOUBT, Run, Stopped
+from service.usecases.running import IN_DOUBT, Run, Stopped, failure_of, in_doubt_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ def close_failed(run: Run, call: Call, error: ProviderError | Invalid) -> Stoppe
     """End a call that brought no answer: released where it surely was not billed, else in doubt."""
     if isinstance(error, ProviderInDoubt):
         doubt(run, replace(call, text=error.partial_text or call.text), error.detail)
-        return Stopped(AnswerStatus.IN_DOUBT, Failure(IN_DOUBT.code, f"{error.detail} {IN_DOUBT.detail}"))
-    failure = Failure(error.code, error.detail)
+        return Stopped(AnswerStatus.IN_DOUBT, in_doubt_after(error.detail))
+    failure = failure_of(error)
     raw = error.raw if isinstance(error, ProviderError) else None
     with run.ctx.db.write() as tx:
         release(tx, run, replace(call, error=failure), raw)

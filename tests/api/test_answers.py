@@ -169,7 +169,7 @@ def test_stream_resumes_behind_the_last_event(server: Server, corpus: str, upstr
     assert len(upstream.requests) == 1
 
 
-@pytest.mark.parametrize("last", ["x", "-1", "1.5", "²", "9" * 5_000, "9" * 30])
+@pytest.mark.parametrize("last", ["x", "-1", "1.5", "²"])
 def test_event_ids_that_are_none(server: Server, corpus: str, upstream: Upstream, last: str) -> None:
     answer_id = stream(server, corpus)[-1].data["id"]
     headers = httpx.Headers({"Last-Event-ID": last}, encoding="latin-1")
@@ -188,6 +188,9 @@ def test_stream_ends_whatever_the_client_claims_to_have(
     assert last.id is not None
     assert server.events(last.data["id"], after=last.id) == []
     assert server.events(last.data["id"], after=last.id + behind) == [last]
+    headers = {"Last-Event-ID": "9" * 30}
+    with server.client.stream("GET", f"/v1/answers/{last.data['id']}/events", headers=headers) as response:
+        assert list(sent_events(response)) == [last]
     assert len(upstream.requests) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -183,3 +184,60 @@ def test_reasoning_that_is_not_told_never_passes_what_is_reserved(
     upstream.script.append(acts.no_usage())
     answer = server.ask(corpus, question="When?", reasoning_effort="high", max_completion_tokens=600).json()
     assert answer["usage"]["completion_tokens"] == 600
+
+
+def test_how_long_to_wait_is_told(server: Server, corpus: str, upstream: Upstream) -> None:
+    upstream.script.append(acts.status(429, "rate_limit_exceeded", {"Retry-After": "3600"}))
+    response = server.ask(corpus, question="When?")
+    assert (response.status_code, response.headers["retry-after"]) == (429, "3600")
+    assert response.json()["fixes"] == [{"do": "wait", "seconds": 3600.0}]
+    answer = server.client.get(f"/v1/answers/{response.json()['answer']['id']}").json()
+    assert answer["error"]["fixes"] == response.json()["fixes"]
+
+
+def test_who_is_in_doubt_is_told_how_to_resolve_it(server: Server, corpus: str, upstream: Upstream) -> None:
+    upstream.script.append(acts.cut_after(3))
+    problem = server.ask(corpus, question="When?").json()
+    assert (problem["code"], [fix["do"] for fix in problem["fixes"]]) == ("in_doubt", ["resolve"])
+    (event,) = [one for one in server.events(problem["answer"]["id"]) if one.name == "error"]
+    assert event.data["fixes"] == problem["fixes"]
+
+
+def test_what_failed_for_nothing_is_asked_anew_under_its_key(
+    server: Server, corpus: str, upstream: Upstream
+) -> None:
+    upstream.script.append(acts.status(429, "rate_limit_exceeded", {"Retry-After": "3600"}))
+    headers = {"Idempotency-Key": f"anew-{corpus}"}
+    failed = server.ask(corpus, question="When?", headers=headers)
+    assert failed.status_code == 429
+    with ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(server.ask, corpus, question="When?", headers=headers) for _ in range(6)]
+    answers = [one.result().json() for one in asked]
+    assert {answer["status"] for answer in answers} == {"done"}
+    assert len({answer["id"] for answer in answers}) == 1
+    assert len(upstream.invoice) == 1
+    first = server.client.get(f"/v1/answers/{failed.json()['answer']['id']}").json()
+    assert (first["status"], first["id"] != answers[0]["id"]) == ("failed", True)
+    other = server.ask(corpus, question="Where?", headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "invalid_request")
+
+
+def test_what_was_paid_in_part_keeps_its_key(server: Server, large: list[str], upstream: Upstream) -> None:
+    corpus = server.corpus(*large)
+    limit = acts.status(429, "rate_limit_exceeded", {"Retry-After": "3600"})
+    upstream.script.extend([acts.well(), limit, limit, limit])
+    headers = {"Idempotency-Key": f"part-{corpus}"}
+    failed = server.ask(corpus, question="Which vessel?", strategy="split", headers=headers).json()
+    upstream.script.clear()
+    assert (failed["code"], Decimal(failed["answer"]["cost"]["actual_usd"]) > 0) == ("rate_limited", True)
+    sent = len(upstream.requests)
+    again = server.ask(corpus, question="Which vessel?", strategy="split", headers=headers).json()
+    assert (again["answer"]["id"], len(upstream.requests)) == (failed["answer"]["id"], sent)
+
+
+@pytest.mark.parametrize("act", [acts.status(401, "invalid_api_key"), acts.cut_after(3)])
+def test_what_does_not_pass_keeps_its_key(server: Server, corpus: str, upstream: Upstream, act: Act) -> None:
+    upstream.script.append(act)
+    headers = {"Idempotency-Key": f"kept-{corpus}"}
+    first, again = (server.ask(corpus, question="When?", headers=headers).json() for _ in range(2))
+    assert (again["answer"]["id"], len(upstream.requests)) == (first["answer"]["id"], 1)

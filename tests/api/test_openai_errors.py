@@ -215,6 +215,19 @@ def test_rate_limit_is_worth_another_try(face: tuple[OpenAI, Watch], corpus: str
     assert isinstance(error, openai.RateLimitError)
     assert (error.code, error.type) == ("rate_limited", "rate_limit_error")
     assert error.response.headers["x-should-retry"] == "true"
+    assert error.response.headers["retry-after"] == "3600"
+
+
+def test_a_client_that_tries_again_under_its_key_gets_through(
+    server: Server, corpus: str, upstream: Upstream
+) -> None:
+    upstream.script.extend([acts.status(429, "rate_limit_exceeded", {"retry-after-ms": "5"})] * 3)
+    with watched(server.port, max_retries=2) as (client, watch):
+        done = client.chat.completions.create(
+            model=f"gpt-5.5@{corpus}", messages=QUESTION, extra_headers={"Idempotency-Key": f"try-{corpus}"}
+        )
+    assert done.choices[0].finish_reason == "stop"
+    assert (watch.exchanges, len(upstream.invoice), watch.violations) == (2, 1, [])
 
 
 @pytest.mark.parametrize(

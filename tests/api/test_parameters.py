@@ -60,6 +60,11 @@ def test_values_that_ask_for_nothing_are_taken(server: Server, upstream: Upstrea
         {"stop": ["a", "b", "c", "d", "e"]},
         {"stop": [""]},
         {"stop": 7},
+        {"response_format": {"type": "json_schema"}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": 5}}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "a b!"}}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": 5}}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "strict": "maybe"}}},
         {"image_urls": "https://a.example/b.png"},
         {"image_urls": [7]},
     ],
@@ -103,3 +108,18 @@ def test_the_providers_own_words_are_held_first(server: Server, upstream: Upstre
     finally:
         upstream.descriptions.clear()
         parameters.told("gpt-5.5", wait=True)
+
+
+def test_a_model_without_chat_is_refused_before_money_is_held(
+    server: Server, upstream: Upstream, corpus: str
+) -> None:
+    refused = problem_of(
+        server.ask(corpus, question="When?", model="gpt-5.5-pro"), 422, "unsupported_parameter"
+    )
+    assert "takes no chat completions" in refused["detail"]
+    assert {fix["do"] for fix in refused["fixes"]} == {"use_model"}
+    assert "gpt-5.5" in {fix["model"] for fix in refused["fixes"]}
+    assert (upstream.requests, server.client.get("/v1/answers?corpus_id=" + corpus).json()["data"]) == (
+        [],
+        [],
+    )
