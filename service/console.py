@@ -35,6 +35,9 @@ MOST_NAME = 40
 SAME_FOR_ALL = frozenset({"waste", "question_names_nothing"})
 """Warnings that every plan has, with figures of its own."""
 
+_AFTERWARDS = frozenset({"other_model", "part_incomplete"})
+"""Warnings that replies gave cause to."""
+
 GOOD = {"exact": "green", "close": "green", "elsewhere": "yellow", "altered": "red", "missing": "red"}
 
 
@@ -320,9 +323,8 @@ def show_answer_end(answer: dict[str, Any]) -> None:
         of = counted(len(answer["citations"]), "quote")
         console.print(f"[dim]citation precision {answer['citation_precision']:.0%} of {of}[/]")
     _show_repair(console, answer)
-    for warning in answer.get("warnings") or ():
-        if warning["code"] == "other_model":  # its plan's were told before it was asked
-            console.print(f"[yellow]note[/] {escape(in_options(warning['detail']))}")
+    for note in _notes(answer):
+        console.print(f"[yellow]note[/] {escape(in_options(note))}")
     cost = answer["cost"]
     if answer["engine"] == "offline":
         console.print("[dim]cost $0.00: answered offline by closest passages[/]")
@@ -339,6 +341,21 @@ def show_answer_end(answer: dict[str, Any]) -> None:
 
     if answer.get("conversation_id"):
         console.print(f"[dim]conversation {answer['conversation_id']}: go on with --continue[/]")
+
+
+def _notes(answer: dict[str, Any]) -> Iterator[str]:
+    """Yield what is not well with an answer that has ended; its plan's warnings were told before it was asked."""
+    if answer["refusal"]:
+        yield f"The model refused: {answer['refusal']}"
+    elif answer["finish_reason"] == "length":
+        yield "The answer was cut: it reached the output that was reserved for it. Raise max_completion_tokens."
+    elif answer["finish_reason"] == "content_filter":
+        yield "The answer was cut: the provider's content filter ended it."
+    elif answer["status"] == "done" and not answer["text"].strip():
+        yield "The model answered nothing."
+    for warning in answer.get("warnings") or ():
+        if warning["code"] in _AFTERWARDS:
+            yield warning["detail"]
 
 
 def cost_of(answer: dict[str, Any]) -> str:

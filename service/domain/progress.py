@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from service.domain.planner import PlannedCall
 
-State = Literal["started", "done", "kept", "failed", "cancelled", "in_doubt"]
-"""`kept`: an earlier answer has paid for it, and nothing is sent."""
+State = Literal["started", "done", "incomplete", "kept", "failed", "cancelled", "in_doubt"]
+"""`kept`: an earlier answer has paid for it, and nothing is sent. `incomplete`: see `parts.lack_of`."""
 
 MOST_NAMED = 20
 """Documents of a part that an event names; of thousands all are in the plan."""
@@ -16,6 +16,7 @@ MOST_NAMED = 20
 _NAMED_IN_WORDS = 3
 _ENDED: dict[str, str] = {
     "done": "done",
+    "incomplete": "not whole",
     "kept": "kept from before",
     "failed": "failed",
     "cancelled": "stopped",

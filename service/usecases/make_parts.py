@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 from service.domain import caching, progress
 from service.domain.answers import AnswerStatus, Call
+from service.domain.parts import lack_of
 from service.domain.progress import State
 from service.errors import UnabridgedError
 from service.usecases.forecast_cache import Asking, holder_of, pack_of
@@ -35,8 +35,7 @@ async def make_parts(run: Run, parts: Sequence[int]) -> list[Call]:
             async with limit:
                 if failed:
                     return None
-                async with _told(run, part, done):
-                    return await make_call(run, part, findings=(), aloud=False)
+                return await _made(run, part, done)
         except (Cancelled, Stopped, UnabridgedError) as error:
             failed.append(error)
             return None
@@ -49,15 +48,16 @@ async def make_parts(run: Run, parts: Sequence[int]) -> list[Call]:
     return [call for call in found if call is not None]
 
 
-async def make_merge(run: Run, part: int, findings: Sequence[str]) -> Call:
-    """Make the call that puts the findings together; its text is the answer's."""
-    async with _told(run, part, list(range(part))):
-        return await make_call(run, part, findings=findings, aloud=True)
+async def make_merge(run: Run, found: Sequence[Call]) -> Call:
+    """Make the call that puts the parts' findings together; its text is the answer's."""
+    done = [call.part for call in found if lack_of(call) is None]
+    return await _made(run, len(found), done, findings=[call.text for call in found], aloud=True)
 
 
-@asynccontextmanager
-async def _told(run: Run, part: int, done: list[int]) -> AsyncIterator[None]:
-    """Tell that a call begins, and how it ends."""
+async def _made(
+    run: Run, part: int, done: list[int], *, findings: Sequence[str] = (), aloud: bool = False
+) -> Call:
+    """Make a call, and tell that it begins and how it ends."""
 
     def tell(state: State) -> None:
         run.tell_progress(progress.event(run.planned, part, state, done=len(done)))
@@ -66,7 +66,7 @@ async def _told(run: Run, part: int, done: list[int]) -> AsyncIterator[None]:
     if not kept:
         tell("started")
     try:
-        yield
+        call = await make_call(run, part, findings=findings, aloud=aloud)
     except Cancelled:
         tell("cancelled")
         raise
@@ -76,9 +76,14 @@ async def _told(run: Run, part: int, done: list[int]) -> AsyncIterator[None]:
     except UnabridgedError:
         tell("failed")
         raise
-    if run.planned[part].kind == "part":
+    reads = run.planned[part].kind == "part"
+    if reads and lack_of(call):
+        tell("incomplete")
+        return call
+    if reads:
         done.append(part)
     tell("kept" if kept else "done")
+    return call
 
 
 def _awaited(run: Run, parts: Sequence[int]) -> dict[int, int | None]:

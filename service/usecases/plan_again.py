@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from service.domain import packing, planner, pricing, prompts, repairs
+from service.domain import packing, parts, planner, pricing, prompts, repairs
 from service.domain.answers import Answer, AnswerStatus, Call
 from service.domain.caching import NO_TALK
 from service.domain.conversations import Conversation
@@ -130,7 +130,8 @@ def plan_rest(
         ProviderChanged: it was begun by another engine.
     """
     answer = _answer(tx, tenant, answer_id)
-    _check_broken(answer)
+    stored = answers.calls_of(tx, answer_id)
+    _check_broken(answer, stored)
     _check_engine(ctx, answer)
     before = _before(tx, answer)
     question = Question.from_dict(answer.request)
@@ -140,9 +141,8 @@ def plan_rest(
     _check_prefixes(before, terms)
     if passes_ceiling(learnt, as_then):
         raise _changed("what is known of the provider's count changed")
-    stored = answers.calls_of(tx, answer_id)
     _check_prices(ctx, before.calls, stored, terms)
-    whole = {call.part for call in stored if call.is_whole}
+    whole = parts.kept_parts(before.calls, stored)
     calls = tuple(replace(call, kept=part in whole) for part, call in enumerate(before.calls))
     plan = _rest(before, calls)
     plan = within_rate(plan, replace(terms, limits=learnt.limits))
@@ -172,9 +172,11 @@ def _changed(what: str) -> PlanChanged:
     )
 
 
-def _check_broken(answer: Answer) -> None:
-    """Raise Conflict unless the answer ended without being done, and it is known how."""
+def _check_broken(answer: Answer, stored: Sequence[Call]) -> None:
+    """Raise Conflict unless the answer ended without all that was asked for, and it is known how."""
     if answer.status in RETRIED:
+        return
+    if answer.status is AnswerStatus.DONE and parts.lacking(calls_of(answer.plan), stored):
         return
     if answer.status is AnswerStatus.IN_DOUBT:
         raise Conflict(

@@ -20,6 +20,7 @@ from service.domain import progress
 from service.domain.answers import Answer, AnswerStatus, Call, CallState, Ended, billed_tier, totalled
 from service.domain.conversations import History
 from service.domain.documents import Failure
+from service.domain.parts import part_warnings
 from service.domain.planner import PlannedCall
 from service.domain.precision import precision
 from service.domain.questions import Question
@@ -301,8 +302,7 @@ async def _work(run: Run) -> Call:
     parts = [n for n, planned in enumerate(run.planned) if planned.kind == "part"]
     if not parts:
         return await make_call(run, 0, findings=(), aloud=True)
-    found = await make_parts(run, parts)
-    return await make_merge(run, len(parts), [call.text for call in found])
+    return await make_merge(run, await make_parts(run, parts))
 
 
 def _check_engine(run: Run) -> None:
@@ -350,7 +350,10 @@ def _totals(run: Run, ended: Answer, calls: Sequence[Call]) -> Answer:
     return replace(
         totalled(ended, calls),
         first_token_at=run.first_token_at,
-        warnings=model_warnings(run.ctx.catalog, run.answer, calls),
+        warnings=(
+            *part_warnings(run.planned, calls, answer_id=ended.id),
+            *model_warnings(run.ctx.catalog, run.answer, calls),
+        ),
     )
 
 

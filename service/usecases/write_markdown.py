@@ -10,7 +10,6 @@ from service.domain.answers import AnswerStatus
 from service.domain.markdown import inline, prose, quoted
 from service.domain.verdicts import meaning
 from service.usecases.export_answer import Exported, Part
-from service.usecases.name_models import OTHER_MODEL
 
 _REASONS = {
     "joined_later": "it joined the corpus later",
@@ -80,9 +79,10 @@ def _trouble(exported: Exported) -> Iterator[str]:
         yield f"**This answer is not whole: {described['status'].replace('_', ' ')}.** {inline(detail)}"
     if described["finish_reason"] == "length":
         yield "**This answer was cut: it reached the output that was reserved for it.**"
-    for warning in described["warnings"]:
-        if warning["code"] == OTHER_MODEL:
-            yield f"**{inline(warning['detail'])}**"
+    if described["finish_reason"] == "content_filter":
+        yield "**This answer was cut: the provider's content filter ended it.**"
+    for warning in exported.answer.warnings:
+        yield f"**{inline(warning['detail'])}**"
     bad = sum(citation["verdict"] in _BAD for citation in described["citations"])
     if bad:
         of = len(described["citations"])

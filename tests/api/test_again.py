@@ -230,3 +230,42 @@ def test_an_unknown_field_is_answered_with_the_closest(
     assert said in problem["detail"]
     if isinstance(body.get("question"), int):
         assert "question: Input should be a valid string" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (acts.refusal(), "refused"),
+        (acts.Act(text="Half of what", finish_reason="length"), "length"),
+        (acts.empty_length(), "length"),
+        (acts.Act(text="Half of what", finish_reason="content_filter"), "content_filter"),
+        (acts.Act(text=" "), "empty"),
+    ],
+    ids=["refused", "cut", "empty and cut", "filtered", "empty"],
+)
+def test_a_part_that_is_not_whole_is_told_and_asked_again(
+    server: Server, large: list[str], upstream: Upstream, act: acts.Act, reason: str
+) -> None:
+    """The answer is done, but what a part lost is no secret, and only that and the merge are paid again."""
+    corpus = server.corpus(*large)
+    upstream.script.append(act)
+    asked = server.ask(corpus, question="Which vessel?", strategy="split", wait=False).json()
+    answer = server.finished(asked["id"])
+    fits(answer, ANSWER)
+    (warning,) = [one for one in answer["warnings"] if one["code"] == "part_incomplete"]
+    assert (answer["status"], warning["reason"]) == ("done", reason)
+    assert "may be missing from the answer" in warning["detail"]
+    assert set(warning["document_ids"]) <= set(large)
+    states = [event.data["state"] for event in server.events(answer["id"]) if event.name == "progress"]
+    assert states.count("incomplete") == 1
+    assert "is not whole" in server.client.get(f"/v1/answers/{answer['id']}/export").text
+    plan = post(server, answer["id"], "retry/plan").json()
+    parts = [call for call in plan["calls"] if call["kind"] == "part"]
+    assert [number for number, call in enumerate(parts, 1) if not call["kept"]] == [warning["part"]]
+    sent = len(upstream.requests)
+    again = post(server, answer["id"], "retry").json()
+    assert (again["status"], again["retry_of"], len(upstream.requests)) == ("done", answer["id"], sent + 2)
+    assert [one for one in again["warnings"] if one["code"] == "part_incomplete"] == []
+    problem_of(post(server, again["id"], "retry/plan"), 409, "conflict")
+    paid = sum((Decimal(one["cost"]["actual_usd"]) for one in (answer, again)), Decimal(0))
+    assert paid == sum((line.usd for line in upstream.invoice), Decimal(0))

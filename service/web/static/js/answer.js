@@ -13,12 +13,14 @@ import { amount, exact, shown } from "./money.js";
 import { onNews, tellOthers } from "./news.js";
 import { count, moment, percent, plural } from "./numbers.js";
 import { outputTree } from "./output.js";
+import { plainly } from "./plainwords.js";
 import { isAbort, problemNotice } from "./problems.js";
 import { costs, coverage } from "./receipt.js";
 import { corpusAddress } from "./router.js";
 import { viewer } from "./viewer.js";
 
 const LAST = new Set(["done", "error"]);
+const AFTERWARDS = new Set(["other_model", "part_incomplete"]); // warnings that replies gave cause to
 const HOLDS = new Set(["exact", "close"]);
 const BREAK_MS = 1500;
 const isOpen = (answer) => answer.status === "queued" || answer.status === "running";
@@ -201,9 +203,16 @@ export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnow
     if (answer.status === "failed") found.push(failure());
     if (answer.status === "cancelled") found.push(h("div", { class: "notice" }, h("p", null, "Stopped on request. What had come by then stands here, and what it cost was paid."), isOneOfSeveral ? null : goOn(answer, { signal })));
     if (answer.finish_reason === "length") found.push(h("div", { class: "notice warned" }, "The answer was cut: it reached the output that was reserved for it."));
+    if (answer.finish_reason === "content_filter") found.push(h("div", { class: "notice warned" }, "The answer was cut: the provider's content filter ended it."));
+    for (const one of answer.warnings ?? []) if (AFTERWARDS.has(one.code)) found.push(h("div", { class: "notice warned" }, plainly(one.detail)));
+    if (lacksParts() && !isOneOfSeveral) found.push(goOn(answer, { signal }));
     if (answer.refusal) found.push(h("div", { class: "notice warned" }, h("strong", null, "The model refused: "), answer.refusal));
     if (answer.repair) found.push(repaired(answer));
     return found;
+  }
+
+  function lacksParts() {
+    return answer.status === "done" && (answer.warnings ?? []).some((one) => one.code === "part_incomplete");
   }
 
   function failure() {
