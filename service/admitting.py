@@ -76,6 +76,8 @@ def add(
     if limit is not None:
         most = Limit(terminal.usd(limit, option="--limit"), (period or PeriodName.TOTAL).value)
     ends = expires.replace(tzinfo=UTC) if expires else None
+    if ends is not None and ends <= datetime.now(UTC):
+        raise Invalid(f"--expires is a day to come, as in {datetime.now(UTC).year + 1}-01-01.")
     ctx = opening.context(opening.settings())
     made = manage_keys.add_key(ctx, NewKey(name, tenant, most, ends))
     if json:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from service import console, terminal
+from service import console, endings, terminal
 from service.domain import progress
 from service.domain.answers import Answer, AnswerStatus
 from service.errors import Conflict, StoreUnavailable
@@ -36,11 +36,11 @@ async def answered(ctx: Context, worker: Worker, accept: Callable[[Begin], Answe
     if json:
         console.as_json(ended)
     if stopped:
-        console.show_stopped(ended)
+        endings.show_stopped(ended)
         if not AnswerStatus(ended["status"]).final:
             terminal.leave()  # its record says the rest: the request to stop is kept with it
     elif ended["status"] != "done":
-        console.show_failed(ended)
+        endings.show_failed(ended)
     if ended["status"] in {"failed", "cancelled"} and ended["strategy"] == "split":
         said = f"  → unabridged retry {ended['id']} pays only for what is missing."
         console.errors().print(said, markup=False)
@@ -82,7 +82,7 @@ async def _follow(ctx: Context, answer_id: str, *, aloud: bool) -> dict[str, Any
             if aloud:
                 sys.stdout.write("\n")
                 sys.stdout.flush()  # what follows on standard error stands below
-                console.show_answer_end(event.data)
+                endings.show_answer_end(event.data)
             return event.data
         if event.name == "error":
             ended: dict[str, Any] = event.data["answer"]

@@ -32,6 +32,7 @@ from service.api import (
     resumable,
 )
 from service.api.access import Gate, KnownKeys
+from service.api.described import describe
 from service.api.limits import Bounded
 from service.errors import Invalid
 from service.metrics import Refusals
@@ -94,6 +95,7 @@ def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) 
     ):
         app.include_router(module.router)
     _build_routes(app)
+    describe(app)
     return app
 
 

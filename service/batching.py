@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from service import console, opening, terminal, wording
+from service import console, endings, opening, terminal, wording
 from service.errors import Invalid
 from service.opening import Worker
 from service.usecases.ask_question import Request, get_answer
@@ -175,7 +175,7 @@ def _show_answer(ctx: Context, answer_id: str) -> None:
     answer = describe_answer(get_answer(ctx, LOCAL, answer_id))
     if answer["status"] == "done":
         console.results().print(answer["text"], markup=False, soft_wrap=True)
-        console.show_answer_end(answer)
+        endings.show_answer_end(answer)
     elif answer["error"]:
         said = f"{answer['status']}: {wording.in_options(answer['error']['detail'])}"
         console.results().print(said, markup=False, soft_wrap=True)

@@ -35,11 +35,6 @@ MOST_NAME = 40
 SAME_FOR_ALL = frozenset({"waste", "question_names_nothing"})
 """Warnings that every plan has, with figures of its own."""
 
-_AFTERWARDS = frozenset({"other_model", "part_incomplete"})
-"""Warnings that replies gave cause to."""
-
-GOOD = {"exact": "green", "close": "green", "elsewhere": "yellow", "altered": "red", "missing": "red"}
-
 
 def errors() -> Console:
     """Return the console for all that is not the result; lines are broken for a terminal alone."""
@@ -145,6 +140,12 @@ def show_unreadable(listed: Sequence[Listed]) -> None:
             console.print(f"[yellow]note[/] {name}: {len(document.warnings) - 3} more")
 
 
+def _told(plan: dict[str, Any]) -> dict[str, Any]:
+    """A plan's cost; no warm price where another question would read other pages."""
+    cost = plan["cost"] or {}
+    return cost if (plan.get("cache") or {}).get("reusable", True) else {**cost, "warm_usd": None}
+
+
 def plan_table(plans: Sequence[dict[str, Any]], recommended: str | None, *, width: int) -> Table:
     """Return the feasible plans side by side, in so many cells of the terminal."""
     chosen = [plan["id"] == recommended for plan in plans]
@@ -152,7 +153,7 @@ def plan_table(plans: Sequence[dict[str, Any]], recommended: str | None, *, widt
         f"[bold]{plan_name(plan)}[/]" if yes else plan_name(plan)
         for plan, yes in zip(plans, chosen, strict=True)
     ]
-    costs = [plan["cost"] or {} for plan in plans]
+    costs = [_told(plan) for plan in plans]
     long = ["long" in {call["price_band"] for call in plan["calls"]} for plan in plans]
     middle = (
         _Column("calls", tuple(_calls(plan) for plan in plans), leaves=2),
@@ -298,104 +299,6 @@ def _calls(plan: dict[str, Any]) -> str:
     """How many calls a plan makes for sure."""
     made = (call for call in plan["calls"] if not call.get("kept", False))
     return str(sum(call.get("kind") != "repair" for call in made))
-
-
-def _show_repair(console: Console, answer: dict[str, Any]) -> None:
-    """Show what the answer says now instead of what was streamed, or why it was not repaired."""
-    for one in answer.get("corrections") or ():
-        if one["applied"]:
-            now = "withdrawn" if one["withdrawn"] else f'"{one["now"]}" {one["now_marker"]}'
-            was = f'"{one["was"]}" {one["marker"]}' if one["was"] else one["marker"]
-            console.print(f"[green] repaired[/] {escape(was)} → {escape(now)}")
-    told = answer.get("repair") or {}
-    if told.get("because"):
-        console.print(f"[dim]not repaired: {escape(told['because'])}[/]")
-
-
-def show_answer_end(answer: dict[str, Any]) -> None:
-    """Show the citations with their verdicts, and what the answer cost."""
-    console = errors()
-    for citation in answer["citations"]:
-        verdict = citation["verdict"]
-        where = f"{citation['filename'] or '?'} p.{citation['page']}{_label(citation.get('label'))}"
-        console.print(f"[{GOOD[verdict]}]{verdict:>9}[/] {escape(citation['marker'])} {escape(where)}")
-    if answer.get("citation_precision") is not None:
-        of = counted(len(answer["citations"]), "quote")
-        console.print(f"[dim]citation precision {answer['citation_precision']:.0%} of {of}[/]")
-    _show_repair(console, answer)
-    for note in _notes(answer):
-        console.print(f"[yellow]note[/] {escape(in_options(note))}")
-    cost = answer["cost"]
-    if answer["engine"] == "offline":
-        console.print("[dim]cost $0.00: answered offline by closest passages[/]")
-    else:
-        console.print(
-            f"[dim]cost {cost_of(answer)}, estimated {dollars(cost['estimated_usd'])}, "
-            f"at most {dollars(cost['max_usd'])}[/]"
-        )
-        cache = answer.get("cache") or {}
-        if cache.get("cached_tokens") is not None:
-            console.print(
-                f"[dim]{cache['cached_tokens']:,} tokens from the cache: {escape(cache['because'])}[/]"
-            )
-
-    if answer.get("conversation_id"):
-        console.print(f"[dim]conversation {answer['conversation_id']}: go on with --continue[/]")
-
-
-def _notes(answer: dict[str, Any]) -> Iterator[str]:
-    """Yield what is not well with an answer that has ended; its plan's warnings were told before it was asked."""
-    if answer["refusal"]:
-        yield f"The model refused: {answer['refusal']}"
-    elif answer["finish_reason"] == "length":
-        yield "The answer was cut: it reached the output that was reserved for it. Raise max_completion_tokens."
-    elif answer["finish_reason"] == "content_filter":
-        yield "The answer was cut: the provider's content filter ended it."
-    elif answer["status"] == "done" and not answer["text"].strip():
-        yield "The model answered nothing."
-    for warning in answer.get("warnings") or ():
-        if warning["code"] in _AFTERWARDS:
-            yield warning["detail"]
-
-
-def cost_of(answer: dict[str, Any]) -> str:
-    """What an answer cost, in words."""
-    actual, at_most = dollars(answer["cost"]["actual_usd"]), answer["cost"].get("actual_is") == "at_most"
-    return f"at most {actual} (by our own count)" if at_most else actual
-
-
-def _label(label: str | None) -> str:
-    """A printed page number says so; a name of a slide or a sheet speaks for itself."""
-    if not label:
-        return ""
-    return f" ({label})" if " " in label or not label.isascii() else f" (printed {label})"
-
-
-def show_stopped(answer: dict[str, Any]) -> None:
-    """Say how an answer stands that was stopped, and what was billed for it or may be."""
-    cost, status = answer["cost"], answer["status"]
-    if answer["engine"] == "offline":
-        money = "nothing was spent"
-    elif status == "done":
-        money = f"{dollars(cost['actual_usd'])} was billed"
-    elif status in {"cancelled", "failed"} and cost["actual_usd"] is None:
-        money = "nothing was billed"
-    elif status in {"cancelled", "failed"}:
-        money = (
-            f"about {dollars(cost['actual_usd'])} was billed (for the input, and the output that had come)"
-        )
-    else:
-        money = f"up to {dollars(cost['reserved_usd'])} may be billed"
-    errors().print(f"Stopped. Answer {answer['id']}: {status.replace('_', ' ')}; {money}.")
-
-
-def show_failed(answer: dict[str, Any]) -> None:
-    """Say why there is no answer, and what to do where nobody knows whether it was billed."""
-    status, console = answer["status"], errors()
-    detail = (answer["error"] or {}).get("detail", status)
-    console.print(f"[red]{status}[/] {escape(in_options(detail))}")
-    if status == "in_doubt":
-        console.print(f"  → unabridged resolve {answer['id']} --billed (or --not-billed)", markup=False)
 
 
 def show_error(error: UnabridgedError) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service import console, opening
+from service import console, endings, opening
 from service.errors import Invalid
 from service.usecases import arrange_corpus
 from service.usecases.context import LOCAL
@@ -40,7 +40,7 @@ def show(
 
     Example: unabridged answers --corpus reports
     """
-    ctx = opening.context(opening.settings())
+    ctx = opening.concluded(opening.settings())
     corpus_id = None if corpus is None else arrange_corpus.find(ctx, LOCAL, corpus).id
     rows = [_row(*one) for one in list_answers(ctx, LOCAL, corpus_id=corpus_id, limit=limit)]
     if json:
@@ -49,7 +49,7 @@ def show(
     out = console.results()
     for row in rows:
         asked = row["created_at"][:16].replace("T", " ")
-        cost = f", {console.dollars(row['actual_usd'])}" if row["actual_usd"] else ""
+        cost = f", {endings.paid(row)}" if row["actual_usd"] else ""
         name = row["corpus"] or "a corpus forgotten since"
         out.print(f"{row['id']}  {asked} UTC  {name}: {row['status']}{cost}", markup=False)
         out.print(f"  {_short(row['question'])}", markup=False)
@@ -69,7 +69,7 @@ def export(
 
     Example: unabridged export ans_0193 -o answer.md
     """
-    exported = export_answer(opening.context(opening.settings()), LOCAL, answer)
+    exported = export_answer(opening.concluded(opening.settings()), LOCAL, answer)
     if form is Form.MD:
         written = write_markdown(exported)
     else:
@@ -92,7 +92,7 @@ def _write(output: Path, text: str) -> None:
 
 def _row(answer: dict[str, Any], corpus: str | None) -> dict[str, Any]:
     row = {name: answer[name] for name in ("id", "created_at", "corpus_id", "question", "status", "model")}
-    return {**row, "corpus": corpus, "actual_usd": answer["cost"]["actual_usd"]}
+    return {**row, "corpus": corpus, **{name: answer["cost"][name] for name in ("actual_usd", "actual_is")}}
 
 
 def _short(question: str) -> str:

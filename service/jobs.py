@@ -5,14 +5,12 @@ queued in the transaction that records it; an answer, started at once in the pro
 taken up again after a crash (`runner`); a batch, minded for as long as a day by whoever serves. What was paid
 for is recorded by the use cases themselves, call by call; no workflow stands behind an answer.
 
-Processes on one data folder each hold a numbered seat, a lock on a file. A seat whose lock is free belongs to
-a process that died: whoever starts next takes up its work.
+Each process on a data folder holds one of its `seats`; the work of one that died is taken up by the next.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import threading
@@ -23,7 +21,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import IO
 
 from dbos import (
     DBOS,
@@ -37,6 +34,7 @@ from dbos import (
 from dbos._queue import queue_worker_thread
 
 import ingest
+from service import seats
 from service.domain.documents import Failure
 from service.errors import StoreUnavailable
 from service.runner import Runner, T
@@ -73,7 +71,6 @@ LOOK_AGAIN_SECONDS = 0.1
 KEEP_PLANS = timedelta(days=30)
 """After their time; plans that an answer refers to stay."""
 
-MAX_SEATS = 256
 SEATS_SECONDS = 5.0
 """How often a service looks for work that others left behind."""
 
@@ -262,14 +259,6 @@ class Worker:
         await asyncio.to_thread(_start_batch, self.jobs, batch_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seat:
-    """A place that a process holds by a lock on a file."""
-
-    name: str
-    handle: IO[str]
-
-
 def migrate(db: Database) -> None:
     """Bring the job system's own tables up to date."""
     DBOS(config=_config(db, "migration", listen_seconds=COMMAND_LISTEN_SECONDS))
@@ -292,7 +281,7 @@ def working(
         serving: take up answers that dead processes left, and pay for what they still need; a command only
             concludes them, and sends nothing.
     """
-    with _seat(settings.data) as (seat, dead):
+    with seats.taken(settings.data) as (seat, dead):
         listen_seconds = SERVICE_LISTEN_SECONDS if serving else COMMAND_LISTEN_SECONDS
         dbos = DBOS(config=_config(ctx.db, seat, listen_seconds=listen_seconds))
         jobs = _jobs()
@@ -342,7 +331,7 @@ def _watching(dbos: DBOS, jobs: Jobs) -> Iterator[None]:
         thread.join()
 
 
-def _take_up(worker: Worker, dead: list[_Seat]) -> None:
+def _take_up(worker: Worker, dead: list[seats.Seat]) -> None:
     """Have the work of dead processes done, and answers begun whose start or whose workflow was lost."""
     ctx = worker.jobs.ctx
     if dead:
@@ -407,7 +396,7 @@ def _minding_seats(data: Path, mine: str, jobs: Jobs) -> Iterator[None]:
     def mind() -> None:
         while not over.wait(SEATS_SECONDS):
             with ExitStack() as held:
-                free = [name for name, path in _seats(data) if name != mine and _hold(path, held)]
+                free = seats.held_free(data, held, but=mine)
                 if free:
                     # As in `_take_up`; while the seats are held here, nobody else sits down on them.
                     DBOS._recover_pending_workflows(free)  # noqa: SLF001
@@ -423,52 +412,3 @@ def _minding_seats(data: Path, mine: str, jobs: Jobs) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-
-
-def _seats(data: Path) -> list[tuple[str, Path]]:
-    return [(f"seat-{path.name}", path) for path in (data / "seats").iterdir()]
-
-
-def _hold(path: Path, held: ExitStack) -> bool:
-    """Lock a seat until the stack ends; False where somebody sits on it."""
-    handle = held.enter_context(path.open("a"))
-    return _lock(handle)
-
-
-@contextmanager
-def _seat(data: Path) -> Iterator[tuple[str, list[_Seat]]]:
-    """Take the first free seat; yield its name and all seats whose process died.
-
-    A dead seat stays locked until its work is taken up, so that no two processes take up the same.
-    """
-    folder = data / "seats"
-    folder.mkdir(parents=True, exist_ok=True)
-    dead: list[_Seat] = []
-    mine: _Seat | None = None
-    for number in range(1, MAX_SEATS):
-        path = folder / str(number)
-        known = path.exists()
-        handle = path.open("a")
-        if not _lock(handle):
-            handle.close()
-        elif mine is None:
-            mine = _Seat(f"seat-{number}", handle)
-        else:
-            dead.append(_Seat(f"seat-{number}", handle))
-        if not known and mine is not None:
-            break
-    if mine is None:
-        raise RuntimeError(f"all {MAX_SEATS} seats in {folder} are taken")
-    try:
-        yield mine.name, dead
-    finally:
-        for seat in (mine, *dead):
-            seat.handle.close()
-
-
-def _lock(handle: IO[str]) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

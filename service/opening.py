@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from service import factory
+from service import factory, seats
 from service.domain.answers import Answer
 from service.domain.catalog import Catalog, Model
 from service.errors import Fix, NotFound
 from service.settings import Settings, mistake
+from service.store import answers
 from service.store.session import Database, Transaction
 from service.usecases.context import Context, Queue
 from service.usecases.running import Begin
@@ -89,6 +90,21 @@ def context(chosen: Settings, *, migrate: bool | None = None) -> Context:
     chosen.check_data()
     chosen.check_models_file()
     return factory.open_context(chosen, queue=LateQueue, migrate=migrate)
+
+
+def concluded(chosen: Settings) -> Context:
+    """Open the store; what killed processes left of answers is concluded first, unless a service does it.
+
+    Raises:
+        UnabridgedError: as `context`.
+    """
+    ctx = context(chosen)
+    with ctx.db.read() as tx:
+        under_way = answers.seats_under_way(tx)
+    if under_way and seats.any_dead(chosen.data, under_way):
+        with working(chosen, extract=False):
+            pass  # they are taken up at its beginning, and concluded by its end
+    return ctx
 
 
 @contextmanager

@@ -100,15 +100,17 @@ class Runner:
 
     async def run(self, answer_id: str, *, may_send: bool, begun: Run | None = None) -> None:
         """Run an answer to its end, from where it has begun; a store out of reach only delays it."""
+        is_told = False
         while True:
             try:
                 if begun is not None:
                     await finish_answer(begun)
                 else:
                     await run_answer(self.ctx, answer_id, may_send=may_send, seat=self.seat)
-            except StoreUnavailable:
-                log.exception("answer %s waits for the store", answer_id)
-                begun = None
+            except StoreUnavailable as error:
+                if not is_told:
+                    log.warning("answer %s waits for the store: %s", answer_id, error)
+                is_told, begun = True, None
                 await asyncio.sleep(STORE_SECONDS)
             else:
                 return

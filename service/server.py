@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import logging
+import socket
 from datetime import UTC, datetime
 
 import uvicorn
@@ -44,6 +46,13 @@ def require_key(settings: Settings, host: str) -> None:
     )
 
 
+def address_of(listening: socket.socket) -> str:
+    """Return what a browser on this machine opens."""
+    host, port = listening.getsockname()[:2]
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
+    return f"http://[{here}]:{port}/" if ":" in here else f"http://{here}:{port}/"
+
+
 def run(settings: Settings, *, host: str, port: int, work: bool) -> None:
     """Serve until stopped.
 
@@ -69,6 +78,8 @@ def run(settings: Settings, *, host: str, port: int, work: bool) -> None:
         timeout_keep_alive=KEPT_ALIVE_S,
         timeout_graceful_shutdown=jobs.SHUTDOWN_SECONDS,
     )
+    # The configuration above has set up that logger; of a socket that it is given, uvicorn tells no address.
+    logging.getLogger("uvicorn.error").info("Unabridged is at %s (Ctrl-C stops it)", address_of(listening))
     gc.freeze()  # the libraries stay: looking through them for garbage took a tenth of every preview
     gc.set_threshold(YOUNG_OBJECTS)
     uvicorn.Server(config).run(sockets=[listening])

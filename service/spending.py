@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from service import console, opening, terminal
+from service import console, endings, opening, terminal
 from service.columns import Column, fitted
 from service.domain.budgets import Period
 from service.domain.usage import Usage
@@ -62,7 +62,7 @@ def spend(
 
     Example: unabridged spend --by corpus --since 2026-11-01
     """
-    ctx = opening.context(opening.settings())
+    ctx = opening.concluded(opening.settings())
     span = Span(since.replace(tzinfo=UTC) if since else None)
     report = report_spend(ctx, LOCAL, span, by.value)
     if json:
@@ -140,7 +140,7 @@ def resolve(
 
     Example: unabridged resolve ans_… --billed --amount 0.42
     """
-    ctx = opening.context(opening.settings())
+    ctx = opening.concluded(opening.settings())
     usage = _usage(prompt_tokens, completion_tokens, cached_tokens)
     billed_usd = None if amount is None else terminal.usd(amount, option="--amount")
     verdict = Verdict(billed, usage, amount_usd=billed_usd, call=call)
@@ -150,7 +150,7 @@ def resolve(
     elif (answer["error"] or {}).get("code") == "in_doubt":
         console.say(answer["error"]["detail"])
     else:
-        console.say(f"The answer is booked at {console.cost_of(answer)}.")
+        console.say(f"The answer is booked at {endings.cost_of(answer)}.")
 
 
 def limits_forgotten(
@@ -184,7 +184,7 @@ def _show_sums(report: dict[str, Any]) -> None:
             report["group_by"], tuple(escape(group["name"] or group["key"]) for group in groups), left=True
         ),
         Column("spent", tuple(console.dollars(group["spent_usd"]) for group in groups)),
-        Column("at most", tuple(console.dollars(group["reserved_usd"]) for group in groups), leaves=3),
+        Column("ceilings", tuple(console.dollars(group["reserved_usd"]) for group in groups), leaves=3),
         Column("answers", tuple(f"{group['answers']:,}" for group in groups), leaves=1),
         Column("input tokens", tuple(f"{group['prompt_tokens']:,}" for group in groups), leaves=2),
         Column("cached", tuple(f"{group['cached_tokens']:,}" for group in groups), leaves=4),

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from service.api import events, problems
 from service.api.access import caller, manager, tenant
+from service.api.described import EVENTS
 from service.api.paging import AfterAnswer, Size
 from service.api.schemas import AnswerRequest, Listing, Parameters, Resolution
 from service.api.wiring import StartBatch, TakeOn, context, start_batch, take_on
@@ -137,7 +138,7 @@ def export(
     return Response(body.encode(errors="replace"), media_type=media_type, headers=headers)
 
 
-@router.get("/answers/{answer_id}/events")
+@router.get("/answers/{answer_id}/events", response_class=StreamingResponse, responses=EVENTS)
 async def follow(
     ctx: Ctx, owner: Tenant, answer_id: str, last_event_id: Annotated[str | None, Header()] = None
 ) -> StreamingResponse:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from service.api import events
 from service.api.access import caller, tenant
+from service.api.described import EVENTS
 from service.api.paging import AfterBatch, Size
 from service.api.schemas import Amount, Asked, Listing
 from service.api.wiring import StartBatch, context, start_batch
@@ -118,7 +119,7 @@ def get_batch(ctx: Ctx, owner: Tenant, batch_id: str) -> dict[str, Any]:
     return describe_batch(ctx, owner, batch_id)
 
 
-@router.get("/batches/{batch_id}/events")
+@router.get("/batches/{batch_id}/events", response_class=StreamingResponse, responses=EVENTS)
 async def follow(ctx: Ctx, owner: Tenant, batch_id: str) -> StreamingResponse:
     """Follow a batch: an event whenever it has changed, and `done` at its end."""
     await asyncio.to_thread(describe_batch, ctx, owner, batch_id)

@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from ingest import count_tokens, drawing
 from service.api import events, paging, uploads
 from service.api.access import tenant
+from service.api.described import EVENTS, UPLOADS
 from service.api.paging import AfterDocument, Part, Place, Size
 from service.api.schemas import Document, EnclosedFile, Heading, Listing, Page, PageText
 from service.api.wiring import context
@@ -34,7 +35,7 @@ MAX_QUOTE_CHARS = 10_000
 MAX_ORDINAL = 2**31 - 1
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, openapi_extra=UPLOADS)
 async def upload(
     request: Request, ctx: Ctx, owner: Tenant, filename: str | None = None, corpus_id: str | None = None
 ) -> Listing[Document]:
@@ -73,7 +74,7 @@ def get_document(ctx: Ctx, owner: Tenant, document_id: str) -> Document:
     return described(read_document.get_document(ctx, owner, document_id))
 
 
-@router.get("/{document_id}/events")
+@router.get("/{document_id}/events", response_class=StreamingResponse, responses=EVENTS)
 async def follow(ctx: Ctx, owner: Tenant, document_id: str) -> StreamingResponse:
     """Follow a document's progress until it is ready or failed."""
     moves = read_document.follow_document(ctx, owner, document_id)

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from service.api import documents, uploads
 from service.api.access import tenant
+from service.api.described import UPLOADS
 from service.api.openai_errors import Unfit
 from service.api.paging import AfterFile
 from service.api.wiring import context
@@ -29,7 +30,7 @@ PURPOSES = ("user_data", "assistants")
 _STATUSES = {DocumentStatus.READY: "processed", DocumentStatus.FAILED: "error"}
 
 
-@router.post("")
+@router.post("", openapi_extra=UPLOADS)
 async def upload(request: Request, ctx: Ctx, owner: Tenant) -> dict[str, Any]:
     """Take a file in; it is read afterwards, and `processed` once it can be asked."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/"):

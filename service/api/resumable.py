@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api import uploads
 from service.api.access import tenant
+from service.api.described import RAW
 from service.api.documents import described
 from service.api.schemas import Document, Listing, NewUpload, Upload, UploadPart
 from service.api.wiring import context
@@ -32,7 +33,7 @@ def get_upload(ctx: Ctx, owner: Tenant, upload_id: str) -> Upload:
     return Upload.of(resume_upload.get_upload(ctx, owner, upload_id))
 
 
-@router.put("/{upload_id}/parts/{number}")
+@router.put("/{upload_id}/parts/{number}", openapi_extra=RAW)
 async def put_part(
     request: Request,
     ctx: Ctx,

@@ -52,6 +52,10 @@ class CallState(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
+HOLDING = frozenset({CallState.READY, CallState.SENT, CallState.IN_DOUBT})
+"""In these a call's ceiling is held."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One paid call of an answer.
@@ -103,6 +107,7 @@ class Answer:
         repair: what became of the repair round (JSON-ready), where one was asked for.
         retry_of, retried_as: the answer that it goes on with, and the one that goes on with it.
         replay_of: the answer whose pack it reads again.
+        held_micros: what is still held for its calls; None where nobody looked.
         warnings: what its replies gave cause to warn of (JSON-ready), beside its plan's.
         cache: the forecast of cached tokens held against what was served (JSON-ready), once it is done.
     """
@@ -123,6 +128,7 @@ class Answer:
     usage: Usage | None = None
     actual_usd: Decimal | None = None
     reserved_micros: int = 0
+    held_micros: int | None = field(default=None, compare=False)
     finish_reason: str | None = None
     refusal: str | None = None
     error: Failure | None = None
@@ -170,4 +176,5 @@ def totalled(answer: Answer, calls: Sequence[Call]) -> Answer:
         answer,
         usage=sum(used[1:], used[0]) if used else None,
         actual_usd=sum(costs, Decimal(0)) if costs else None,
+        held_micros=sum(call.reserved_micros for call in calls if call.state in HOLDING),
     )

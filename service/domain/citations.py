@@ -104,7 +104,7 @@ class Found:
     """Where a quote, or what is most like it, really stands.
 
     Attributes:
-        document_id: the document it stands in.
+        document_id, filename: the document it stands in.
         page: the physical page; the cited one where the place touches it, otherwise the one it starts on.
         start: offset in that page's stored text.
         end: offset of its end there, at most the page's.
@@ -118,6 +118,7 @@ class Found:
     end: int
     text: str
     score: float
+    filename: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +310,7 @@ def _found(claim: Claim, candidate: _Candidate, index: Index) -> Found:
     page = source.pages[at]
     start = place.start if at == place.first else 0
     end = place.end if at == place.last else len(page.text)
-    return Found(source.document_id, page.number, start, end, place.text, candidate.score)
+    return Found(source.document_id, page.number, start, end, place.text, candidate.score, source.filename)
 
 
 def _marks(found: re.Match[str]) -> list[Claim]:

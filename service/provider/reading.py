@@ -143,9 +143,7 @@ def in_doubt(error: Exception | None, partial_text: str) -> ProviderInDoubt:
         why = f"it can't be read ({error})"
     else:
         why = f"the connection broke ({type(error).__name__})"
-    return ProviderInDoubt(
-        f"The provider's reply did not come whole: {why}. It may have been billed.", partial_text=partial_text
-    )
+    return ProviderInDoubt(f"The provider's reply did not come whole: {why}.", partial_text=partial_text)
 
 
 def _with_headers(reply: Reply, answer: Answer) -> Reply:

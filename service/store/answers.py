@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, Update, bindparam, false, func, insert, or_, select, true, update
 
-from service.domain.answers import Answer, AnswerStatus, Call, CallState, Ended
+from service.domain.answers import HOLDING, Answer, AnswerStatus, Call, CallState, Ended
 from service.domain.documents import Failure
 from service.domain.usage import Usage
 from service.store.session import Transaction
@@ -94,7 +94,17 @@ def take_for_retry(tx: Transaction, answer_id: str, by: str) -> bool:
 def get(tx: Transaction, tenant: str, answer_id: str) -> Answer | None:
     """Return one answer of a tenant."""
     found = _ONE_OF.found(tx, {"answer_id": answer_id, "tenant": tenant})
-    return answer_of(found[0]) if found else None
+    return _with_held(tx, answer_of(found[0])) if found else None
+
+
+def _with_held(tx: Transaction, answer: Answer) -> Answer:
+    """Return an answer in doubt with what is held for it: that of its calls whose end is known is not."""
+    if answer.status is not AnswerStatus.IN_DOUBT:
+        return answer
+    held = select(func.coalesce(func.sum(calls.c.reserved_micros), 0)).where(
+        calls.c.answer_id == answer.id, calls.c.state.in_([state.value for state in HOLDING])
+    )
+    return replace(answer, held_micros=tx.execute(held).scalar_one())
 
 
 def exists(tx: Transaction, tenant: str, answer_id: str) -> bool:
@@ -165,6 +175,12 @@ def unfinished(
     lost = or_(begun, answers.c.created_at < lost_before) if lost_before else false()
     query = query.where(or_(here, answers.c.seat.is_(None) & (true() if unseated else lost)))
     return list(tx.execute(query).scalars())
+
+
+def seats_under_way(tx: Transaction) -> list[str]:
+    """Return where answers are being run, or were when their process died."""
+    query = select(answers.c.seat).where(answers.c.status.in_(_UNDER_WAY), answers.c.seat.is_not(None))
+    return list(tx.execute(query.distinct()).scalars())
 
 
 def begin(tx: Transaction, answer_id: str, at: datetime, *, seat: str | None = None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 import time
@@ -261,6 +262,14 @@ class Database:
         if current != head:
             raise _outdated(current, head)
 
+    def damage(self) -> str | None:
+        """Return what is wrong with the file of an SQLite database; None where nothing is found."""
+        if self._engine.dialect.name != "sqlite":
+            return None
+        with self.read() as tx:
+            found = str(tx.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+        return None if found == "ok" else " ".join(found.split())[:200]
+
     def is_empty(self) -> bool:
         """Whether no migration ever ran here."""
         with self.read() as connection:
@@ -323,10 +332,13 @@ def _rows_kept(engine: Engine) -> Iterator[Connection]:
             driver.execute("PRAGMA foreign_keys=ON")
 
 
+_PATH = re.compile(r"""(?<![\w.])[/~]\w|[A-Za-z]:[\\/]|\\\\""")
+
+
 def _without_paths(error: BaseException | None) -> str:
     """Return the first line of what a driver says; where it names a socket or a file, its kind alone."""
     said = str(error).partition("\n")[0]
-    return type(error).__name__ if "/" in said or "\\" in said else said
+    return type(error).__name__ if _PATH.search(said) else said
 
 
 @contextmanager

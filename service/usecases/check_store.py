@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import shutil
@@ -50,6 +51,8 @@ def check_folder(data: Path) -> Finding:
             tried.flush()
             os.fsync(tried.fileno())
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            do = "Make room on this disk, or set UNABRIDGED_DATA to a folder on a larger one."
         return Finding("data folder", "fail", f"{data} takes no file: {error.strerror}.", do)
     return Finding("data folder", "ok", f"{data} can be read and written.")
 
@@ -67,7 +70,8 @@ def check_space(data: Path, *, least: int = LEAST_BYTES, few: int = FEW_BYTES) -
         free = shutil.disk_usage(there).free
     except OSError as error:
         return Finding("disk", "warn", f"How much room is left can't be told: {error.strerror}.")
-    said = f"{free / (1 << 30):,.1f} GiB are free for {data}."
+    room = f"{free / (1 << 30):,.1f} GiB" if free >= 1 << 30 else f"{free / (1 << 20):,.0f} MiB"
+    said = f"{room} are free for {data}."
     do = "Make room on this disk, or set UNABRIDGED_DATA to a folder on a larger one."
     if free < least:
         return Finding("disk", "fail", said, do)
@@ -85,6 +89,10 @@ def check_database(url: str) -> tuple[Finding, Database | None]:
             db.close()
             return Finding("database", "ok", "It is empty; its tables are made at the first use."), None
         db.check_schema()
+        if (damage := db.damage()) is not None:
+            db.close()
+            do = "Put it back from a copy. To save what can be read: sqlite3 DATABASE .recover"
+            return Finding("database", "fail", f"It is damaged: {damage}.", do), None
     except UnabridgedError as error:
         if db is not None:
             db.close()

@@ -46,6 +46,7 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
             "estimated_usd": cost.get("expected_usd"),
             "max_usd": cost.get("max_usd"),
             "reserved_usd": usd(from_micros(answer.reserved_micros)),
+            "held_usd": usd(from_micros(_held_micros(answer))),
             "actual_usd": None if answer.actual_usd is None else usd(answer.actual_usd),
             "actual_is": _known_how(answer),
             "band": _band(plan),
@@ -60,6 +61,12 @@ def describe_answer(answer: Answer) -> dict[str, Any]:
         "timings": _timings(answer),
         "created_at": answer.created_at.isoformat(),
     }
+
+
+def _held_micros(answer: Answer) -> int:
+    if answer.held_micros is not None:
+        return answer.held_micros
+    return 0 if answer.status.final and answer.status is not AnswerStatus.IN_DOUBT else answer.reserved_micros
 
 
 def _known_how(answer: Answer) -> str | None:

@@ -56,8 +56,14 @@ def explain_cache(tx: Transaction, run: Run, calls: Sequence[Call]) -> dict[str,
         "cached_tokens": facts.actual,
         "difference": None if facts.actual is None else facts.actual - facts.expected,
         "code": code,
-        "because": _SENTENCES[code].format(because=forecast.get("because", "")),
+        "because": _because(code, run).format(because=forecast.get("because", "")),
     }
+
+
+def _because(code: Code, run: Run) -> str:
+    if code == "first_question" and run.answer.plan["strategy"] == "ranked":
+        return "The pages were chosen for this question: another one finds little of them cached."
+    return _SENTENCES[code]
 
 
 def _crowded(tx: Transaction, run: Run, call: Call) -> bool:

@@ -190,11 +190,16 @@ def _says_nothing_to_check(reply: Reply, question: Question) -> bool:
 
 async def recorded(record: Callable[..., T], run: Run, *what: object) -> T:
     """Record a call's end, however long the store is out of reach: it is all there is of what was paid."""
+    is_told = False
     while True:
         try:
             return await run.ctx.writes.do(run.ctx.db, partial(record, run, *what))
-        except StoreUnavailable:
-            log.exception("a call's end waits for the store")
+        except StoreUnavailable as error:
+            if not is_told:
+                log.warning(
+                    "a reply of %s is here, and is saved once the store can be: %s", run.answer.id, error
+                )
+            is_told = True
             await asyncio.sleep(STORE_SECONDS)
 
 

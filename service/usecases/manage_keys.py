@@ -185,7 +185,7 @@ def _name(name: str) -> str:
 
 def _expiry(ctx: Context, at: datetime | None) -> datetime | None:
     if at is not None and (at.tzinfo is None or at <= ctx.now()):
-        raise Invalid("expires_at is a time to come, with a zone, as in 2027-01-01T00:00:00Z.")
+        raise Invalid("expires_at is a time to come, with a zone, as in 2100-01-01T00:00:00Z.")
     return at
 
 

@@ -7,6 +7,7 @@ import json
 from contextlib import closing
 from typing import Any
 
+import jsonschema
 import pytest
 
 from service.api.limits import MAX_SHOWING_BYTES
@@ -303,3 +304,25 @@ def test_foreign_pages_may_not_write(server: Server, harbour: str) -> None:
     headers = {"Origin": "https://evil.example"}
     assert server.client.delete(f"/v1/documents/{harbour}", headers=headers).status_code == 403
     assert server.client.get(f"/v1/documents/{harbour}").status_code == 200
+
+
+def test_errors_come_as_they_are_described(server: Server) -> None:
+    """A client that is generated from the description can read them."""
+    told = server.client.get("/openapi.json").json()
+    for path, operations in told["paths"].items():
+        for operation in operations.values():
+            assert "422" not in operation["responses"], path
+    for path, method, kind in (
+        ("/v1/corpora", "post", "application/problem+json"),
+        ("/v1/chat/completions", "post", "application/json"),
+    ):
+        content = told["paths"][path][method]["responses"]["default"]["content"]
+        name = content[kind]["schema"]["$ref"].rpartition("/")[2]
+        response = server.client.request(method, path, json={"nothing": 1})
+        assert response.status_code >= 400
+        assert response.headers["content-type"].partition(";")[0] == kind
+        jsonschema.validate(response.json(), told["components"]["schemas"][name])
+    events = told["paths"]["/v1/answers/{answer_id}/events"]["get"]["responses"]["200"]["content"]
+    assert list(events) == ["text/event-stream"]
+    taken = told["paths"]["/v1/documents"]["post"]["requestBody"]["content"]
+    assert set(taken) == {"multipart/form-data", "application/octet-stream"}

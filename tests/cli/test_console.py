@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from service import console, folders
+from service import console, endings, folders
 from service.domain.catalog import Catalog
 from service.usecases.arrange_corpus import MAX_NAME
 
@@ -136,21 +136,32 @@ def test_less_important_columns_leave_first() -> None:
     assert "tokens" not in titles[46]
 
 
+DONE: dict[str, Any] = {"status": "done", "text": "So.", "refusal": None, "finish_reason": "stop"}
+"""How most answers end."""
+
+
 def test_an_estimated_cost_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     cost = {"actual_usd": "0.5", "estimated_usd": "0.6", "max_usd": "0.7", "reserved_usd": "0.7"}
-    answer: dict[str, Any] = {"citations": [], "engine": "openai", "cost": cost, "usage": {"estimated": True}}
-    console.show_answer_end({**answer, "cost": {**cost, "actual_is": "at_most"}})
+    answer = {**DONE, "citations": [], "engine": "openai", "cost": cost, "usage": {"estimated": True}}
+    endings.show_answer_end({**answer, "cost": {**cost, "actual_is": "at_most"}})
     assert "cost at most $0.5000 (by our own count)" in " ".join(capsys.readouterr().err.split())
-    console.show_answer_end({**answer, "cost": {**cost, "actual_is": "exact"}})
-    assert "cost $0.5000, " in " ".join(capsys.readouterr().err.split())
+    endings.show_answer_end({**answer, "cost": {**cost, "actual_is": "exact"}})
+    assert "cost $0.5000; estimated" in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_answer_of_another_model_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     cost = {"actual_usd": "0.5", "estimated_usd": "0.6", "max_usd": "0.7", "reserved_usd": "0.7"}
     told = [{"code": "other_model", "detail": "gpt-5.5 was asked, and the reply says that [red] answered."}]
     waste = [{"code": "waste", "detail": "This was said before."}]
-    answer = {"citations": [], "engine": "openai", "cost": cost, "usage": None, "warnings": told + waste}
-    console.show_answer_end(answer)
+    answer = {
+        **DONE,
+        "citations": [],
+        "engine": "openai",
+        "cost": cost,
+        "usage": None,
+        "warnings": told + waste,
+    }
+    endings.show_answer_end(answer)
     said = " ".join(capsys.readouterr().err.split())
     assert "note gpt-5.5 was asked, and the reply says that [red] answered." in said
     assert "said before" not in said
@@ -158,7 +169,8 @@ def test_the_answer_of_another_model_is_said_to_be_one(capsys: pytest.CaptureFix
 
 def test_what_a_repair_changed_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     correction = {"marker": "[D1 p.1]", "was": "bad", "applied": True, "now_marker": "[D1 p.2]"}
-    answer: dict[str, Any] = {
+    answer = {
+        **DONE,
         "citations": [
             {"verdict": verdict, "marker": "[D1 p.2]", "filename": "a.txt", "page": 2}
             for verdict in ("exact", "missing")
@@ -173,20 +185,20 @@ def test_what_a_repair_changed_is_shown(capsys: pytest.CaptureFixture[str]) -> N
         "engine": "offline",
         "cost": {},
     }
-    console.show_answer_end(answer)
+    endings.show_answer_end(answer)
     said = " ".join(capsys.readouterr().err.split())
     assert "citation precision 50% of 2 quotes" in said
     assert 'repaired "bad" [D1 p.1] → "good" [D1 p.2]' in said
     assert '"bad" [D1 p.1] → withdrawn' in said
     assert "worse" not in said
-    console.show_answer_end({**answer, "repair": {"because": "A split has none."}, "citations": []})
+    endings.show_answer_end({**answer, "repair": {"because": "A split has none."}, "citations": []})
     assert "not repaired: A split has none." in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(
     ("status", "engine", "actual", "said"),
     [
-        ("cancelled", "openai", "0.5", "cancelled; about $0.5000 was billed"),
+        ("cancelled", "openai", "0.5", "cancelled; at most $0.5000 was billed"),
         ("cancelled", "openai", None, "cancelled; nothing was billed"),
         ("done", "openai", "0.5", "done; $0.5000 was billed"),
         ("in_doubt", "openai", None, "in doubt; up to $0.7000 may be billed"),
@@ -197,8 +209,9 @@ def test_what_a_repair_changed_is_shown(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_stopped_answer_says_what_it_costs(
     capsys: pytest.CaptureFixture[str], status: str, engine: str, actual: str | None, said: str
 ) -> None:
-    cost = {"actual_usd": actual, "reserved_usd": "0.7"}
-    console.show_stopped({"id": "ans_1", "status": status, "engine": engine, "cost": cost})
+    how = "at_most" if status == "cancelled" else "exact"
+    cost = {"actual_usd": actual, "actual_is": how, "reserved_usd": "0.9", "held_usd": "0.7"}
+    endings.show_stopped({"id": "ans_1", "status": status, "engine": engine, "cost": cost})
     assert f"Answer ans_1: {said}" in " ".join(capsys.readouterr().err.split())
 
 

@@ -96,7 +96,7 @@ def test_a_paid_answer_is_stopped_and_says_what_it_cost(tmp_path: Path) -> None:
         asking.send_signal(signal.SIGINT)
         _, err = asking.communicate(timeout=30)
         assert asking.returncode == 130, err
-        assert re.search(r"Stopped\. Answer ans_\w+: cancelled; about \$0\.\d{4} was billed", err), err
+        assert re.search(r"Stopped\. Answer ans_\w+: cancelled; at most \$0\.\d{4} was billed", err), err
         assert "Traceback" not in err
         assert len(upstream.requests) == upstream.disconnects == 1
 

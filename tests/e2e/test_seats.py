@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.e2e.test_kill import corpus, rows, service, until, upload
 from tests.support import upstream as acts
+from tests.support.commanding import command
 from tests.support.process import ServiceProcess, environment
 from tests.support.upstream import Upstream
 
@@ -93,3 +95,35 @@ def test_a_service_concludes_the_answer_of_a_process_that_died_beside_it(tmp_pat
         assert httpx.get(path).json()["status"] == "in_doubt"
         assert rows(tmp_path, "SELECT seat FROM answers") == [("seat-1",)]
         assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "looking",
+    [("answers", "--json"), ("export", "{}"), ("resolve", "{}", "--not-billed")],
+    ids=lambda one: one[0],
+)
+def test_a_killed_commands_answer_is_concluded_by_who_looks_at_it(
+    tmp_path: Path, looking: tuple[str, ...]
+) -> None:
+    """Nothing serves: what may have been billed is in doubt, and can be resolved, without asking anew."""
+    (tmp_path / "a.txt").write_text("The harbour opened in 1871.\n")
+    with Upstream() as upstream:
+        upstream.script.append(acts.stall_after(3))
+        key = {"provider_url": upstream.url, "provider_key": upstream.key}
+        env = environment(tmp_path / "data", **key)
+        words = ("ask", str(tmp_path / "a.txt"), "When?", "--yes")
+        with subprocess.Popen([sys.executable, "-m", "service", *words], env=env, cwd=ROOT) as asking:
+            until(lambda: upstream.requests)
+            asking.kill()
+        ((answer_id, status),) = rows(tmp_path, "SELECT id, status FROM answers")
+        assert status == "running"
+        looked = command(*(word.format(answer_id) for word in looking), env=env)
+        assert looked.returncode == 0, looked.stderr
+        ((status,),) = rows(tmp_path, "SELECT status FROM answers")
+        assert status == ("failed" if looking[0] == "resolve" else "in_doubt")
+        assert len(upstream.requests) == 1
+
+
+def test_a_service_says_where_it_is(tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path / "data", provider="offline") as server:
+        assert f"Unabridged is at http://127.0.0.1:{server.port}/ (Ctrl-C stops it)" in server.log()

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from service.errors import Invalid, SchemaOutdated, StoreUnavailable
 from service.store import documents, session
 from service.store.flushing import Flushes
-from service.store.session import Database, make_engine
+from service.store.session import Database, _without_paths, make_engine
 from tests.store import rivals, rows
 
 ALEMBIC = Path(__file__).resolve().parents[2] / "alembic"
@@ -308,3 +308,18 @@ def test_a_block_that_fails_flushes_what_it_wrote_and_one_that_wrote_nothing_doe
     with pytest.raises(LookupError), db.flushed_once():
         written_and_failed()
     assert flushed == ["flushed"]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("disk I/O error", True),
+        ("database or disk is full", True),
+        ('connection to server on socket "/run/pg/.s.PGSQL.5432" failed', False),
+        ("unable to open /home/someone/store.db", False),
+        ("unable to open C:\\Users\\someone", False),
+        ("no such file: ~someone/store.db", False),
+    ],
+)
+def test_what_a_driver_says_is_shown_unless_it_names_a_path(said: str, *, shown: bool) -> None:
+    assert (_without_paths(OSError(said)) == said) is shown

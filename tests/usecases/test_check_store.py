@@ -145,6 +145,30 @@ def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
     assert "damaged, or is none" in found.detail
 
 
+MADE = text("INSERT INTO corpora VALUES (:id, 't', 'n', 1, '2026-01-01')")
+
+
+def test_a_damaged_database_is_found(data: Path, db: Database) -> None:
+    """SQLite meets damaged pages only where it reads them: a whole look is the doctor's."""
+    with db.write() as tx:
+        for number in range(300):
+            tx.execute(MADE, {"id": f"c{number}"})
+    assert check_database(url(data))[0].state == "ok"
+    with db.write() as tx:
+        tx.exec_driver_sql("COMMIT")
+        tx.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        tx.exec_driver_sql("BEGIN")
+    db.close()
+    path = data / "unabridged.db"
+    whole = bytearray(path.read_bytes())
+    at = whole.rindex(b"c150")
+    whole[at - 400 : at + 400] = b"\xff" * 800
+    path.write_bytes(whole)
+    found, none = check_database(url(data))
+    assert (found.state, none) == ("fail", None)
+    assert "damaged" in found.detail or "malformed" in found.detail
+
+
 def test_files_are_read_and_compared(data: Path, db: Database) -> None:
     files = data / "fi les"
     assert check_files(db, files.as_uri()).state == "ok"

@@ -9,7 +9,7 @@ import { announce, fill, h } from "./dom.js";
 import { doubtNotice } from "./doubt.js";
 import { exportButtons } from "./exports.js";
 import { growing } from "./markup.js";
-import { amount, exact, shown } from "./money.js";
+import { amount, exact, paid, shown } from "./money.js";
 import { onNews, tellOthers } from "./news.js";
 import { count, moment, percent, plural } from "./numbers.js";
 import { outputTree } from "./output.js";
@@ -216,7 +216,7 @@ export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnow
   }
 
   function failure() {
-    return h("div", { class: "notice bad", role: "alert" }, h("strong", null, "This answer failed. "), answer.error?.detail ?? "",
+    return h("div", { class: "notice bad", role: "alert" }, h("strong", null, "This answer failed. "), answer.error?.detail ?? "", answer.cost.actual_usd === null ? " Nothing was billed." : ` What came before cost ${paid(answer.cost)}.`,
       isOneOfSeveral ? null : goOn(answer, { signal }));
   }
 
@@ -279,7 +279,7 @@ function places(isOneOfSeveral) {
 }
 
 function facts(answer) {
-  const price = answer.engine === "offline" ? "free" : shown(answer.cost.actual_usd);
+  const price = answer.engine === "offline" ? "free" : paid(answer.cost);
   return [` · ${moment(answer.created_at)} · ${answer.model}`, isOpen(answer) || answer.cost.actual_usd === null && answer.engine !== "offline" ? null : ` · ${price}`];
 }
 

@@ -110,7 +110,7 @@ export function words(citation) {
   const blocks = [];
   if (quote.trim()) blocks.push(h("blockquote", { class: "quote", dir: "auto" }, differences?.length && found ? compared(citation) : quote));
   if (verdict === "elsewhere" && found && (found.document_id !== citation.document_id || found.page !== citation.page)) {
-    blocks.push(h("p", { class: "small quiet" }, `It stands on page ${found.page}${found.document_id === citation.document_id ? "" : " of another document"}, not where the answer says.`));
+    blocks.push(h("p", { class: "small quiet" }, `It stands on page ${found.page}`, found.document_id === citation.document_id ? null : [" of ", h("bdi", null, found.filename ?? "another document")], ", not where the answer says."));
   } else if (verdict !== "exact" && verdict !== "close") blocks.push(h("p", { class: "small quiet" }, `${capital(meaning(citation))}.`));
   return blocks;
 }

@@ -20,7 +20,7 @@ export function comparison(answers, plans = new Map()) {
     ["Asked with", (answer) => mannerOf(answer.id).join(", ") || "–"],
     ["State", (answer) => ENDS[answer.status] ?? answer.status],
     ["Estimated", (answer) => money(answer.cost.estimated_usd)],
-    ["Paid", (answer) => (answer.cost.actual_usd === null ? "–" : money(answer.cost.actual_usd))],
+    ["Paid", (answer) => (answer.cost.actual_usd === null ? "–" : [answer.cost.actual_is === "at_most" ? "at most " : null, money(answer.cost.actual_usd)])],
     ["Tokens in", (answer) => told(answer.usage, ({ prompt_tokens: n }) => count(n))],
     ["of them cached", (answer) => told(answer.usage, ({ cached_tokens: n, prompt_tokens: of }) => (n ? `${count(n)} (${percent(n / of)})` : "0"))],
     ["Tokens out", (answer) => told(answer.usage, ({ completion_tokens: n, reasoning_tokens: thought }) => (thought ? `${count(n)}, ${count(thought)} of them thinking` : count(n)))],

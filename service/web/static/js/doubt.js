@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { askWith, confirm } from "./dialogs.js";
 import { fill, h, newId } from "./dom.js";
-import { amount, exact, shown } from "./money.js";
+import { amount, exact, paid } from "./money.js";
 import { moment, plural } from "./numbers.js";
 import { problemNotice } from "./problems.js";
 
@@ -12,7 +12,7 @@ const FIELDS = [["prompt_tokens", "Tokens in"], ["cached_tokens", "of them cache
 /** Return the notice of an answer in doubt; `onResolved(answer)` is called with how it ended. */
 export function doubtNotice(answer, { onResolved }) {
   const trouble = h("div");
-  const held = exact(amount(answer.cost.reserved_usd));
+  const held = exact(amount(answer.cost.held_usd));
   const settle = async (body) => {
     try {
       onResolved(await post(`/v1/answers/${encodeURIComponent(answer.id)}/resolve`, body));
@@ -42,8 +42,8 @@ function known(answer, held) {
   return [
     `Asked at ${moment(answer.created_at)}, of ${answer.model}${answer.batch_id ? ", in a batch" : ""}.`,
     answer.text ? `${plural(answer.text.length, "character")} of an answer came and are kept below.` : "Nothing of an answer came.",
-    answer.cost.estimated_usd === null ? null : `If it was billed, it was expected to be about ${shown(answer.cost.estimated_usd)}, and is at most ${exact(amount(answer.cost.max_usd))}.`,
-    `${held} stays held until you decide.`,
+    answer.cost.actual_usd === null ? null : `Other calls of it ended: they cost ${paid(answer.cost)}, and their replies are kept.`,
+    `What may have been billed is at most ${held}, and stays held until you decide.`,
   ].filter(Boolean);
 }
 

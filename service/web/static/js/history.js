@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { fill, h } from "./dom.js";
-import { shown } from "./money.js";
+import { paid } from "./money.js";
 import { onNews } from "./news.js";
 import { count, moment } from "./numbers.js";
 import { isAbort } from "./problems.js";
@@ -67,4 +67,4 @@ function held(citations) {
   return citations.length ? `${good} of ${count(citations.length)} hold` : null;
 }
 
-const price = (answer) => (answer.engine === "offline" ? "free" : shown(answer.cost.actual_usd));
+const price = (answer) => (answer.engine === "offline" ? "free" : paid(answer.cost));

@@ -37,6 +37,9 @@ export function asShown(value) {
 /** Return an amount of a decimal string as `dollars` shows it. */
 export const shown = (text) => dollars(amount(text));
 
+/** Return what an answer cost; what is only known not to be more is said to be so. */
+export const paid = ({ actual_usd: usd, actual_is: how }) => `${how === "at_most" ? "at most " : ""}${shown(usd)}`;
+
 /** Return a round amount for the scale of a drawing: "$0.25", "$1.50". */
 export const onScale = (usd) => `$${usd >= 1 || usd === 0 ? usd.toFixed(2) : String(Number(usd.toPrecision(3))).padEnd(4, "0")}`;
 

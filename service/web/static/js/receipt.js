@@ -25,12 +25,13 @@ export function coverage(answer, { signal }) {
   const out = read.documents_out ?? [];
   const all = read.pages_in === read.pages_total && !out.length;
   const summary = `${count(read.pages_in)} of ${plural(read.pages_total, "page")} in ${plural(read.documents_in.length, "document")}`;
-  return h("section", { class: "receipt", "aria-label": "What was read" },
-    h("h2", null, "What was read"),
+  const title = answer.status === "done" ? "What was read" : "What was to be read";
+  return h("section", { class: "receipt", "aria-label": title },
+    h("h2", null, title),
     h("p", null, all ? `Everything: ${summary}.` : `${summary}.`, " ",
       h("span", { class: "quiet" }, `${percent(read.tokens_share)} of the tokens.`)),
     leftOut(read, signal),
-    unfolding("Every page that was read", () => pages(answer, signal)));
+    unfolding(answer.status === "done" ? "Every page that was read" : "Every page that was to be read", () => pages(answer, signal)));
 }
 
 function leftOut(read, signal) {

@@ -38,11 +38,15 @@ export async function showSpend(view) {
 function figures({ total, held_usd: held }) {
   const cached = total.prompt_tokens ? total.cached_tokens / total.prompt_tokens : 0;
   return h("dl", { class: "spend-figures" },
-    figure("Spent", shown(total.spent_usd), `exactly ${exact(amount(total.spent_usd))}: ${plural(total.answers, "answer")}, ${plural(total.calls, "call")}`),
-    figure("Held for open calls", shown(held), "freed or settled as they end"),
+    figure("Spent", shown(total.spent_usd), `${known(total)}: ${plural(total.answers, "answer")}, ${plural(total.calls, "call")}`),
+    figure("Held for open calls", shown(held), "freed or settled as they end; of answers in doubt, once you resolve them"),
     figure("Tokens read", count(total.prompt_tokens), `${count(total.completion_tokens)} written`),
     figure("From the cache", percent(cached), `${count(total.cached_tokens)} tokens at the cached price`));
 }
+
+/** What of it is exact, and what calls that told no usage are booked at. */
+const known = ({ spent_usd: spent, exact_usd: sure, at_most_usd: most, at_most_calls: calls }) =>
+  (calls ? `exactly ${exact(amount(sure))}, and at most ${exact(amount(most))} of ${plural(calls, "call")} that told no usage` : `exactly ${exact(amount(spent))}`);
 
 const figure = (name, value, note) => h("div", { class: "figure" }, h("dt", null, name), h("dd", { class: "number" }, value), h("dd", { class: "small" }, note));
 
