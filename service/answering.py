@@ -85,6 +85,9 @@ async def _follow(ctx: Context, answer_id: str, *, aloud: bool) -> dict[str, Any
                 endings.show_answer_end(event.data)
             return event.data
         if event.name == "error":
+            if aloud and event.data["answer"]["text"]:
+                sys.stdout.write("\n")  # what follows begins a line of its own
+                sys.stdout.flush()
             ended: dict[str, Any] = event.data["answer"]
             return ended
     raise AssertionError("a followed answer always ends")

@@ -98,10 +98,10 @@ def confirm(chosen: dict[str, Any], limits: Limits, *, engine: str) -> None:
         return
     ceiling = console.dollars(cost["max_usd"]) if cost else "an unknown amount"
     usual = f" (most likely {console.dollars(cost['expected_usd'])})" if cost else ""
-    asked = f"Spend up to {ceiling}{usual} on {engine}?"
-    if not agrees(asked):
+    amount = f"up to {ceiling}{usual} on {engine}"
+    if not agrees(f"Spend {amount}?"):
         raise NotAgreed(
-            f"Nothing was spent. {asked}",
+            f"Nothing was spent: it would have been {amount}.",
             fixes=(Fix("agree", "Say --yes, --max-cost USD, or --confirm-above USD."),),
         )
 

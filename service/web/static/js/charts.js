@@ -59,7 +59,7 @@ function upright(points, width, scaleText) {
       s("line", { class: "chart-rule", x1: PAD.left, x2: width, y1: y(top * share), y2: y(top * share) }),
       s("text", { class: "chart-text", x: PAD.left - 8, y: y(top * share) + 4, "text-anchor": "end" }, scaleText(top * share))]),
     points.map((point, n) => [
-      s("rect", { class: "chart-column", x: PAD.left + n * step + step * 0.18, width: step * 0.64, y: y(point.value), height: Math.max(0, y(0) - y(point.value)), rx: 2 }, s("title", null, `${point.name}: ${point.text}`)),
+      s("rect", { class: "chart-column", x: PAD.left + n * step + step * 0.18, width: Math.max(0, step * 0.64), y: y(point.value), height: Math.max(0, y(0) - y(point.value)), rx: 2 }, s("title", null, `${point.name}: ${point.text}`)),
       point.expected ? s("line", { class: "chart-expected", x1: PAD.left + n * step + step * 0.06, x2: PAD.left + n * step + step * 0.94, y1: y(point.expected), y2: y(point.expected) }) : null,
       (points.length - 1 - n) % every ? null : s("text", { class: "chart-text", x: PAD.left + (n + 0.5) * step, y: HEIGHT - 10, "text-anchor": n === points.length - 1 ? "end" : "middle" }, point.name)]));
 }
