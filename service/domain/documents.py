@@ -44,6 +44,10 @@ class Failure:
     detail: str
     fixes: Sequence[dict[str, Any]] = ()
 
+    def __post_init__(self) -> None:
+        """Have what was stored, a list, equal what was said."""
+        object.__setattr__(self, "fixes", tuple(self.fixes))
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

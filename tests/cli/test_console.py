@@ -256,3 +256,49 @@ def test_waste_too_small_to_matter_is_only_counted(capsys: pytest.CaptureFixture
     assert ("large.pdf" in said, "small.pdf" in said, "scan.pdf" in said) == (True, False, True)
     assert " of " not in said.splitlines()[0]
     assert said.splitlines()[-1] == "1 line under 0.1% of the tokens left out: --json has all."
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        ({"refusal": "I will not say."}, "The model refused: I will not say."),
+        ({"finish_reason": "length"}, "was cut at the output that was reserved for it: raise --max-tokens."),
+        ({"finish_reason": "content_filter"}, "the provider's content filter ended it."),
+        ({"text": " \n"}, "The model answered nothing."),
+        (
+            {"warnings": [{"code": "part_incomplete", "detail": "Part 2 is not whole."}]},
+            "Part 2 is not whole.",
+        ),
+    ],
+)
+def test_what_is_not_well_with_an_answer_is_said(
+    capsys: pytest.CaptureFixture[str], ended: dict[str, Any], said: str
+) -> None:
+    answer = {**DONE, "citations": [], "engine": "offline", "cost": {}}
+    endings.show_answer_end(answer)
+    assert "note" not in capsys.readouterr().err
+    endings.show_answer_end({**answer, **ended})
+    assert f"note {said}".split()[0] in (err := " ".join(capsys.readouterr().err.split()))
+    assert said in err
+
+
+def test_citations_are_shown_with_what_the_source_says(capsys: pytest.CaptureFixture[str]) -> None:
+    quoted = {"marker": "[D1 p.1]", "filename": "a.txt", "page": 1, "quote": "opened in 1872"}
+    found = {"document_id": "doc_1", "filename": "b.txt", "page": 7, "text": "opened in 1871"}
+    citations = [{**quoted, "verdict": verdict, "found": found} for verdict in ("altered", "elsewhere")]
+    endings.show_answer_end({**DONE, "citations": citations, "engine": "offline", "cost": {}})
+    said = " ".join(capsys.readouterr().err.split())
+    assert 'altered [D1 p.1] a.txt p.1 "opened in 1872" the source says "opened in 1871"' in said
+    assert 'elsewhere [D1 p.1] a.txt p.1 "opened in 1872" it stands in b.txt p.7' in said
+
+
+def test_a_failure_says_that_nothing_was_billed_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    error = {"detail": "The provider is busy.", "fixes": [{"do": "wait", "seconds": 40}]}
+    failed: dict[str, Any] = {"id": "ans_1", "status": "failed", "engine": "openai", "error": error}
+    endings.show_failed({**failed, "cost": {"actual_usd": None, "held_usd": "0.00"}})
+    said = " ".join(capsys.readouterr().err.split())
+    assert "failed The provider is busy. Nothing was billed." in said
+    assert "40" in said
+    doubtful = {"actual_usd": "0.3", "held_usd": "1.430950"}
+    endings.show_failed({**failed, "status": "in_doubt", "cost": doubtful})
+    assert "$1.44 is held. → unabridged resolve ans_1" in " ".join(capsys.readouterr().err.split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
@@ -389,13 +390,52 @@ def test_a_failure_says_why(page: Page, desk: Desk, corpus: str) -> None:
     answer = desk.ask(corpus, upstream.status(429, "insufficient_quota"))
     see(page, answer["id"])
     expect(page.get_by_role("alert")).to_contain_text(answer["error"]["detail"])
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was billed.")
+    expect(page.get_by_role("heading", name="What was to be read")).to_be_visible()
+
+
+def volumes_of(desk: Desk) -> str:
+    """A corpus that a split of the narrow window reads in three parts."""
+    texts = ["\n".join(f"Ship {n}-{m} came in." for m in range(250)) for n in range(3)]
+    return desk.corpus(*(desk.add(f"volume {n}.txt", text.encode()) for n, text in enumerate(texts)))
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_part_that_is_not_whole_is_said_and_asked_again(page: Page, desk: Desk, provider: Upstream) -> None:
+    corpus = volumes_of(desk)
+    provider.script.extend([upstream.refusal(), *[Act(text="Nothing found.")] * 3])
+    answer = desk.finished(desk.begin(corpus, Act(text="Nothing found."), strategy="split"))
+    see(page, answer["id"])
+    expect(page.get_by_text("is not whole: the model refused it")).to_be_visible()
+    provider.script.extend([Act(text="Nothing found.")] * 2)
+    page.get_by_role("button", name="Go on for about").click()
+    expect(page).not_to_have_url(re.compile(answer["id"]))
+    expect(page.get_by_text("The answer cites nothing.")).to_be_visible()
+    assert page.get_by_text("is not whole").count() == 0
+
+
+@pytest.mark.usefixtures("narrow")
+def test_what_is_held_for_a_split_in_doubt_is_that_of_its_open_calls(
+    page: Page, desk: Desk, provider: Upstream
+) -> None:
+    corpus = volumes_of(desk)
+    provider.script.extend([Act(text="Nothing found."), Act(text="Nothing found.")])
+    answer = desk.finished(desk.begin(corpus, Act(text=LONG, cut_after=3), strategy="split"))
+    assert answer["status"] == "in_doubt"
+    held, reserved = (Decimal(answer["cost"][name]) for name in ("held_usd", "reserved_usd"))
+    assert 0 < held < reserved
+    see(page, answer["id"])
+    expect(page.locator(".doubt")).to_contain_text(f"at most ${held.normalize():f}, and stays held until")
+    expect(page.locator(".doubt")).not_to_contain_text(f"${reserved.normalize():f}")
 
 
 def test_an_answer_that_was_cut_or_refused_says_so(page: Page, desk: Desk, corpus: str) -> None:
     see(page, desk.ask(corpus, upstream.refusal("I will not say."))["id"])
     expect(page.get_by_text("The model refused: I will not say.")).to_be_visible()
     see(page, desk.ask(corpus, upstream.empty_length())["id"])
-    expect(page.get_by_text("The answer was cut")).to_be_visible()
+    expect(page.get_by_text("The answer was cut: it reached the output")).to_be_visible()
+    see(page, desk.ask(corpus, Act(text="Half", finish_reason="content_filter"))["id"])
+    expect(page.get_by_text("The answer was cut: the provider's content filter")).to_be_visible()
 
 
 def test_a_repair_tells_what_it_changed(page: Page, desk: Desk, corpus: str, provider: Upstream) -> None:
@@ -447,12 +487,8 @@ def narrow(desk: Desk, corpus: str, provider: Upstream) -> Iterator[int]:
 
 @pytest.mark.usefixtures("narrow")
 def test_the_parts_of_a_split_are_counted(page: Page, desk: Desk, provider: Upstream) -> None:
-    volumes = [
-        desk.add(f"volume {n}.txt", "\n".join(f"Ship {n}-{m} came in." for m in range(250)).encode())
-        for n in range(3)
-    ]
     provider.script.extend([Act(text="Nothing here."), Act(text="Nothing here.", first_s=1.5)])
-    answer_id = desk.begin(desk.corpus(*volumes), Act(text="Nothing here.", first_s=3), strategy="split")
+    answer_id = desk.begin(volumes_of(desk), Act(text="Nothing here.", first_s=3), strategy="split")
     page.goto(f"/#/a/{answer_id}")
     expect(page.get_by_text(re.compile("Read 2 of 3 parts"))).to_be_visible()
     expect(page.get_by_role("progressbar", name="Parts that were read")).to_have_attribute("max", "3")
