@@ -148,7 +148,7 @@ def page_through(
         query = query.where(answers.c.corpus_id == corpus_id)
     if after:
         query = query.where(answers.c.id < after if newest_first else answers.c.id > after)
-    return [answer_of(row) for row in tx.execute(query)]
+    return [_with_held(tx, answer_of(row)) for row in tx.execute(query).all()]
 
 
 def reseat(tx: Transaction, free: Sequence[str], seat: str) -> None:

@@ -24,7 +24,7 @@ from service.domain.parts import part_warnings
 from service.domain.planner import PlannedCall
 from service.domain.precision import precision
 from service.domain.questions import Question
-from service.errors import ProviderChanged, UnabridgedError
+from service.errors import Fix, ProviderChanged, UnabridgedError
 from service.store import answers
 from service.store.answers import RESUMED, Event
 from service.store.session import Transaction
@@ -323,15 +323,17 @@ async def _broken(run: Run, status: AnswerStatus, failure: Failure | None) -> An
     cited = tuple(run.citations)
     ended = replace(ended, citations=cited, citation_precision=precision(cited))
     if ended.status is AnswerStatus.IN_DOUBT:
-        return replace(ended, error=_doubt(failure), text=run.shown)
+        return replace(ended, error=_doubt(failure, ended.id), text=run.shown)
     return replace(ended, status=status, error=failure, text=run.shown)
 
 
-def _doubt(failure: Failure | None) -> Failure:
+def _doubt(failure: Failure | None, answer_id: str) -> Failure:
     """Return the failure of an answer in doubt: whatever else went wrong, that is what matters."""
-    if failure is None or failure.code == IN_DOUBT.code:
-        return failure or IN_DOUBT
-    return in_doubt_after(failure.detail)
+    doubt = failure or IN_DOUBT
+    if doubt.code != IN_DOUBT.code:
+        doubt = in_doubt_after(doubt.detail)
+    resolve = Fix("resolve", "Say whether it was billed.", (("answer_id", answer_id),))
+    return replace(doubt, fixes=(resolve.as_dict(),))
 
 
 def _broken_off(run: Run) -> Answer:

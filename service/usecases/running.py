@@ -14,7 +14,7 @@ from service.domain.conversations import NOTHING_SAID, History
 from service.domain.documents import Failure
 from service.domain.planner import PlannedCall
 from service.domain.questions import Question
-from service.errors import Fix, UnabridgedError
+from service.errors import UnabridgedError
 from service.provider import ChatRequest
 from service.store.answers import Event
 from service.store.session import Transaction
@@ -25,7 +25,6 @@ IN_DOUBT = Failure(
     "in_doubt",
     "The reply never came whole: the call may have been billed. It is not repeated, "
     "and its price stays held until you resolve the answer as billed or not.",
-    (Fix("resolve", "Say whether it was billed.").as_dict(),),
 )
 
 

@@ -199,8 +199,11 @@ def test_who_is_in_doubt_is_told_how_to_resolve_it(server: Server, corpus: str, 
     upstream.script.append(acts.cut_after(3))
     problem = server.ask(corpus, question="When?").json()
     assert (problem["code"], [fix["do"] for fix in problem["fixes"]]) == ("in_doubt", ["resolve"])
+    assert problem["fixes"][0]["answer_id"] == problem["answer"]["id"]
     (event,) = [one for one in server.events(problem["answer"]["id"]) if one.name == "error"]
     assert event.data["fixes"] == problem["fixes"]
+    listed = server.client.get("/v1/answers", params={"corpus_id": corpus}).json()["data"]
+    assert [one["cost"]["held_usd"] for one in listed] == [problem["answer"]["cost"]["held_usd"]]
 
 
 def test_what_failed_for_nothing_is_asked_anew_under_its_key(
