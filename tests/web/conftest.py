@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FileChooser, Page, expect, sync_playwright
 
 from tests.support.browsing import NONE_INSTALLED, OPTIONS, Watch, find_chromium
 from tests.support.process import ServiceProcess
@@ -70,6 +70,10 @@ def watch() -> Iterator[Watch]:
     assert watching.complaints == []
 
 
+def _is_offered(_chooser: FileChooser) -> None:
+    """Listen from the start: Chromium calls off a dialog that is asked for before it knows of a listener."""
+
+
 @pytest.fixture
 def page(browser: Browser, service: ServiceProcess, watch: Watch) -> Iterator[Page]:
     """A page of a fresh visitor; `page.goto("/")` is the service's."""
@@ -79,5 +83,6 @@ def page(browser: Browser, service: ServiceProcess, watch: Watch) -> Iterator[Pa
     context.set_default_timeout(PATIENCE_MS)
     opened = context.new_page()
     watch.over(opened)
+    opened.on("filechooser", _is_offered)
     yield opened
     context.close()

@@ -51,6 +51,30 @@ def test_a_folder_becomes_a_corpus(page: Page, client: httpx.Client, folder: Pat
     assert {name.rpartition("/")[2] for name in names} == {"report.txt", "ledger.txt", "first.txt"}
 
 
+def test_a_choice_outlives_the_garbage_collected_while_its_dialog_is_open(page: Page, folder: Path) -> None:
+    page = page.context.new_page()  # without a listener, which would hold the input
+    page.goto("/")
+    page.get_by_role("button", name="Choose files").wait_for()
+    browser = page.context.new_cdp_session(page)
+    opened: dict[str, object] = {}
+
+    def keep(event: dict[str, object]) -> None:
+        opened.update(event)
+
+    browser.on("Page.fileChooserOpened", keep)
+    for command in ("Page.enable", "DOM.enable", "HeapProfiler.enable"):
+        browser.send(command)
+    browser.send("Page.setInterceptFileChooserDialog", {"enabled": True})
+    page.get_by_role("button", name="Choose files").click()
+    for _ in range(500):
+        if not opened:
+            page.wait_for_timeout(20)
+    browser.send("HeapProfiler.collectGarbage")
+    chosen = {"files": [str(folder / "report.txt")], "backendNodeId": opened["backendNodeId"]}
+    browser.send("DOM.setFileInputFiles", chosen)
+    expect(page.get_by_role("switch", name="Read report.txt")).to_be_visible()
+
+
 def test_a_document_keeps_the_folder_it_was_dropped_in(page: Page, folder: Path) -> None:
     page.goto("/")
     with page.expect_file_chooser() as choosing:

@@ -12,7 +12,7 @@ import { questionForm } from "./question.js";
 import { compareAddress, go } from "./router.js";
 import { keep, recall } from "./state.js";
 import { key, tally, withPriced } from "./tally.js";
-import { addFiles, droppable, filesOfDrop, filesOfInput, foldersOf, uploadsOf } from "./upload.js";
+import { addFiles, droppable, filePicker, filesOfDrop, foldersOf, uploadsOf } from "./upload.js";
 
 const POLL_MS = 600;
 const POLL_AT_ONCE = 50;
@@ -30,7 +30,8 @@ export async function showCorpus(view, { corpusId, refresh, askAnew }) {
   const state = { same: 0, corpus: null, documents: [], meter: null, model: null, priced: null, off: new Set(recall(`off.${corpusId}`, [])), tally: null };
   const problems = h("div", { class: "stack" });
   const meter = meterCard();
-  const documents = documentsPanel({ onSwitch, onTakeOut, onDismiss: (upload) => uploads.dismiss([upload]), onFiles: () => pick(false), onFolder: () => pick(true), folderOf: folders.of });
+  const documents = documentsPanel({ onSwitch, onTakeOut, onDismiss: (upload) => uploads.dismiss([upload]), onFiles: () => picker.open(false), onFolder: () => picker.open(true), folderOf: folders.of });
+  const picker = filePicker(add);
   const plans = plansPanel({ onAsk, onFix, onPriced, onTier: (tier) => question.change({ service_tier: tier }), onQuestions: (n) => question.change({ expected_questions: n }) });
   const question = questionForm({ draft: `draft.${corpusId}`, onChange: plan, onSubmit: () => plans.ask() });
   const name = h("h1", { class: "corpus-name" });
@@ -42,7 +43,7 @@ export async function showCorpus(view, { corpusId, refresh, askAnew }) {
         h("a", { class: "button bare narrow", href: compareAddress(corpusId) }, "Compare"),
         h("button", { type: "button", class: "button bare narrow", onclick: rename }, "Rename"),
         h("button", { type: "button", class: "button bare narrow", onclick: forget }, "Forget"))),
-    problems, meter.element, h("div", { class: "corpus-body" }, documents.element, answering));
+    problems, meter.element, h("div", { class: "corpus-body" }, documents.element, answering), picker.element);
     view.append(h("div", { class: "drop-veil", "aria-hidden": "true" }, h("p", null, "Drop to add to this corpus")));
   }
 
@@ -181,11 +182,6 @@ export async function showCorpus(view, { corpusId, refresh, askAnew }) {
     } catch (error) {
       if (!isAbort(error)) fill(problems, problemNotice(error, { onRetry: () => trying(action) }));
     }
-  }
-
-  function pick(folder) {
-    const input = h("input", { type: "file", multiple: true, webkitdirectory: folder, onchange: () => add(filesOfInput(input)) });
-    input.click();
   }
 
   function add(files) {

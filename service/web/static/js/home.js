@@ -4,15 +4,12 @@ import { post } from "./api.js";
 import { announce, fill, h } from "./dom.js";
 import { problemNotice } from "./problems.js";
 import { corpusAddress, go } from "./router.js";
-import { addFiles, droppable, filesOfDrop, filesOfInput } from "./upload.js";
+import { addFiles, droppable, filePicker, filesOfDrop } from "./upload.js";
 
 /** Show the welcome; returns a function that stops it. */
 export function showHome(view, { corpora, refresh }) {
   const problems = h("div");
-  const pick = (folder) => {
-    const input = h("input", { type: "file", multiple: true, webkitdirectory: folder, onchange: () => begin(filesOfInput(input)) });
-    input.click();
-  };
+  const picker = filePicker(begin);
 
   /** Make a corpus of what was dropped, named after its folder, and go there while it is sent. */
   async function begin(files) {
@@ -34,8 +31,9 @@ export function showHome(view, { corpora, refresh }) {
       h("p", { class: "drop-title" }, "Drop files or a folder"),
       h("p", { class: "quiet" }, "PDF, Word, PowerPoint, Excel, OpenDocument, mail, archives, scans, text and code"),
       h("div", { class: "row drop-buttons" },
-        h("button", { type: "button", class: "button primary", onclick: () => pick(false) }, "Choose files"),
-        h("button", { type: "button", class: "button", onclick: () => pick(true) }, "Choose a folder"))),
+        h("button", { type: "button", class: "button primary", onclick: () => picker.open(false) }, "Choose files"),
+        h("button", { type: "button", class: "button", onclick: () => picker.open(true) }, "Choose a folder")),
+      picker.element),
     problems,
     corpora.get().length ? h("p", { class: "quiet" }, "Or go on with a corpus that is there.") : null,
     h("ol", { class: "steps" },

@@ -1,6 +1,7 @@
 // Uploads: at most four at once over all corpora, going on while other views are looked at.
 
 import { ApiProblem, keyHeaders, renewKey } from "./api.js";
+import { h } from "./dom.js";
 import { keep, recall } from "./state.js";
 
 const AT_ONCE = 4;
@@ -50,8 +51,21 @@ function rootOf(folders) {
   return folders.every((one) => one.startsWith(root)) ? root : "";
 }
 
-/** Return the files of a file input, with their paths below the folder that was chosen. */
-export function filesOfInput(input) {
+/**
+ * Return a picker as `{element, open(isFolder)}`; `onFiles` is given what was chosen.
+ *
+ * Its input stays in the page: one that nothing holds may be collected as garbage while its dialog is open, and the choice with it.
+ */
+export function filePicker(onFiles) {
+  const element = h("input", { type: "file", multiple: true, hidden: true, onchange() {
+    const files = filesOfInput(element);
+    element.value = ""; // the same files may be chosen again
+    onFiles(files);
+  } });
+  return { element, open(isFolder) { element.webkitdirectory = isFolder; element.click(); } };
+}
+
+function filesOfInput(input) {
   return [...input.files].map((file) => ({ file, name: file.webkitRelativePath || file.name })).filter(({ name }) => !isLitter(name));
 }
 
