@@ -374,10 +374,10 @@ class Misbehaving:
         self._numbers = itertools.count(1)
 
     def behave(self, name: str, *, streamed: bool = True) -> None:
-        """Answer the coming requests so, in events or in one piece, with empty books."""
+        """Answer the coming requests so, in events or in one piece, with new books."""
         self._act, self._streamed = BEHAVIOURS[name], streamed
-        for book in (self.requests, self.elsewhere, self.times, self.invoice):
-            book.clear()
+        # What a client that left is still charged for stands in the books before.
+        self.requests, self.elsewhere, self.times, self.invoice = [], [], [], []
 
     def __enter__(self) -> Self:
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -402,6 +402,7 @@ class Misbehaving:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
+        requests, times, invoice = self.requests, self.times, self.invoice
         with connection:
             path, headers, content = _request(connection)
             if path != "/v1/chat/completions":
@@ -409,14 +410,14 @@ class Misbehaving:
                 return
             turn = Turn(
                 body=json.loads(content),
-                attempt=len(self.requests),
+                attempt=len(requests),
                 streamed=self._streamed,
                 elsewhere=f"{self.url}/elsewhere",
-                invoice=self.invoice,
+                invoice=invoice,
                 number=next(self._numbers),
             )
-            self.requests.append(headers)
-            self.times.append(time.monotonic())
+            requests.append(headers)
+            times.append(time.monotonic())
             _perform(connection, self._act(turn))
 
 
