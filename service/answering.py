@@ -75,6 +75,8 @@ async def _follow(ctx: Context, answer_id: str, *, aloud: bool) -> dict[str, Any
             continue
         if event.name == "progress":
             _show_progress(event.data)
+        if event.name == "waiting":
+            _show_waiting(event.data)
         if event.name == "delta" and aloud:
             sys.stdout.write(event.data["text"])
             sys.stdout.flush()
@@ -91,6 +93,12 @@ async def _follow(ctx: Context, answer_id: str, *, aloud: bool) -> dict[str, Any
             ended: dict[str, Any] = event.data["answer"]
             return ended
     raise AssertionError("a followed answer always ends")
+
+
+def _show_waiting(data: dict[str, Any]) -> None:
+    """Say that the provider wants to be left alone for a while, to a terminal alone."""
+    if sys.stderr.isatty():
+        console.errors().print(progress.wait_said(data), style="dim", markup=False)
 
 
 def _show_progress(data: dict[str, Any]) -> None:

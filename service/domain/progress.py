@@ -1,8 +1,10 @@
-"""How far an answer of several calls is: what its `progress` events hold, and how that is said."""
+"""How far an answer is: what its `progress` and `waiting` events hold, and how that is said."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from service.domain.planner import PlannedCall
@@ -53,6 +55,36 @@ def event(planned: Sequence[PlannedCall], part: int, state: State, *, done: int)
         ],
         "documents_in_all": len(pieces),
     }
+
+
+def wait(
+    planned: Sequence[PlannedCall], part: int, *, seconds: float, code: str, detail: str, at: datetime
+) -> dict[str, Any]:
+    """Return what is told of a call that the provider refused for now (JSON-ready).
+
+    Args:
+        planned: all calls of the answer.
+        part: the one that is sent again, from 0.
+        seconds: how long it is waited.
+        code: of the refusal.
+        detail: its sentence.
+        at: when the wait begins.
+    """
+    parts = sum(one.kind == "part" for one in planned)
+    return {
+        "part": part + 1 if planned[part].kind == "part" else None,
+        "of": parts or None,
+        "code": code,
+        "detail": detail,
+        "seconds": math.ceil(seconds),
+        "until": (at + timedelta(seconds=seconds)).isoformat(),
+    }
+
+
+def wait_said(data: Mapping[str, Any]) -> str:
+    """Return such an event as a sentence without its full stop."""
+    of = f"part {data['part']} of {data['of']}: " if data["part"] else ""
+    return f"{of}the provider refused for now, and is asked again in {data['seconds']} s: {data['detail']}"
 
 
 def told(data: Mapping[str, Any]) -> tuple[str, int | None, str]:

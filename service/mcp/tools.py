@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -309,11 +309,17 @@ async def _followed(desk: Desk, answer_id: str, seconds: float, tell: Tell) -> s
     return _answered(answer)
 
 
+_SAID: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "progress": progress.said,
+    "waiting": progress.wait_said,
+}
+
+
 async def _tell_of(desk: Desk, answer_id: str, tell: Tell) -> None:
     chars, told_at = 0, time.monotonic()
     async for event in follow_answer(desk.ctx, desk.tenant, answer_id):
         chars += len(event.data["text"]) if event and event.name == "delta" else 0
-        done = progress.said(event.data) if event and event.name == "progress" else ""
+        done = _SAID[event.name](event.data) if event and event.name in _SAID else ""
         if done or event is None or time.monotonic() - told_at >= TELL_SECONDS:
             told_at = time.monotonic()
             await tell(done or (f"{chars:,} characters so far" if chars else "the model reads"))

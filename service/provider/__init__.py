@@ -5,7 +5,7 @@ The only importer of httpx and the only reader of provider JSON.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -25,6 +25,7 @@ __all__ = [
     "ProviderBatch",
     "Reply",
     "Usage",
+    "Waiting",
 ]
 
 
@@ -80,15 +81,33 @@ class Reply:
     rate_limits: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A refusal, for nothing, after which the same request is sent again.
+
+    Attributes:
+        seconds: until then.
+        code, detail: of the error that it would else be.
+    """
+
+    seconds: float
+    code: str
+    detail: str
+
+
 @dataclass(slots=True)
 class OnWire:
     """Whether a request is under way: the provider sets it, whoever may have to stop the call reads it.
 
     A call that is stopped while nothing is under way (before the first attempt, or waiting for the next) was
     surely not billed.
+
+    Attributes:
+        waits: told of each wait for a further attempt, before it begins.
     """
 
     now: bool = False
+    waits: Callable[[Waiting], None] = lambda _: None
 
 
 class Parameters(Protocol):

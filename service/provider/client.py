@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from service.errors import Invalid, ProviderUnavailable
-from service.provider import ChatRequest, Delta, OnWire, Parameters, Reply, errors, wire
+from service.provider import ChatRequest, Delta, OnWire, Parameters, Reply, Waiting, errors, wire
 from service.provider.batches import HttpBatches
 from service.provider.errors import Refusal
 from service.provider.packed import NotUnpacked, Unpacker
@@ -192,6 +192,7 @@ class HttpProvider:
             wait = self._retries.wait(outcome, attempt=attempt, elapsed_s=time.monotonic() - started)
             if wait is None:
                 raise outcome.error
+            on_wire.waits(Waiting(wait, outcome.error.code, outcome.error.detail))
             await self._sleep(wait)
 
     async def _attempt(self, content: bytes, redaction: Redaction) -> Answer | Refusal:

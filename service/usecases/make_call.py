@@ -157,7 +157,7 @@ def _was_stopped(call: Call) -> bool:
 
 async def _send(run: Run, call: Call, request: ChatRequest, *, aloud: bool) -> Call:
     texts: list[str] = []
-    on_wire = OnWire()
+    on_wire = OnWire(waits=partial(run.tell_waiting, call.part))
 
     def hear(text: str) -> None:
         texts.append(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from service.domain.documents import Failure
 from service.domain.planner import PlannedCall
 from service.domain.questions import Question
 from service.errors import UnabridgedError
-from service.provider import ChatRequest
+from service.provider import ChatRequest, Waiting
 from service.store.answers import Event
 from service.store.session import Transaction
 from service.usecases.context import Context
@@ -152,6 +152,11 @@ class Run:
         if progress.told(data) not in self.progress_shown:
             self.progress_shown.add(progress.told(data))
             self.channel.publish("progress", data)
+
+    def tell_waiting(self, part: int, waiting: Waiting) -> None:
+        """Tell that the provider refused a call for now, and when it is sent again."""
+        told = progress.wait(self.planned, part, **asdict(waiting), at=self.ctx.now())
+        self.channel.publish("waiting", told)
 
     def tell_repair(self, repair: dict[str, Any]) -> None:
         """Tell what became of the repair, unless an earlier running has."""

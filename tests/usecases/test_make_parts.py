@@ -7,6 +7,7 @@ import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -68,6 +69,7 @@ def meet(upstream: Upstream, *places: int) -> None:
 
 
 SHARING = ((0, 1), (0, 2), (0, 3))
+MOMENT = timedelta(seconds=30)
 APART = ((0,), (1,), (2,))
 
 
@@ -198,6 +200,25 @@ def test_a_doubt_and_a_stop_are_told(
 
     asyncio.run(stop())
     assert [(one["part"], one["state"]) for one in told(ctx, stopped)] == [(1, "started"), (1, "cancelled")]
+
+
+def test_a_wait_for_the_provider_is_told_with_its_part_and_its_end(
+    ctx: Context, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slowly = replace(ctx, terms=Terms(concurrent_calls=1))
+    upstream.script.extend([well(), status(429, "rate_limit_exceeded", {"retry-after-ms": "300"})])
+    answer = split(slowly, monkeypatch, APART)
+    run(slowly, answer)
+    assert get_answer(ctx, LOCAL, answer.id).status is AnswerStatus.DONE
+    (waiting,) = [event.data for event in after_events(ctx, answer) if event.name == "waiting"]
+    ends = datetime.fromisoformat(waiting.pop("until"))
+    (_, _), (sent, _), *_ = moments(ctx, answer)
+    assert timedelta(seconds=0.3) <= ends - datetime.fromisoformat(sent).replace(tzinfo=UTC) < MOMENT
+    detail = waiting["detail"]
+    assert waiting == {"part": 2, "of": 3, "code": "rate_limited", "detail": detail, "seconds": 1}
+    assert progress.wait_said(waiting) == (
+        f"part 2 of 3: the provider refused for now, and is asked again in 1 s: {detail}"
+    )
 
 
 def test_of_many_documents_the_first_are_named(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -224,6 +224,14 @@ def test_a_reload_in_the_middle_pays_once_and_shows_all(page: Page, corpus: str,
     assert len(provider.requests) == before + 1
 
 
+def test_a_wait_for_the_provider_is_told(page: Page, corpus: str, provider: Upstream) -> None:
+    provider.script += [upstream.status(429, "rate_limit_exceeded", {"retry-after": "3"}), Act(text=LONG)]
+    asked_in(page, corpus)
+    said = page.get_by_role("status").filter(has_text="refused for now")
+    expect(said).to_have_text(re.compile(r"The provider refused for now and is asked again in [1-4] s\. ."))
+    expect(page.get_by_text("The quote holds")).to_be_visible()
+
+
 def test_a_reload_before_the_answer_is_known_pays_once(
     page: Page, corpus: str, provider: Upstream, desk: Desk, watch: Watch
 ) -> None:

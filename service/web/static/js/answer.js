@@ -112,6 +112,7 @@ export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnow
   function hear({ name, data }) {
     if (name === "plan") say(reading(data));
     else if (name === "progress") progressed(data);
+    else if (name === "waiting") waits(data);
     else if (name === "delta") written(data.text);
     else if (name === "citation") cited(data);
     else if (name === "repair") say("Quotes were asked for once more.");
@@ -138,6 +139,12 @@ export function openAnswer(container, { answerId, isOneOfSeveral = false, onKnow
   function progressed({ done, of }) {
     say(`Read ${done} of ${of} parts`);
     fill(place.progress, h("progress", { value: done, max: of, "aria-label": "Parts that were read" }));
+  }
+
+  /** What is heard again after a reload may be over. */
+  function waits({ part, of, until, detail }) {
+    const seconds = Math.ceil((Date.parse(until) - Date.now()) / 1000);
+    if (seconds > 0) say(`${part ? `Part ${part} of ${of}: the` : "The"} provider refused for now and is asked again in ${seconds} s. ${detail}`);
   }
 
   function running() {
