@@ -59,7 +59,7 @@ def show(
 
 @app.command()
 def export(
-    answer: Annotated[str, typer.Argument(help="Its id; `unabridged answers` lists them.")],
+    answer: Annotated[str, typer.Argument(help="Its id, or last; `unabridged answers` lists them.")],
     form: Annotated[Form, typer.Option("--format", help="md for people, json to check it.")] = Form.MD,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there, not to the screen.")
@@ -67,9 +67,10 @@ def export(
 ) -> None:
     """Write an answer with its sources, their words and its price, as Markdown or JSON.
 
-    Example: unabridged export ans_0193 -o answer.md
+    Example: unabridged export last -o answer.md
     """
-    exported = export_answer(opening.concluded(opening.settings()), LOCAL, answer)
+    ctx = opening.concluded(opening.settings())
+    exported = export_answer(ctx, LOCAL, opening.answer_id(ctx, answer))
     if form is Form.MD:
         written = write_markdown(exported)
     else:

@@ -16,7 +16,8 @@ from service.errors import Fix, NotFound
 from service.settings import Settings, mistake
 from service.store import answers
 from service.store.session import Database, Transaction
-from service.usecases.context import Context, Queue
+from service.usecases.ask_question import list_answers
+from service.usecases.context import LOCAL, Context, Queue
 from service.usecases.running import Begin
 
 
@@ -129,6 +130,19 @@ def working(
             yield ctx, worker
     finally:
         ctx.close()
+
+
+def answer_id(ctx: Context, said: str) -> str:
+    """Return the id of an answer that was named: by its id, or as `last` for the one that was asked last.
+
+    Raises:
+        NotFound: no question was asked yet.
+    """
+    if said != "last":
+        return said
+    for answer in list_answers(ctx, LOCAL, corpus_id=None, after=None, limit=1, newest_first=True):
+        return answer.id
+    raise NotFound("No question was asked yet, so there is no last answer.")
 
 
 def model(catalog: Catalog, name: str) -> Model:

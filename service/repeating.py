@@ -22,7 +22,9 @@ MaxCost = Annotated[str | None, typer.Option(metavar="USD", help="Refuse a highe
 ConfirmAbove = Annotated[str, typer.Option(metavar="USD", help="Ask before a ceiling above this is spent.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Spend without asking.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-AnswerId = Annotated[str, typer.Argument(metavar="ANSWER_ID", help="`unabridged answers` lists them.")]
+AnswerId = Annotated[
+    str, typer.Argument(metavar="ANSWER_ID", help="Its id, or last; `unabridged answers` lists them.")
+]
 
 
 def retry(
@@ -35,10 +37,11 @@ def retry(
 ) -> None:
     """Go on with an answer that failed or was stopped: what was paid for is kept, the rest is paid.
 
-    Example: unabridged retry ans_0193
+    Example: unabridged retry last
     """
     limits = _limits(max_cost, confirm_above, yes=yes)
     with opening.working(opening.settings(), extract=False) as (ctx, worker):
+        answer_id = opening.answer_id(ctx, answer_id)
         before = get_answer(ctx, LOCAL, answer_id)
         if before.retried_as is not None:
             sys.exit(_told(get_answer(ctx, LOCAL, before.retried_as), json=json))
@@ -82,6 +85,7 @@ def replay(
     }
     changes = {name: value for name, value in said.items() if value is not None}
     with opening.working(opening.settings(), extract=False) as (ctx, worker):
+        answer_id = opening.answer_id(ctx, answer_id)
         before = get_answer(ctx, LOCAL, answer_id)
         if model is not None:
             opening.model(ctx.catalog, model)

@@ -119,10 +119,12 @@ def _period_of(ctx: Context, scope: str) -> Period:
 
 
 def resolve(
-    answer_id: Annotated[str, typer.Argument(metavar="ANSWER_ID", help="An answer in doubt, ans_….")],
-    billed: Annotated[
-        bool, typer.Option("--billed/--not-billed", help="What the provider's own records show.")
+    answer_id: Annotated[
+        str, typer.Argument(metavar="ANSWER_ID", help="An answer in doubt: its id, or last.")
     ],
+    billed: Annotated[
+        bool | None, typer.Option("--billed/--not-billed", help="What the provider's own records show.")
+    ] = None,
     prompt_tokens: Tokens = None,
     completion_tokens: Tokens = None,
     cached_tokens: Tokens = None,
@@ -140,11 +142,13 @@ def resolve(
 
     Example: unabridged resolve ans_… --billed --amount 0.42
     """
+    if billed is None:
+        raise Invalid("Say --billed or --not-billed: what the provider's own records show.")
     ctx = opening.concluded(opening.settings())
     usage = _usage(prompt_tokens, completion_tokens, cached_tokens)
     billed_usd = None if amount is None else terminal.usd(amount, option="--amount")
     verdict = Verdict(billed, usage, amount_usd=billed_usd, call=call)
-    answer = describe_answer(resolve_answer(ctx, LOCAL, answer_id, verdict))
+    answer = describe_answer(resolve_answer(ctx, LOCAL, opening.answer_id(ctx, answer_id), verdict))
     if json:
         console.as_json(answer)
     elif (answer["error"] or {}).get("code") == "in_doubt":

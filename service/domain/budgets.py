@@ -29,7 +29,8 @@ class Budget:
         cap: the limit.
         spent: settled since the period began.
         reserved: held back for calls that are still open.
-        scope: `tenant`, `key:<id>` or `corpus:<id>`, for messages.
+        scope: `tenant`, `key:<id>` or `corpus:<id>`.
+        name: what it is of, such as `the corpus “Reports”`, for messages; else its scope is said.
     """
 
     cap: int
@@ -37,6 +38,7 @@ class Budget:
     reserved: int = 0
     period: Period = "total"
     scope: str = "tenant"
+    name: str = ""
 
     def __post_init__(self) -> None:
         """Refuse negative amounts.
@@ -86,17 +88,17 @@ class Budget:
         available = max(self.available, 0)
         span = "" if self.period == "total" else f" a {self.period}"
         return BudgetExceeded(
-            f"The budget of {self.scope} (${_usd(self.cap)}{span}) has ${_usd(available)} left; "
+            f"The budget of {self.name or self.scope} (${_usd(self.cap)}{span}) has ${_usd(available)} left; "
             f"the ceiling is ${_usd(amount)}.",
             fixes=self._fixes(amount, available),
         )
 
     def _fixes(self, amount: int, available: int) -> tuple[Fix, ...]:
         needed = _usd(self.spent + self.reserved + amount)
-        fixes = [
-            Fix("lower_ceiling", "Choose a plan within what is left.", (("max_usd", _usd(available)),)),
-            Fix("raise_budget", "", (("scope", self.scope), ("limit_usd", needed))),
-        ]
+        fixes = [Fix("raise_budget", "", (("scope", self.scope), ("limit_usd", needed)))]
+        if available:
+            within = (("max_usd", _usd(available)),)
+            fixes.insert(0, Fix("lower_ceiling", "Choose a plan within what is left.", within))
         if self.reserved:
             text = "Open answers give back what they do not use."
             fixes.append(Fix("wait_for_answers", text, (("reserved_usd", _usd(self.reserved)),)))

@@ -11,7 +11,7 @@ from service.domain.answers import Answer, Call, CallState
 from service.domain.budgets import Budget, Period
 from service.domain.planner import Plan, PlannedCall, Terms
 from service.errors import BudgetExceeded, Fix, KeyNeeded
-from service.store import answers, keys, ledger
+from service.store import answers, corpora, keys, ledger
 from service.store.ledger import StoredBudget
 from service.store.session import Transaction
 from service.usecases.context import Context
@@ -65,7 +65,7 @@ def hold_ceilings(
     scopes = ("tenant", f"corpus:{answer.corpus_id}", *([f"key:{key_id}"] if key_id else ()))
     limits = ledger.budgets_of(tx, answer.tenant, scopes)
     if ctx.provider.charges:
-        _refuse_unbounded(plan, limits, terms)
+        _refuse_unbounded(tx, plan, limits, terms)
     to_pay = {call.part: call for call in calls}
     for part, planned in enumerate(plan.all_calls):
         if planned.kept:
@@ -96,14 +96,15 @@ def _refuse_revoked(tx: Transaction, tenant: str, key_id: str) -> None:
         raise KeyNeeded("The key was revoked just now. Send one that holds.")
 
 
-def _refuse_unbounded(plan: Plan, limits: Sequence[StoredBudget], terms: Terms) -> None:
+def _refuse_unbounded(tx: Transaction, plan: Plan, limits: Sequence[StoredBudget], terms: Terms) -> None:
     """Refuse a question whose price nobody knows where a budget has to be held: it could pass any."""
     if plan.estimate is not None or not limits:
         return
     scope = limits[0].scope
     raise BudgetExceeded(
-        f"No price is published for {terms.model.id} at {terms.tier}, so the budget of {scope} can't be "
-        "held. Ask a model whose price is known, name this one's prices, or lift the budget.",
+        f"No price is published for {terms.model.id} at {terms.tier}, so the budget of "
+        f"{_named(tx, limits[0])} can't be held. Ask a model whose price is known, name this one's "
+        "prices, or lift the budget.",
         fixes=(
             Fix("use_model", "Ask a model, at a service tier, whose price is known."),
             Fix("name_prices", "Name the model's prices in the file of UNABRIDGED_MODELS_FILE."),
@@ -123,6 +124,15 @@ def _ceiling_micros(planned: PlannedCall, terms: Terms) -> int:
     return 0 if top is None else pricing.to_micros_up(top)
 
 
+def _named(tx: Transaction, stored: StoredBudget) -> str:
+    """Return what a budget is of, as people call it."""
+    kind, _, id_ = stored.scope.partition(":")
+    if not id_:
+        return "everything"
+    names = corpora if kind == "corpus" else keys
+    return f"the {kind} “{names.names_of(tx, stored.tenant).get(id_, id_)}”"
+
+
 def _hold(tx: Transaction, stored: StoredBudget, micros: int, now: datetime) -> str:
     """Take room in one budget, in its current period; the rule (and its message) is the domain's."""
     period = cast("Period", stored.period)
@@ -138,6 +148,9 @@ def _hold(tx: Transaction, stored: StoredBudget, micros: int, now: datetime) -> 
             reserved=stored.reserved_micros,
             period=period,
             scope=stored.scope,
+            name=_named(tx, stored),
         ).reserve(micros)
-        raise BudgetExceeded(f"The budget of {stored.scope} is taken up just now. Ask again in a moment.")
+        raise BudgetExceeded(
+            f"The budget of {_named(tx, stored)} is taken up just now. Ask again in a moment."
+        )
     return stored.scope

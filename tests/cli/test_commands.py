@@ -302,7 +302,7 @@ def check_limits(tmp_path: Path, upstream: Upstream) -> None:
     run(data, "budget", "corpus:notes", "0.01")
     refused = run(data, *ask, **paid)
     assert (refused.returncode, len(upstream.requests)) == (3, 1)
-    assert "The budget of corpus:" in refused.stderr
+    assert "The budget of the corpus “notes” ($0.01 a day) has $" in refused.stderr
     assert re.search(r"corpus:notes +\$0\.01\d* +day", run(data, "budget").stdout)
     spent = printed(run(data, "spend", "--by", "corpus", "--json"))
     assert [group["name"] for group in spent["data"]] == ["notes"]

@@ -52,6 +52,7 @@ def test_an_answer_is_written_to_the_screen_or_a_file(tmp_path: Path) -> None:
     target = tmp_path / "answer.md"
     written = run(data, "export", answer_id, "-o", str(target))
     assert written.stdout == f"Written: {target}\n"
+    assert printed(run(data, "export", "last", "--format", "json"))["question"] == "And  then\n?"
     first, again = (re.sub(r"- Exported: .*", "", text) for text in (shown.stdout, target.read_text()))
     assert first == again
     whole = printed(run(data, "export", answer_id, "--format", "json"))
@@ -67,6 +68,8 @@ def test_what_goes_wrong_is_said(tmp_path: Path) -> None:
     data = asked(tmp_path)
     unknown = run(data, "export", "ans_0")
     assert (unknown.returncode, "There is no answer ans_0" in unknown.stderr) == (1, True)
+    none = run(tmp_path / "empty", "export", "last")
+    assert (none.returncode, "No question was asked yet" in none.stderr) == (1, True)
     answer_id = printed(run(data, "answers", "--json"))[0]["id"]
     nowhere = run(data, "export", answer_id, "-o", str(tmp_path / "none" / "a.md"))
     assert (nowhere.returncode, "can't be written" in nowhere.stderr) == (2, True)

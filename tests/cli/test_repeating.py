@@ -40,7 +40,7 @@ def test_a_split_that_broke_off_is_gone_on_with(tmp_path: Path, volumes: Path) -
         assert (unsaid.returncode, "Nothing was spent" in unsaid.stderr) == (3, True)
         assert "1 of 3 calls kept from before" in unsaid.stderr
         billed = len(upstream.invoice)
-        done = run(data, "retry", answer_id, "--yes", "--json", **key)
+        done = run(data, "retry", "last", "--yes", "--json", **key)
         assert done.returncode == 0, done.stderr
         answer = printed(done)
         assert (answer["status"], answer["retry_of"]) == ("done", answer_id)
@@ -57,7 +57,7 @@ def test_the_same_pages_are_asked_again(tmp_path: Path) -> None:
     with Upstream() as upstream:
         key = {"provider_url": upstream.url, "provider_key": upstream.key}
         first = printed(run(data, "ask", str(text), "When?", "--yes", "--json", **key))
-        done = run(data, "replay", first["id"], "--question", "Who?", "--effort", "low", "--json", **key)
+        done = run(data, "replay", "last", "--question", "Who?", "--effort", "low", "--json", **key)
         assert done.returncode == 0, done.stderr
         assert "at most" in done.stderr, "the price comes first"
         second = printed(done)
