@@ -22,10 +22,10 @@ from service import (
     console,
     doctoring,
     exporting,
-    factory,
     folders,
     keeping,
     opening,
+    pricelist,
     repeating,
     serving,
     spending,
@@ -46,7 +46,6 @@ from service.settings import Settings
 from service.usecases import arrange_corpus, preview_question
 from service.usecases.ask_question import Request, ask_question
 from service.usecases.context import LOCAL, Context
-from service.usecases.describe_model import describe_model
 from service.usecases.index_pages import make_searchable
 from service.usecases.keep_conversation import to_continue
 from service.usecases.preview_question import Offer, Preview
@@ -302,31 +301,7 @@ def add(
         sys.exit(UNREADABLE)
 
 
-@app.command()
-def models(
-    name: Annotated[str | None, typer.Argument(help="One model in full.")] = None, *, json: Json = False
-) -> None:
-    """Show the models with their windows, thresholds and dated prices.
-
-    Example: unabridged models gpt-5.5
-    """
-    settings = opening.settings()
-    settings.check_models_file()
-    catalog = factory.make_catalog(settings)
-    chosen = [opening.model(catalog, name)] if name else list(catalog.models)
-    if json or name:
-        on = catalog.as_of
-        described = [{"id": model.id, **describe_model(model, catalog, on=on)} for model in chosen]
-        if name:
-            told = factory.make_provider(settings).parameters.told(chosen[0].id, wait=True)
-            console.as_json({**described[0], "provider": told})
-        else:
-            console.as_json(described)
-    else:
-        out = console.results()
-        out.print(console.models_table(catalog, chosen, catalog.as_of, width=out.width))
-
-
+app.command()(pricelist.models)
 app.command()(serving.serve)
 app.command()(serving.worker)
 app.command()(serving.migrate)

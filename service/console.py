@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +18,6 @@ from rich.table import Table
 from service.columns import Column as _Column
 from service.columns import fitted as _fitted
 from service.columns import room as _room
-from service.domain.catalog import Catalog, Model
 from service.domain.documents import Document, DocumentStatus
 from service.domain.pricing import rounded_up
 from service.errors import UnabridgedError
@@ -307,36 +305,6 @@ def show_error(error: UnabridgedError) -> None:
     console.print(f"[red]{in_options(error.title)}.[/] {escape(in_options(error.detail))}")
     for fix in error.fixes:
         console.print(f"  → {escape(way(fix.as_dict()))}")
-
-
-def models_table(catalog: Catalog, models: Sequence[Model], on: date, *, width: int) -> Table:
-    """Return the models with their standard prices per million tokens, in so many cells of the terminal."""
-    short = [model.rates("standard", "short", on) for model in models]
-    long = [model.rates("standard", "long", on) for model in models]
-    thresholds = (f"{m.threshold_tokens:,}" if m.threshold_tokens else NONE for m in models)
-    rates = (
-        ("in", "input", short, 0),
-        ("cached", "cached_input", short, 2),
-        ("out", "output", short, 0),
-        ("in above", "input", long, 0),
-        ("out above", "output", long, 0),
-    )
-    columns = (
-        _Column("model", tuple(model.id for model in models), left=True),
-        _Column("input", tuple(f"{model.max_input_tokens:,}" for model in models), leaves=3),
-        _Column("threshold", tuple(thresholds), leaves=1),
-        *(
-            _Column(title, tuple(_rate(getattr(one, name, None)) for one in of), leaves)
-            for title, name, of, leaves in rates
-        ),
-    )
-    table = _fitted(columns, width)
-    table.caption = f"USD per 1M tokens, standard tier; catalog {catalog.version}"
-    return table
-
-
-def _rate(rate: object) -> str:
-    return NONE if rate is None else str(rate)
 
 
 def dollars(amount: str | None) -> str:

@@ -220,8 +220,15 @@ def test_errors_say_what_to_do(tmp_path: Path, words: tuple[str, ...], code: int
 def test_models_shows_the_catalog(tmp_path: Path) -> None:
     table = run(tmp_path / "data", "models")
     assert re.search(r"gpt-5\.5 +922,000 +272,000 +5 +0\.5 +30 +10 +45", table.stdout)
-    one = printed(run(tmp_path / "data", "models", "gpt-5.5"))
+    one = printed(run(tmp_path / "data", "models", "gpt-5.5", "--json"))
     assert one["max_input_tokens"] == 922_000
+    shown = run(tmp_path / "data", "models", "gpt-5.5-2026-04-23").stdout
+    assert shown.startswith("gpt-5.5, also gpt-5.5-2026-04-23, ")
+    assert "at most 922,000 of input and 128,000 of output" in shown
+    assert re.search(r"^standard +5 +0\.5 +30 +10 +1 +45$", shown, re.MULTILINE)
+    assert re.search(r"^priority +12\.5 +1\.25 +75 +- +- +-$", shown, re.MULTILINE)
+    assert "from 2026-04-24\n" in shown
+    assert "note On priority no rate is published" in shown
     assert not (tmp_path / "data").exists(), "looking at prices makes no store"
 
 

@@ -13,9 +13,10 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from service import console, endings, folders
-from service.domain.catalog import Catalog
+from service import console, endings, folders, pricelist
+from service.domain.catalog import Catalog, Model
 from service.usecases.arrange_corpus import MAX_NAME
+from service.usecases.describe_model import describe_model
 
 CATALOG = Catalog.parse((files("service.domain") / "catalog.toml").read_text(encoding="utf-8"))
 USD = {"cold_usd": "123.456", "warm_usd": "23.5", "max_usd": "1234.5"}
@@ -35,7 +36,7 @@ def drawn(table: Table, width: int) -> str:
 @pytest.mark.parametrize("width", range(16, 121, 4))
 def test_no_figure_is_ever_cut(width: int) -> None:
     plans = drawn(console.plan_table([plan("whole"), plan("split")], "split", width=width), width)
-    models = drawn(console.models_table(CATALOG, CATALOG.models, date(2026, 11, 22), width=width), width)
+    models = drawn(pricelist.models_table(CATALOG, CATALOG.models, date(2026, 11, 22), width=width), width)
     assert "…" not in plans + models
     assert max(map(len, (plans + models).splitlines())) <= width
     for figure in ("$123.46", "$23.50", "$1234.50"):
@@ -47,6 +48,32 @@ def test_no_figure_is_ever_cut(width: int) -> None:
         assert rates is not None
         assert {str(rates.input), str(rates.output)} <= shown
         assert model.id in models
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("model", CATALOG.models, ids=lambda model: model.id)
+def test_a_model_is_shown_in_full(
+    model: Model, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    described = describe_model(model, CATALOG, on=date(2026, 11, 22))
+    says = {"name": "oxen", "description": "schema", "parameters": {"seed": "an integer"}}
+    pricelist.show_model({"id": model.id, **described, "provider": says})
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert shown.endswith("oxen takes:\n  seed: an integer\n")
+    assert shown.count("USD per 1M tokens, from ") == len(model.price_periods)
+    figures = set(re.findall(r"\d+(?:\.\d+)?", shown))
+    for period in model.price_periods:
+        for price in period.prices:
+            assert {format(price.rates.input, "f"), format(price.rates.output, "f")} <= figures
+
+
+def test_why_nothing_is_known_of_a_models_parameters_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    described = describe_model(CATALOG.model("gpt-5.5"), CATALOG, on=date(2026, 11, 22))
+    silent = {"name": "oxen", "description": "unreachable", "parameters": None}
+    pricelist.show_model({"id": "gpt-5.5", **described, "provider": silent})
+    assert capsys.readouterr().out.endswith("oxen: it could not be asked about this model\n")
 
 
 def priced(name: str, *said: str, because: str | None = None) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def test_a_file_and_an_address_are_priced_and_sent(data: Path, tmp_path: Path) -
         parts = upstream.requests[-1].body["messages"][-1]["content"]
         assert [part["type"] for part in parts] == ["text", "image_url", "image_url"]
         assert upstream.violations == []
-        told = printed(run(data, "models", "gpt-5.5", **provider))["provider"]
+        told = printed(run(data, "models", "gpt-5.5", "--json", **provider))["provider"]
         assert (told["name"], told["description"]) == ("openai", "absent")
 
 
@@ -64,4 +64,4 @@ def test_without_a_model_the_answer_says_that_it_saw_nothing(data: Path, tmp_pat
     assert done.returncode == 0, done.stderr
     assert "1871" in done.stdout
     assert "pictures" in done.stdout.lower()
-    assert printed(run(data, "models", "gpt-5.5"))["provider"] is None
+    assert printed(run(data, "models", "gpt-5.5", "--json"))["provider"] is None

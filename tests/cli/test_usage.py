@@ -135,7 +135,7 @@ def test_what_is_no_store_is_said_without_what_was_given(tmp_path: Path) -> None
 
 def test_a_wrong_model_brings_the_nearest_three(tmp_path: Path) -> None:
     [(code, _, said), (_, close, _)] = run_many(
-        tmp_path / "data", tmp_path, [(("models", "qqq"), {}), (("models", "gpt-5.5"), {})]
+        tmp_path / "data", tmp_path, [(("models", "qqq"), {}), (("models", "gpt-5.5", "--json"), {})]
     )
     assert (code, said.count("→ use model"), said.count("→")) == (1, 3, 4), said
     assert json.loads(close)["id"] == "gpt-5.5"
