@@ -362,7 +362,7 @@ def _chosen(preview: Preview, question: Question, stored: StoredPlan | None) -> 
         terms = preview.frame.terms
         tokens = codes["over_window"].input_tokens
         shorter = ways_out(preview.frame.recalled, tokens, terms, limit=planner.max_input(terms))
-        raise OverWindow(reasons, fixes=(*_ways_into_the_window(question), *shorter))
+        raise OverWindow(reasons, fixes=(*_ways_into_the_window(preview, question), *shorter))
     raise Invalid(reasons, fixes=_ways_of(preview))
 
 
@@ -371,11 +371,17 @@ def _ways_of(preview: Preview) -> tuple[Fix, ...]:
     return tuple(dict.fromkeys(fix for offer in preview.offers for fix in offer.plan.fixes))
 
 
-def _ways_into_the_window(question: Question) -> tuple[Fix, ...]:
-    fixes = [Fix("leave_out", "Name fewer documents in document_ids.")]
-    if question.strategies and "split" not in question.strategies:
-        fixes.insert(0, Fix("use_strategy", "Ask with strategy split.", (("strategy", "split"),)))
-    return tuple(fixes)
+def _ways_into_the_window(preview: Preview, question: Question) -> tuple[Fix, ...]:
+    """Split, where that was not asked for; leave out the documents that lose the least, by their ids."""
+    asked, terms = preview.frame.asked, preview.frame.terms
+    largest = max(offer.plan.input_tokens for offer in preview.offers)
+    over = largest - planner.max_input(terms)
+    ways = ways_below(asked.members, over, terms, asked.priorities) if over > 0 else ()
+    if not question.strategies or "split" in question.strategies:
+        ways = tuple(fix for fix in ways if fix.do != "use_strategy")
+    if any(fix.do == "leave_out" for fix in ways):
+        return ways
+    return (*ways, Fix("leave_out", "Name fewer documents in document_ids."))
 
 
 def _still_holds(preview: Preview, stored: StoredPlan) -> Offer:

@@ -178,6 +178,19 @@ def test_more_than_the_window(server: Server, upstream: Upstream) -> None:
     assert upstream.requests == []
 
 
+def test_what_to_leave_out_for_the_window_is_named(server: Server, upstream: Upstream) -> None:
+    large = stored(server.context, pages=9, tokens=95_000)
+    small = stored(server.context, pages=2, tokens=50_000)
+    corpus = server.corpus(large, small)
+    refused = problem_of(server.ask(corpus, question="What?", strategy="whole"), 422, "over_window")
+    split, out = refused["fixes"]
+    assert (split["do"], split["strategy"]) == ("use_strategy", "split")
+    assert (out["do"], out["document_ids"], out["saves_tokens"] >= 100_000) == ("leave_out", [small], True)
+    fitting = {"question": "What?", "document_ids": [large]}
+    assert server.plans(corpus, **fitting)["selected"]["feasible"] is True
+    assert upstream.requests == []
+
+
 def test_page_that_fits_no_call(server: Server) -> None:
     corpus = server.corpus(stored(server.context, pages=1, tokens=950_000))
     offered = server.client.post(f"/v1/corpora/{corpus}/plans", json={"question": "What?"}).json()
