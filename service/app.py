@@ -33,6 +33,7 @@ from service.api import (
 )
 from service.api.access import Gate, KnownKeys
 from service.api.described import describe
+from service.api.heads import Heads
 from service.api.limits import Bounded
 from service.errors import Invalid
 from service.metrics import Refusals
@@ -75,6 +76,7 @@ def create_app(settings: Settings, *, work: bool = True, exposed: bool = False) 
     app.add_middleware(Bounded)
     app.state.known_keys = KnownKeys()
     app.add_middleware(Gate, app.state.known_keys, exposed=exposed)
+    app.add_middleware(Heads)
     for module in (  # looked through in this order for each request: what is asked most comes first
         answers,
         openai,

@@ -13,7 +13,7 @@ import pytest
 from service.api.limits import MAX_SHOWING_BYTES
 from tests.support.server import Server
 from tests.support.shapes import PROBLEM, fits, moment
-from tests.support.upstream import Upstream
+from tests.support.upstream import Upstream, slow
 
 HOSTILE = [
     "\x00",
@@ -326,3 +326,27 @@ def test_errors_come_as_they_are_described(server: Server) -> None:
     assert list(events) == ["text/event-stream"]
     taken = told["paths"]["/v1/documents"]["post"]["requestBody"]["content"]
     assert set(taken) == {"multipart/form-data", "application/octet-stream"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/v1/models", "/v1/corpora/{corpus}", "/v1/documents/none"]
+)
+def test_head_says_what_get_would_without_its_body(server: Server, corpus: str, path: str) -> None:
+    address = path.format(corpus=corpus)
+    got, headed = server.client.get(address), server.client.head(address)
+    assert (headed.status_code, headed.content) == (got.status_code, b"")
+    told = [{name: value for name, value in one.headers.items() if name != "date"} for one in (got, headed)]
+    assert told[0] == told[1]
+
+
+def test_head_of_a_stream_ends_and_leaves_the_answer_alone(
+    server: Server, upstream: Upstream, corpus: str
+) -> None:
+    upstream.script.append(slow(0.5, 0.1))
+    answer = server.ask(corpus, question="When did it open?", wait=False).json()
+    headed = server.client.head(f"/v1/answers/{answer['id']}/events", timeout=10)
+    assert (headed.status_code, headed.content) == (200, b"")
+    assert headed.headers["content-type"].startswith("text/event-stream")
+    *_, last = server.events(answer["id"])
+    assert last.name == "done"
+    assert server.client.head(f"/v1/answers/{answer['id']}/cancel").status_code == 405
