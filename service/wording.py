@@ -36,6 +36,9 @@ _WORDS = (
 )
 """Fields of REST and what stands for them here, in this order."""
 
+_SCOPE = re.compile(r"\((?:tenant|corpus:\w+|key:\w+), ")
+"""Of a budget, beside its name."""
+
 _AMOUNT = re.compile(r"\$(\d+\.\d{3,})")
 
 
@@ -43,6 +46,7 @@ def in_options(said: str) -> str:
     """Return a sentence of the use cases with options for fields, and amounts as people read them."""
     for field, option in _WORDS:
         said = re.sub(rf"(?<![\w-]){field}(?![\w-])", option, said)
+    said = _SCOPE.sub("(", said)
     return _AMOUNT.sub(lambda found: rounded_up(Decimal(found[1])), said)
 
 

@@ -30,7 +30,7 @@ class Budget:
         spent: settled since the period began.
         reserved: held back for calls that are still open.
         scope: `tenant`, `key:<id>` or `corpus:<id>`.
-        name: what it is of, such as `the corpus “Reports”`, for messages; else its scope is said.
+        name: what it is of, such as `the corpus “Reports”`; messages say it beside the scope.
     """
 
     cap: int
@@ -87,8 +87,9 @@ class Budget:
     def _exceeded(self, amount: int) -> BudgetExceeded:
         available = max(self.available, 0)
         span = "" if self.period == "total" else f" a {self.period}"
+        of = f"{self.name} ({self.scope}, " if self.name else f"{self.scope} ("
         return BudgetExceeded(
-            f"The budget of {self.name or self.scope} (${_usd(self.cap)}{span}) has ${_usd(available)} left; "
+            f"The budget of {of}${_usd(self.cap)}{span}) has ${_usd(available)} left; "
             f"the ceiling is ${_usd(amount)}.",
             fixes=self._fixes(amount, available),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -96,6 +97,9 @@ def test_a_refusal_leaves_the_budget_as_it_was_and_says_what_would_help() -> Non
     assert caught.value.detail == (
         "The budget of key:key_1 ($10.00 a month) has $6.00 left; the ceiling is $9.2405."
     )
+    named = r"^The budget of the key “a” \(key:key_1, \$10\.00 a month\) has"
+    with pytest.raises(BudgetExceeded, match=named):
+        replace(budget, name="the key “a”").reserve(9_240_500)
     lower, more, answers, period = (fix.as_dict() for fix in caught.value.fixes)
     assert (lower["do"], lower["max_usd"]) == ("lower_ceiling", "6.00")
     assert more == {"do": "raise_budget", "scope": "key:key_1", "limit_usd": "13.2405"}
