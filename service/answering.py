@@ -76,7 +76,7 @@ async def _follow(ctx: Context, answer_id: str, *, aloud: bool) -> dict[str, Any
         if event.name == "progress":
             _show_progress(event.data)
         if event.name == "waiting":
-            _show_waiting(event.data)
+            _show_aside(progress.wait_said(event.data))
         if event.name == "delta" and aloud:
             sys.stdout.write(event.data["text"])
             sys.stdout.flush()
@@ -95,13 +95,13 @@ async def _follow(ctx: Context, answer_id: str, *, aloud: bool) -> dict[str, Any
     raise AssertionError("a followed answer always ends")
 
 
-def _show_waiting(data: dict[str, Any]) -> None:
-    """Say that the provider wants to be left alone for a while, to a terminal alone."""
-    if sys.stderr.isatty():
-        console.errors().print(progress.wait_said(data), style="dim", markup=False)
-
-
 def _show_progress(data: dict[str, Any]) -> None:
-    """Say how far a split is, to a terminal alone; its text shows by itself that it is merged."""
-    if sys.stderr.isatty() and (data.get("kind") != "merge" or data["state"] == "started"):
-        console.errors().print(progress.said(data), style="dim", markup=False)
+    """Say how far a split is; its text shows by itself that it is merged."""
+    if data.get("kind") != "merge" or data["state"] == "started":
+        _show_aside(progress.said(data))
+
+
+def _show_aside(said: str) -> None:
+    """Say what is of use while it is waited, to a terminal alone."""
+    if sys.stderr.isatty():
+        console.errors().print(said, style="dim", markup=False)

@@ -142,15 +142,14 @@ def _hold(tx: Transaction, stored: StoredBudget, micros: int, now: datetime) -> 
         ledger.turn_period(tx, stored, start)
         spent = 0
     if not ledger.take_room(tx, stored, micros):
+        name = _named(tx, stored)
         Budget(
             cap=stored.cap_micros,
             spent=spent,
             reserved=stored.reserved_micros,
             period=period,
             scope=stored.scope,
-            name=_named(tx, stored),
+            name=name,
         ).reserve(micros)
-        raise BudgetExceeded(
-            f"The budget of {_named(tx, stored)} is taken up just now. Ask again in a moment."
-        )
+        raise BudgetExceeded(f"The budget of {name} is taken up just now. Ask again in a moment.")
     return stored.scope
